@@ -1,0 +1,89 @@
+//! The boundary between Crescendo and a leg: encoded frames in, nothing about RTP.
+//!
+//! A leg is a server-side consumer of a room that is not a person: a broadcast, a recording. Its host in the server
+//! depacketises, puts frames in order, places them on the room's clock and runs the leg on a thread of its own, so a leg
+//! may block for a while: its queue then drops, and the call goes on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// One track of one participant, for as long as the leg runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackKey(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    Opus,
+    H264,
+    Vp8,
+    Vp9,
+    Av1,
+}
+
+impl Codec {
+    pub fn is_audio(self) -> bool {
+        matches!(self, Codec::Opus)
+    }
+}
+
+/// What a leg learns of a track before its first frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    pub key: TrackKey,
+    /// Identifier of the participant in the room, `p7`.
+    pub participant: String,
+    /// What the participant is called; from a user, so never a path and never HTML.
+    pub name: String,
+    /// A screen share, not a camera or microphone.
+    pub screen: bool,
+    pub audio: bool,
+}
+
+/// One encoded access unit or audio packet.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub track: TrackKey,
+    pub codec: Codec,
+    /// When it was captured, on the room's clock, which starts at 0 with the leg and is the same for all tracks (from RTCP
+    /// sender reports, or from arrival before the first report).
+    pub capture: Duration,
+    /// It can be decoded without an earlier frame. True for every audio packet.
+    pub key: bool,
+    /// Opus: one packet. H.264: the access unit's NAL units, each behind its length in 4 bytes (big endian). VP8, VP9: the
+    /// frame. AV1: a temporal unit of OBUs with sizes.
+    pub data: Bytes,
+}
+
+/// What a leg says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No output yet.
+    Starting,
+    /// It has output.
+    Running,
+    /// It has no input it can use; the text says what is missing.
+    Waiting(String),
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// A consumer of a room's frames. All calls come from one thread, `now` being the room's clock.
+pub trait Leg: Send {
+    fn track_added(&mut self, track: Track);
+    fn track_removed(&mut self, key: TrackKey);
+    /// The host lost frames of this track (queue full, packet loss not repaired): a video track goes on with a key frame.
+    fn gap(&mut self, key: TrackKey);
+    fn frame(&mut self, frame: Frame);
+    /// Called every [`TICK`] and after frames: cut, publish, drain.
+    fn tick(&mut self, now: Duration);
+    /// Tracks that the leg wants a key frame of; asked after each tick. The host asks the sender and asks again until it
+    /// comes.
+    fn wants_key(&mut self) -> Vec<TrackKey>;
+    fn state(&self) -> State;
+    /// No more frames. Finish what was begun.
+    fn finish(&mut self);
+}
+
+/// How often [`Leg::tick`] is called at least.
+pub const TICK: Duration = Duration::from_millis(20);

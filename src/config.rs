@@ -1,0 +1,208 @@
+//! What an operator can set. `config/crescendo.toml` documents every key; a test holds the two together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+pub use load::{ConfigError, load};
+
+/// The whole configuration. [`Default`] is what runs when nothing is set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub http: Http,
+    pub signal: Signal,
+    pub room: Room,
+    pub sfu: Sfu,
+    pub legs: Legs,
+    pub hls: Hls,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+/// Pages, API, signaling, HLS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signal {
+    pub max_message_bytes: usize,
+    pub messages_per_second: u32,
+    pub message_burst: u32,
+    pub heartbeat_ms: u32,
+    pub timeout_ms: u32,
+    pub join_timeout_ms: u32,
+    pub outbox_messages: usize,
+    /// STUN servers that clients are told of, as `stun:host:port`.
+    pub stun_urls: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Room {
+    pub mesh_limit: usize,
+    pub warm_at: usize,
+    pub demote_after_ms: u32,
+    pub switch_deadline_ms: u32,
+    pub resume_grace_ms: u32,
+    pub capacity: usize,
+    pub tracks_per_participant: usize,
+    pub max_legs: usize,
+}
+
+/// The media plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sfu {
+    /// Address and first port; shard n binds port + n, or any port when it is 0.
+    pub listen: SocketAddr,
+    /// Addresses that clients are told of. Empty: `listen`, or every address of the machine when that is unspecified.
+    pub announce: Vec<IpAddr>,
+    /// 0: one a core.
+    pub shards: usize,
+    /// Pin shards to cores.
+    pub pin: bool,
+    /// Wanted video codecs, the most wanted first.
+    pub video_codecs: Vec<String>,
+    pub start_bitrate_kbps: u32,
+    pub history_packets: usize,
+    pub consent_ms: u32,
+    pub handshake_ms: u32,
+    pub dtls_retransmit_ms: u32,
+    pub pli_interval_ms: u32,
+    pub command_queue: usize,
+    pub socket_buffer_bytes: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Legs {
+    /// Packets that may wait for a leg before it drops.
+    pub queue_packets: usize,
+    pub reorder_ms: u32,
+    pub key_frame_retry_ms: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hls {
+    pub part_ms: u32,
+    pub segment_ms: u32,
+    pub segments: usize,
+    pub audio_kbps: u32,
+    /// Where segments are written as well; nowhere when empty.
+    pub directory: PathBuf,
+    pub linger_ms: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub rooms: usize,
+    pub sockets: usize,
+    pub name_chars: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `tracing` filter: `info`, `crescendo=debug`, …
+    pub filter: String,
+    pub json: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 64 * 1024,
+            messages_per_second: 100,
+            message_burst: 400,
+            heartbeat_ms: 5_000,
+            timeout_ms: 15_000,
+            join_timeout_ms: 10_000,
+            outbox_messages: 1_024,
+            stun_urls: Vec::new(),
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            mesh_limit: 4,
+            warm_at: 3,
+            demote_after_ms: 10_000,
+            switch_deadline_ms: 10_000,
+            resume_grace_ms: 10_000,
+            capacity: 100,
+            tracks_per_participant: 4,
+            max_legs: 4,
+        }
+    }
+}
+
+impl Default for Sfu {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 50_000)),
+            announce: Vec::new(),
+            shards: 1,
+            pin: true,
+            video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),
+            start_bitrate_kbps: 1_500,
+            history_packets: 1_024,
+            consent_ms: 15_000,
+            handshake_ms: 10_000,
+            dtls_retransmit_ms: 75,
+            pli_interval_ms: 400,
+            command_queue: 4_096,
+            socket_buffer_bytes: 4 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Legs {
+    fn default() -> Self {
+        Self { queue_packets: 4_096, reorder_ms: 100, key_frame_retry_ms: 500 }
+    }
+}
+
+impl Default for Hls {
+    fn default() -> Self {
+        Self {
+            part_ms: 200,
+            segment_ms: 1_000,
+            segments: 10,
+            audio_kbps: 96,
+            directory: PathBuf::new(),
+            linger_ms: 30_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rooms: 10_000, sockets: 20_000, name_chars: 80 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".into(), json: false }
+    }
+}

@@ -1,0 +1,156 @@
+//! A file, then `--set` on top of it; whatever is unknown or out of range is refused with a hint.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Config;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{origin}: {source}")]
+    Syntax { origin: String, source: Box<toml::de::Error> },
+    #[error("unknown key `{key}`; the nearest known one is `{nearest}`")]
+    UnknownKey { key: String, nearest: String },
+    #[error("`--set {0}` is not of the form key=value")]
+    NotAnAssignment(String),
+    #[error("{0}")]
+    Value(Box<toml::de::Error>),
+    #[error("`{key}` is {value}; it must be {must}")]
+    Range { key: &'static str, value: String, must: &'static str },
+}
+
+/// Reads `file` where one is given, lays each `key=value` of `set` over it (dotted keys, TOML values; a bare word is a
+/// string) and checks the result.
+pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config, ConfigError> {
+    let mut table = match file {
+        None => Table::new(),
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            text.parse().map_err(|e| syntax(&path.display().to_string(), e))?
+        }
+    };
+    for assignment in set {
+        assign(&mut table, assignment)?;
+    }
+    refuse_unknown(&table)?;
+    let config: Config = Value::Table(table).try_into().map_err(|e| ConfigError::Value(Box::new(e)))?;
+    check(&config)?;
+    Ok(config)
+}
+
+fn syntax(origin: &str, source: toml::de::Error) -> ConfigError {
+    ConfigError::Syntax { origin: origin.to_owned(), source: Box::new(source) }
+}
+
+fn assign(table: &mut Table, assignment: &str) -> Result<(), ConfigError> {
+    let malformed = || ConfigError::NotAnAssignment(assignment.to_owned());
+    let (key, text) = assignment.split_once('=').ok_or_else(malformed)?;
+    let (path, last) = match key.rsplit_once('.') {
+        Some((path, last)) => (path.split('.').collect::<Vec<_>>(), last),
+        None => (Vec::new(), key),
+    };
+    if last.is_empty() || path.iter().any(|part| part.is_empty()) {
+        return Err(malformed());
+    }
+    let value = format!("v = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("v"))
+        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let mut at = table;
+    for part in path {
+        at = at.entry(part).or_insert_with(|| Value::Table(Table::new())).as_table_mut().ok_or_else(malformed)?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn refuse_unknown(given: &Table) -> Result<(), ConfigError> {
+    let known = keys(&Table::try_from(Config::default()).expect("the defaults are TOML"));
+    match keys(given).into_iter().find(|key| !known.contains(key)) {
+        None => Ok(()),
+        Some(key) => {
+            let nearest = known.into_iter().min_by_key(|k| strsim::damerau_levenshtein(k, &key)).unwrap_or_default();
+            Err(ConfigError::UnknownKey { key, nearest })
+        }
+    }
+}
+
+/// Dotted names of all values in a table of tables; an empty table counts as a key so that an unknown one is seen.
+pub(super) fn keys(table: &Table) -> Vec<String> {
+    table
+        .iter()
+        .flat_map(|(name, value)| match value {
+            Value::Table(inner) if !inner.is_empty() => {
+                keys(inner).into_iter().map(|key| format!("{name}.{key}")).collect()
+            }
+            Value::Table(_) if is_section(name) => Vec::new(),
+            _ => vec![name.clone()],
+        })
+        .collect()
+}
+
+fn is_section(name: &str) -> bool {
+    Table::try_from(Config::default()).is_ok_and(|defaults| defaults.get(name).is_some_and(Value::is_table))
+}
+
+/// Values that the types allow and the server could not run with.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let range =
+        |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
+    let Config { signal, room, sfu, hls, limits, .. } = config;
+    range(room.mesh_limit >= 1, "room.mesh_limit", room.mesh_limit.to_string(), "at least 1")?;
+    range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
+    range(room.capacity >= 1, "room.capacity", room.capacity.to_string(), "at least 1")?;
+    range(
+        room.switch_deadline_ms >= 500,
+        "room.switch_deadline_ms",
+        room.switch_deadline_ms.to_string(),
+        "at least 500",
+    )?;
+    range(
+        (1024..=1 << 20).contains(&signal.max_message_bytes),
+        "signal.max_message_bytes",
+        signal.max_message_bytes.to_string(),
+        "1024 to 1048576",
+    )?;
+    range(
+        signal.messages_per_second >= 1 && signal.message_burst >= 1,
+        "signal.messages_per_second",
+        signal.messages_per_second.to_string(),
+        "at least 1, like signal.message_burst",
+    )?;
+    range(
+        signal.timeout_ms > signal.heartbeat_ms,
+        "signal.timeout_ms",
+        signal.timeout_ms.to_string(),
+        "longer than signal.heartbeat_ms",
+    )?;
+    range(signal.outbox_messages >= 64, "signal.outbox_messages", signal.outbox_messages.to_string(), "at least 64")?;
+    range(
+        sfu.history_packets.is_power_of_two() && (64..=32_768).contains(&sfu.history_packets),
+        "sfu.history_packets",
+        sfu.history_packets.to_string(),
+        "a power of two from 64 to 32768",
+    )?;
+    range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;
+    range(
+        !sfu.video_codecs.is_empty()
+            && sfu.video_codecs.iter().all(|c| ["H264", "VP8", "VP9", "AV1"].contains(&c.as_str())),
+        "sfu.video_codecs",
+        format!("{:?}", sfu.video_codecs),
+        "one or more of H264, VP8, VP9, AV1",
+    )?;
+    range(
+        (50..=2_000).contains(&hls.part_ms) && hls.segment_ms >= hls.part_ms && hls.segment_ms <= 10_000,
+        "hls.part_ms",
+        hls.part_ms.to_string(),
+        "50 to 2000 and no longer than hls.segment_ms, which is at most 10000",
+    )?;
+    range(hls.segments >= 3, "hls.segments", hls.segments.to_string(), "at least 3")?;
+    range(limits.rooms >= 1, "limits.rooms", limits.rooms.to_string(), "at least 1")
+}

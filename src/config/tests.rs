@@ -1,0 +1,59 @@
+use super::load::keys;
+use super::*;
+
+fn documented() -> std::path::PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/config/crescendo.toml").into()
+}
+
+fn set(assignments: &[&str]) -> Result<Config, String> {
+    let owned: Vec<String> = assignments.iter().map(|s| s.to_string()).collect();
+    load(None, &owned).map_err(|e| e.to_string())
+}
+
+#[test]
+fn the_documented_file_is_the_default_and_names_every_key() {
+    let config = load(Some(&documented()), &[]).expect("the documented file loads");
+    assert_eq!(config, Config::default());
+
+    let text = std::fs::read_to_string(documented()).expect("readable");
+    let in_file = keys(&text.parse().expect("TOML"));
+    let in_struct = keys(&toml::Table::try_from(Config::default()).expect("TOML"));
+    assert_eq!(in_file, in_struct);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    let error = set(&["room.mesh_limt=3"]).expect_err("a misspelt key");
+    assert_eq!(error, "unknown key `room.mesh_limt`; the nearest known one is `room.mesh_limit`");
+    assert!(set(&["romo.mesh_limit=3"]).expect_err("a misspelt section").contains("`room.mesh_limit`"));
+    assert!(set(&["nonsense={}"]).is_err());
+}
+
+#[test]
+fn set_lays_values_of_every_type_over_the_file() {
+    let config = set(&["http.listen=127.0.0.1:0", "room.mesh_limit=2", "log.json=true", "sfu.announce=['192.0.2.7']"])
+        .expect("valid");
+    assert_eq!(config.http.listen.port(), 0);
+    assert_eq!(config.room.mesh_limit, 2);
+    assert!(config.log.json);
+    assert_eq!(config.sfu.announce, ["192.0.2.7".parse::<IpAddr>().expect("an address")]);
+}
+
+#[test]
+fn values_that_the_server_could_not_run_with_are_refused() {
+    for bad in [
+        "room.mesh_limit=0",
+        "room.mesh_limit=-1",
+        "room.mesh_limit=many",
+        "sfu.history_packets=1000",
+        "sfu.video_codecs=[]",
+        "signal.max_message_bytes=10",
+        "hls.part_ms=5",
+        "http.listen=nowhere",
+        "http=1",
+        "no-equals-sign",
+        ".=1",
+    ] {
+        assert!(set(&[bad]).is_err(), "{bad} was accepted");
+    }
+}

@@ -1,0 +1,156 @@
+//! The media plane.
+//!
+//! A shard is one pinned OS thread with one UDP port and its own transports. It is told what to do by [`Command`]s and says
+//! what happened by [`Event`]s, both over bounded channels; it knows nothing of rooms, signaling or HTTP.
+//! SDP is written and read outside the shards ([`sdp`]), so that what reaches one is typed and checked.
+
+pub mod tap;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+pub use crate::room::{Direction, Kind, Source, VideoCodec};
+
+/// One server transport of the whole process: an ICE session, a DTLS association, one direction of media.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransportId(pub u64);
+
+impl fmt::Debug for TransportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "x{}", self.0)
+    }
+}
+
+/// One publication of the whole process: what one m-line of an up transport brings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicationId(pub u64);
+
+impl fmt::Debug for PublicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pub{}", self.0)
+    }
+}
+
+/// ICE short-term credential (RFC 8445 section 5.3).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceCredential {
+    pub ufrag: String,
+    pub pwd: String,
+}
+
+impl fmt::Debug for IceCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IceCredential({})", self.ufrag)
+    }
+}
+
+/// Who sends the ClientHello (RFC 8842).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DtlsRole {
+    Client,
+    Server,
+}
+
+/// What the far end's description said, as far as a shard needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    pub ice: IceCredential,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// The server's own role.
+    pub dtls: DtlsRole,
+    /// Up only: the media that will arrive.
+    pub receive: Vec<Receive>,
+}
+
+/// One m-line of an up transport: where its packets belong. Payload types and header-extension ids are those of the fixed
+/// tables unless `payloads` says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receive {
+    pub mid: String,
+    /// From `a=ssrc`, where the far end says it; packets are else known by their MID extension.
+    pub ssrc: Option<u32>,
+    pub kind: Kind,
+    pub publication: PublicationId,
+}
+
+/// What one m-line of a down transport sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    pub mid: String,
+    pub ssrc: u32,
+    pub publication: PublicationId,
+}
+
+/// To a shard.
+#[derive(Debug)]
+pub enum Command {
+    /// Answer STUN for these credentials. Events of the transport go to `events`.
+    Open {
+        transport: TransportId,
+        direction: Direction,
+        local: IceCredential,
+        events: tokio::sync::mpsc::Sender<Event>,
+    },
+    /// The answer has come. Comes again when a later answer changes `receive`.
+    SetRemote {
+        transport: TransportId,
+        remote: Remote,
+    },
+    /// Forward a publication into a down transport. It may not exist yet; forwarding starts with its first packets
+    /// (video: with a key frame, which the shard asks for and asks for again until it comes).
+    Subscribe {
+        transport: TransportId,
+        send: Send,
+    },
+    Unsubscribe {
+        transport: TransportId,
+        mid: String,
+    },
+    /// Copy a publication's packets to `tap` until the tap is dropped or `Untap`.
+    Tap {
+        publication: PublicationId,
+        tap: tap::Tap,
+    },
+    Untap {
+        publication: PublicationId,
+        tap: tap::TapId,
+    },
+    RequestKeyFrame {
+        publication: PublicationId,
+    },
+    Close {
+        transport: TransportId,
+    },
+}
+
+/// From a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// ICE and DTLS are up and the fingerprint agreed with the description.
+    Connected { transport: TransportId, direction: Direction, remote: SocketAddr },
+    /// It is closed and forgotten: DTLS failed, the fingerprint was another, or nothing was heard for too long.
+    Failed { transport: TransportId, direction: Direction, reason: FailReason },
+    /// The first packet of a publication has arrived, or its codec has changed.
+    Media { publication: PublicationId, codec: Codec },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    Opus,
+    Video(VideoCodec),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FailReason {
+    #[error("no ICE check arrived in time")]
+    NoCheck,
+    #[error("the DTLS handshake failed")]
+    Handshake,
+    #[error("the certificate is not the one of the description")]
+    Fingerprint,
+    #[error("ICE consent ran out")]
+    Consent,
+    #[error("the far end closed the transport")]
+    Closed,
+}

@@ -1,0 +1,3 @@
+//! What travels on the WebSocket.
+
+pub mod message;

@@ -1,0 +1,125 @@
+// Generated from src/signal/message.rs by `make wire`. Do not edit.
+
+export const VERSION = 1;
+
+export type Source = "microphone" | "camera" | "screen" | "screen-audio";
+
+export type Carrier = "mesh" | "sfu";
+
+export type Mode = "mesh" | "promoting" | "sfu" | "demoting";
+
+export type Direction = "up" | "down";
+
+export type VideoCodec = "H264" | "VP8" | "VP9" | "AV1";
+
+export type LegKind = "hls";
+
+export type LegStatus = "starting" | "running" | "waiting" | "failed" | "stopped";
+
+export type Leg = { id: string, kind: LegKind, state: LegStatus, 
+/**
+ * Why it waits or failed.
+ */
+reason?: string, 
+/**
+ * Where its output is, relative to the server: a playlist for `hls`.
+ */
+url: string, 
+/**
+ * Who started it; absent when the API did.
+ */
+startedBy?: string, };
+
+export type Track = { id: string, source: Source, muted: boolean, };
+
+export type Participant = { id: string, name: string, tracks: Array<Track>, 
+/**
+ * Its socket is lost and may come back.
+ */
+away: boolean, };
+
+export type NewTrack = { source: Source, muted: boolean, };
+
+export type Resume = { participant: string, 
+/**
+ * From `welcome`.
+ */
+secret: string, };
+
+export type DescriptionKind = "offer" | "answer" | "rollback";
+
+export type Description = { type: DescriptionKind, sdp: string, };
+
+export type Candidate = { candidate: string, sdpMid: string | null, sdpMLineIndex: number | null, usernameFragment: string | null, };
+
+export type MidTrack = { mid: string, track: string, };
+
+export type Slot = { mid: string, 
+/**
+ * Up: the client sends its track of this source here.
+ */
+source?: Source, 
+/**
+ * Down: the server sends this track here. Absent while the slot is free.
+ */
+track?: string, };
+
+export type IceServer = { urls: Array<string>, username?: string, credential?: string, };
+
+export type LinkStatus = "connected" | "failed";
+
+export type LeaveReason = "left" | "vanished" | "sfu-unreachable";
+
+export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
+
+export type ClientMessage = { "type": "join", version: number, room: string, name: string, token?: string, 
+/**
+ * Takes the place of a lost socket; everything else but `version` and `room` is then ignored.
+ */
+resume?: Resume, 
+/**
+ * What is published from the start.
+ */
+tracks: Array<NewTrack>, 
+/**
+ * Video codecs that can be decoded.
+ */
+decodes: Array<VideoCodec>, } | { "type": "leave", } | { "type": "publish", request: number, source: Source, muted: boolean, } | { "type": "unpublish", track: string, } | { "type": "mute", track: string, muted: boolean, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "link-state", peer: string, link: number, state: LinkStatus, 
+/**
+ * The chosen candidate pair goes through TURN.
+ */
+relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", to?: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
+/**
+ * Whose picture to show; the first who sends H.264 when absent.
+ */
+of?: string, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
+
+export type ServerMessage = { "type": "welcome", version: number, you: Participant, 
+/**
+ * For `resume`.
+ */
+secret: string, 
+/**
+ * A lost socket's session goes on; peer connections may be kept.
+ */
+resumed: boolean, 
+/**
+ * The others.
+ */
+participants: Array<Participant>, mode: Mode, epoch: number, legs: Array<Leg>, iceServers: Array<IceServer>, 
+/**
+ * Send a `ping` when nothing else was sent for this long.
+ */
+heartbeatMs: number, 
+/**
+ * How long a lost socket keeps its place.
+ */
+graceMs: number, } | { "type": "participant-joined", participant: Participant, } | { "type": "participant-left", participant: string, reason: LeaveReason, } | { "type": "participant-away", participant: string, away: boolean, } | { "type": "track-published", participant: string, track: Track, } | { "type": "track-unpublished", participant: string, track: string, } | { "type": "track-muted", participant: string, track: string, muted: boolean, } | { "type": "mode", mode: Mode, epoch: number, } | { "type": "link-open", peer: string, link: number, polite: boolean, } | { "type": "link-close", peer: string, link: number, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "offer", transport: Direction, generation: number, sdp: string, 
+/**
+ * All slots of the transport.
+ */
+slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
+/**
+ * The socket closes after this.
+ */
+fatal: boolean, request?: number, };
