@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::room::VideoCodec;
+
 mod load;
 #[cfg(test)]
 mod tests;
@@ -118,6 +120,22 @@ pub struct Log {
     /// `tracing` filter: `info`, `crescendo=debug`, …
     pub filter: String,
     pub json: bool,
+}
+
+impl Sfu {
+    /// `video_codecs`, parsed. What is not a codec was refused when the configuration was loaded.
+    pub fn codecs(&self) -> Vec<VideoCodec> {
+        self.video_codecs
+            .iter()
+            .filter_map(|name| match name.as_str() {
+                "H264" => Some(VideoCodec::H264),
+                "VP8" => Some(VideoCodec::Vp8),
+                "VP9" => Some(VideoCodec::Vp9),
+                "AV1" => Some(VideoCodec::Av1),
+                _ => None,
+            })
+            .collect()
+    }
 }
 
 impl Default for Http {

@@ -1,6 +1,11 @@
 //! Crescendo: a call that grows.
+//!
+//! Start with `ARCHITECTURE.md`: what each room of the house is for, who may know whom, and the ways of a packet and of a join.
 
 pub mod config;
+pub mod host;
+pub mod http;
+pub mod legs;
 pub mod room;
 pub mod sfu;
 pub mod signal;

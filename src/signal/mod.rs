@@ -1,3 +1,8 @@
 //! What travels on the WebSocket.
+//!
+//! [`message`] is the wire, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
 
+pub mod convert;
+mod limit;
 pub mod message;
+pub mod socket;

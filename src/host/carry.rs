@@ -1,0 +1,294 @@
+//! How a room's outputs are carried out: to sockets, to the media plane, to legs.
+
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::legs;
+use super::member::{DownTransport, UpTransport};
+use super::task::Task;
+use crate::room::ids::{LegId, ParticipantId, TrackId};
+use crate::room::{Carrier, Departure, Direction, Event, LegKind, Output, Source, VideoCodec};
+use crate::sfu::{Command, PublicationId};
+use crate::signal::convert;
+use crate::signal::message::{self as wire, ServerMessage};
+
+impl Task {
+    pub(super) fn carry_out(&mut self, out: Vec<Output>) {
+        for output in out {
+            match output {
+                Output::Tell { to, event } => self.tell_event(to, event),
+                Output::OpenTransport { participant, direction } => self.open(participant, direction),
+                Output::CloseTransport { participant, direction } => self.close(participant, direction),
+                Output::Subscribe { receiver, track } => self.subscribe(receiver, track),
+                Output::Unsubscribe { receiver, track } => self.unsubscribe(receiver, track),
+                Output::PreferCodec { codec } => self.prefer(codec),
+                Output::StartLeg { leg, kind, of } => self.run_leg(leg, kind, of),
+                Output::Tap { leg, track } => self.tap(leg, track),
+                Output::Untap { leg, track } => self.untap(leg, track),
+                Output::StopLeg { leg } => self.legs.stop(leg),
+                Output::Removed { participant, reason } => self.removed(participant, reason),
+                Output::Switched { to, took } => {
+                    info!(room = %self.name, ?to, ms = took.as_millis(), "switched");
+                    let to = match to {
+                        Carrier::Mesh => "mesh",
+                        Carrier::Sfu => "sfu",
+                    };
+                    metrics::histogram!("crescendo_switch_seconds", "to" => to).record(took.as_secs_f64());
+                }
+                Output::Empty => {}
+            }
+        }
+    }
+
+    fn tell_event(&mut self, to: ParticipantId, event: Event) {
+        match event {
+            Event::Welcome { you, participants, mode, epoch, legs } => {
+                let Some(member) = self.members.get(&to) else { return };
+                let config = &self.shared.config;
+                let stun = &config.signal.stun_urls;
+                let welcome = ServerMessage::Welcome {
+                    version: wire::VERSION,
+                    you: you.into(),
+                    secret: member.secret.clone(),
+                    resumed: member.seat > 0,
+                    participants: participants.into_iter().map(Into::into).collect(),
+                    mode: mode.into(),
+                    epoch: epoch.0,
+                    legs: legs.into_iter().map(|leg| convert::leg(&self.name, leg)).collect(),
+                    ice_servers: (!stun.is_empty())
+                        .then(|| wire::IceServer { urls: stun.clone(), username: None, credential: None })
+                        .into_iter()
+                        .collect(),
+                    heartbeat_ms: config.signal.heartbeat_ms,
+                    grace_ms: config.room.resume_grace_ms,
+                };
+                self.note_tracks();
+                self.tell(to, welcome);
+            }
+            Event::TrackPublished { .. } => {
+                self.note_tracks();
+                self.tell_converted(to, event);
+            }
+            Event::ParticipantJoined(_)
+            | Event::ParticipantLeft { .. }
+            | Event::ParticipantAway { .. }
+            | Event::TrackUnpublished { .. }
+            | Event::TrackMuted { .. }
+            | Event::Mode { .. }
+            | Event::OpenLink { .. }
+            | Event::CloseLink { .. }
+            | Event::SendUp { .. }
+            | Event::Path { .. }
+            | Event::PathStuck { .. }
+            | Event::Leg(_)
+            | Event::SfuUnreachable => self.tell_converted(to, event),
+        }
+    }
+
+    fn tell_converted(&mut self, to: ParticipantId, event: Event) {
+        if let Some(message) = convert::event(&self.name, event) {
+            self.tell(to, message);
+        }
+    }
+
+    /// Remembers whose every track is.
+    fn note_tracks(&mut self) {
+        for participant in self.room.participants() {
+            for track in &participant.tracks {
+                self.tracks.insert(track.id, (participant.id, track.source));
+            }
+        }
+    }
+
+    fn open(&mut self, participant: ParticipantId, direction: Direction) {
+        let Some(member) = self.members.get_mut(&participant) else { return };
+        let (sfu, config) = (&self.shared.sfu, &self.shared.config);
+        let transport = sfu.next_transport_id();
+        let generation = member.next_generation();
+        let local = sfu.local(self.shard);
+        let credential = local.ice.clone();
+        let codecs = preference(self.room.preferred_codec(), &config.sfu.codecs());
+        let offer = match direction {
+            Direction::Up => {
+                for source in [Source::Microphone, Source::Camera, Source::Screen, Source::ScreenAudio] {
+                    member.publications.entry(source).or_insert_with(|| sfu.next_publication_id());
+                }
+                let start = config.sfu.start_bitrate_kbps;
+                let up = UpTransport::new(transport, generation, local, &codecs, start);
+                Some(member.up.insert(up).offer())
+            }
+            Direction::Down => {
+                let reserve = config.room.mesh_limit;
+                member.down.insert(DownTransport::new(transport, generation, local, &codecs, reserve)).flush()
+            }
+        };
+        self.transports.insert(transport, participant);
+        let events = self.media_in.clone();
+        self.command(Command::Open { transport, direction, local: credential, events });
+        if let Some(offer) = offer {
+            self.tell(participant, offer);
+        }
+    }
+
+    fn close(&mut self, participant: ParticipantId, direction: Direction) {
+        let Some(member) = self.members.get_mut(&participant) else { return };
+        let Some((transport, generation)) = member.transport(direction) else { return };
+        match direction {
+            Direction::Up => member.up = None,
+            Direction::Down => member.down = None,
+        }
+        self.transports.remove(&transport);
+        self.command(Command::Close { transport });
+        self.tell(participant, ServerMessage::TransportClose { transport: direction.into(), generation });
+    }
+
+    /// The publication that carries a track.
+    fn publication(&self, track: TrackId) -> Option<(PublicationId, Source)> {
+        let (owner, source) = self.tracks.get(&track)?;
+        Some((*self.members.get(owner)?.publications.get(source)?, *source))
+    }
+
+    fn subscribe(&mut self, receiver: ParticipantId, track: TrackId) {
+        let Some((publication, source)) = self.publication(track) else {
+            warn!(room = %self.name, %track, "subscribed to a track that has no up transport");
+            return;
+        };
+        let Some(down) = self.members.get_mut(&receiver).and_then(|member| member.down.as_mut()) else { return };
+        let transport = down.id;
+        if let Some(send) = down.assign(publication, source, track) {
+            self.command(Command::Subscribe { transport, send });
+        }
+        self.unflushed.insert(receiver);
+    }
+
+    fn unsubscribe(&mut self, receiver: ParticipantId, track: TrackId) {
+        let Some((publication, _)) = self.publication(track) else { return };
+        let Some(down) = self.members.get_mut(&receiver).and_then(|member| member.down.as_mut()) else { return };
+        let transport = down.id;
+        if let Some(mid) = down.release(publication) {
+            self.command(Command::Unsubscribe { transport, mid });
+        }
+        self.unflushed.insert(receiver);
+    }
+
+    fn prefer(&mut self, codec: VideoCodec) {
+        let offers: Vec<_> = self
+            .members
+            .iter_mut()
+            .filter_map(|(id, member)| Some((*id, member.up.as_mut()?.prefer(codec)?)))
+            .collect();
+        for (participant, offer) in offers {
+            self.tell(participant, offer);
+        }
+    }
+
+    fn run_leg(&mut self, leg: LegId, kind: LegKind, of: Option<ParticipantId>) {
+        match kind {
+            LegKind::Hls => {
+                let of = of.map(|participant| participant.to_string());
+                self.legs.start_hls(&self.shared, &self.name, leg, of);
+            }
+        }
+    }
+
+    fn tap(&mut self, leg: LegId, track: TrackId) {
+        let Some(&(owner, source)) = self.tracks.get(&track) else { return };
+        let sfu = &self.shared.sfu;
+        let Some(member) = self.members.get_mut(&owner) else { return };
+        let publication = *member.publications.entry(source).or_insert_with(|| sfu.next_publication_id());
+        let name = self.room.participants().find(|p| p.id == owner).map(|p| p.name).unwrap_or_default();
+        let described = crescendo_leg_api::Track {
+            key: legs::key(publication),
+            participant: owner.to_string(),
+            name,
+            screen: matches!(source, Source::Screen | Source::ScreenAudio),
+            audio: matches!(source, Source::Microphone | Source::ScreenAudio),
+        };
+        if let Some(tap) = self.legs.add(leg, publication, described) {
+            self.command(Command::Tap { publication, tap });
+        }
+    }
+
+    fn untap(&mut self, leg: LegId, track: TrackId) {
+        let Some((publication, _)) = self.publication(track) else { return };
+        if let Some(tap) = self.legs.remove(leg, publication) {
+            self.command(Command::Untap { publication, tap });
+        }
+    }
+
+    fn removed(&mut self, participant: ParticipantId, reason: Departure) {
+        for direction in [Direction::Up, Direction::Down] {
+            self.close(participant, direction);
+        }
+        self.members.remove(&participant);
+        self.tracks.retain(|_, (owner, _)| *owner != participant);
+        self.unflushed.remove(&participant);
+        info!(room = %self.name, %participant, ?reason, "left");
+    }
+
+    // What goes out.
+
+    /// To a participant's socket. One that does not keep up loses it, and may come back for its place.
+    pub(super) fn tell(&mut self, to: ParticipantId, message: ServerMessage) {
+        let Some(member) = self.members.get_mut(&to) else { return };
+        let Some(outbox) = &member.outbox else { return };
+        if let Err(mpsc::error::TrySendError::Full(_)) = outbox.try_send(message) {
+            warn!(room = %self.name, participant = %to, "the socket does not keep up and is closed");
+            metrics::counter!("crescendo_signal_overflows_total").increment(1);
+            member.outbox = None;
+        }
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        if self.shared.sfu.send(self.shard, command).is_err() {
+            metrics::counter!("crescendo_sfu_commands_dropped_total").increment(1);
+            warn!(room = %self.name, shard = ?self.shard, "the media thread does not keep up; command dropped");
+        }
+    }
+
+    /// After each batch: what down transports have to be told, once for all changes, and the metrics.
+    pub(super) fn flush(&mut self) {
+        for participant in std::mem::take(&mut self.unflushed) {
+            let down = self.members.get_mut(&participant).and_then(|member| member.down.as_mut());
+            if let Some(message) = down.and_then(DownTransport::flush) {
+                self.tell(participant, message);
+            }
+        }
+        self.gauge((!self.room.is_empty()).then(|| (self.room.mode().into(), self.members.len())));
+    }
+
+    pub(super) fn gauge(&mut self, now: Option<(wire::Mode, usize)>) {
+        if self.counted == now {
+            return;
+        }
+        for (counted, sign) in [(self.counted, -1.0), (now, 1.0)] {
+            if let Some((mode, people)) = counted {
+                let mode = match mode {
+                    wire::Mode::Mesh => "mesh",
+                    wire::Mode::Promoting => "promoting",
+                    wire::Mode::Sfu => "sfu",
+                    wire::Mode::Demoting => "demoting",
+                };
+                metrics::gauge!("crescendo_rooms", "mode" => mode).increment(sign);
+                metrics::gauge!("crescendo_participants").increment(sign * people as f64);
+            }
+        }
+        self.counted = now;
+    }
+
+    pub(super) fn view(&self) -> RoomView {
+        RoomView {
+            name: self.name.to_string(),
+            mode: self.room.mode().into(),
+            epoch: self.room.epoch().0,
+            participants: self.room.participants().map(Into::into).collect(),
+            legs: self.room.legs().map(|leg| convert::leg(&self.name, leg)).collect(),
+        }
+    }
+}
+
+/// The configured codecs with the room's choice in front.
+fn preference(first: VideoCodec, configured: &[VideoCodec]) -> Vec<VideoCodec> {
+    let rest = configured.iter().copied().filter(|codec| *codec != first);
+    std::iter::once(first).chain(rest).collect()
+}

@@ -1,0 +1,109 @@
+//! The running legs of one room.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+
+use crate::legs::{self, LegEvent, LegHost};
+use crate::room::LegState;
+use crate::room::ids::{LegId, RoomName};
+use crate::sfu::tap::TapId;
+use crate::sfu::{PublicationId, Sfu, tap::Tap};
+use crescendo_leg_api::{Leg, State, Track, TrackKey};
+
+use super::Shared;
+
+/// Events that may wait for the room.
+const EVENTS: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Legs {
+    running: BTreeMap<LegId, Running>,
+    events_in: mpsc::Sender<(LegId, LegEvent)>,
+    pub(super) events: mpsc::Receiver<(LegId, LegEvent)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    host: LegHost,
+    tap: TapId,
+}
+
+impl Legs {
+    pub(super) fn new() -> Self {
+        let (events_in, events) = mpsc::channel(EVENTS);
+        Self { running: BTreeMap::new(), events_in, events }
+    }
+
+    /// Starts the HLS leg of `room`; `of` names whose picture it shows.
+    #[cfg(feature = "hls")]
+    pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>) {
+        let (plugin, store) = crescendo_hls::HlsLeg::new(hls_options(&shared.config.hls, room, of));
+        shared.hls.insert(room.clone(), store);
+        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"));
+    }
+
+    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String) {
+        let (to, mut from) = mpsc::channel(EVENTS);
+        let host = legs::spawn(plugin, name, &shared.config.legs, to);
+        let events = self.events_in.clone();
+        tokio::spawn(async move {
+            while let Some(event) = from.recv().await {
+                if events.send((leg, event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id() });
+    }
+
+    /// Tells the leg of a track and gives the tap through which its packets are to come.
+    pub(super) fn add(&self, leg: LegId, publication: PublicationId, track: Track) -> Option<Tap> {
+        let running = self.running.get(&leg)?;
+        running.host.add(publication, track);
+        Some(running.host.tap(running.tap))
+    }
+
+    pub(super) fn remove(&self, leg: LegId, publication: PublicationId) -> Option<TapId> {
+        let running = self.running.get(&leg)?;
+        running.host.remove(publication);
+        Some(running.tap)
+    }
+
+    /// The leg finishes on a thread of its own; its output lingers.
+    pub(super) fn stop(&mut self, leg: LegId) {
+        if let Some(running) = self.running.remove(&leg) {
+            tokio::task::spawn_blocking(move || running.host.stop());
+        }
+    }
+}
+
+/// The key by which a leg knows a publication.
+pub(super) fn key(publication: PublicationId) -> TrackKey {
+    TrackKey(publication.0)
+}
+
+pub(super) fn state(of: State) -> LegState {
+    match of {
+        State::Starting => LegState::Starting,
+        State::Running => LegState::Running,
+        State::Waiting(why) => LegState::Waiting(why),
+        State::Failed(why) => LegState::Failed(why),
+    }
+}
+
+#[cfg(feature = "hls")]
+fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>) -> crescendo_hls::Options {
+    use std::time::{Duration, SystemTime};
+    let ms = |ms: u32| Duration::from_millis(ms.into());
+    let directory = (!config.directory.as_os_str().is_empty()).then(|| config.directory.join(room.as_str()));
+    crescendo_hls::Options {
+        part: ms(config.part_ms),
+        segment: ms(config.segment_ms),
+        segments: config.segments,
+        audio_kbps: config.audio_kbps,
+        directory,
+        of,
+        started: SystemTime::now(),
+    }
+}

@@ -1,0 +1,193 @@
+//! What a participant has beside its place in the room: its socket and its two server transports.
+
+use std::collections::BTreeMap;
+
+use crate::room::ids::TrackId;
+use crate::room::{Direction, Source, VideoCodec};
+use crate::sfu::sdp::{Assigned, Down, Local, SdpError, Up};
+use crate::sfu::{PublicationId, Remote, Send, TransportId};
+use crate::signal::message::{self as wire, Id, ServerMessage, Slot};
+
+use super::Outbox;
+
+#[derive(Debug)]
+pub(super) struct Member {
+    /// None while the socket is lost.
+    pub(super) outbox: Option<Outbox>,
+    /// Counts the sockets this participant has had.
+    pub(super) seat: u64,
+    pub(super) secret: String,
+    pub(super) up: Option<UpTransport>,
+    pub(super) down: Option<DownTransport>,
+    /// One a source, for the participant's whole life: an up transport that comes back brings the same ones.
+    pub(super) publications: BTreeMap<Source, PublicationId>,
+    generations: u32,
+}
+
+impl Member {
+    pub(super) fn new(outbox: Outbox, secret: String) -> Self {
+        Self {
+            outbox: Some(outbox),
+            seat: 0,
+            secret,
+            up: None,
+            down: None,
+            publications: BTreeMap::new(),
+            generations: 0,
+        }
+    }
+
+    /// Transports of one participant are numbered, so that an answer to a closed one is known as such.
+    pub(super) fn next_generation(&mut self) -> u32 {
+        self.generations += 1;
+        self.generations
+    }
+
+    pub(super) fn transport(&self, direction: Direction) -> Option<(TransportId, u32)> {
+        match direction {
+            Direction::Up => self.up.as_ref().map(|up| (up.id, up.generation)),
+            Direction::Down => self.down.as_ref().map(|down| (down.id, down.generation)),
+        }
+    }
+
+    /// Which of the two a transport is, if it is one of these.
+    pub(super) fn direction_of(&self, id: TransportId) -> Option<Direction> {
+        [Direction::Up, Direction::Down]
+            .into_iter()
+            .find(|direction| self.transport(*direction).is_some_and(|(own, _)| own == id))
+    }
+}
+
+/// Receives what the participant publishes.
+#[derive(Debug)]
+pub(super) struct UpTransport {
+    pub(super) id: TransportId,
+    pub(super) generation: u32,
+    sdp: Up,
+    /// The last offer: sent again to a socket that takes the place of a lost one, as long as it is unanswered.
+    unanswered: Option<String>,
+}
+
+impl UpTransport {
+    pub(super) fn new(
+        id: TransportId,
+        generation: u32,
+        local: Local,
+        codecs: &[VideoCodec],
+        start_bitrate_kbps: u32,
+    ) -> Self {
+        Self { id, generation, sdp: Up::new(local, codecs, start_bitrate_kbps), unanswered: None }
+    }
+
+    pub(super) fn offer(&mut self) -> ServerMessage {
+        self.unanswered = Some(self.sdp.offer());
+        self.message()
+    }
+
+    /// The outstanding offer again.
+    pub(super) fn repeat(&self) -> Option<ServerMessage> {
+        self.unanswered.is_some().then(|| self.message())
+    }
+
+    /// A new offer, when the order of codecs has changed.
+    pub(super) fn prefer(&mut self, codec: VideoCodec) -> Option<ServerMessage> {
+        self.sdp.prefer(codec).then(|| self.offer())
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        sdp: &str,
+        publication_of: impl Fn(Source) -> PublicationId,
+    ) -> Result<Remote, SdpError> {
+        let remote = self.sdp.answer(sdp, publication_of)?;
+        self.unanswered = None;
+        Ok(remote)
+    }
+
+    fn message(&self) -> ServerMessage {
+        let slots = self.sdp.slots().into_iter();
+        ServerMessage::Offer {
+            transport: wire::Direction::Up,
+            generation: self.generation,
+            sdp: self.unanswered.clone().unwrap_or_default(),
+            slots: slots.map(|(mid, source)| Slot { mid, source: Some(source.into()), track: None }).collect(),
+        }
+    }
+}
+
+/// Sends to the participant what others publish.
+#[derive(Debug)]
+pub(super) struct DownTransport {
+    pub(super) id: TransportId,
+    pub(super) generation: u32,
+    sdp: Down,
+    tracks: BTreeMap<PublicationId, TrackId>,
+    unanswered: Option<String>,
+    /// The slots have changed since they were last told.
+    untold: bool,
+}
+
+impl DownTransport {
+    pub(super) fn new(id: TransportId, generation: u32, local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
+        let sdp = Down::new(local, codecs, reserve);
+        Self { id, generation, sdp, tracks: BTreeMap::new(), unanswered: None, untold: false }
+    }
+
+    /// What can be sent at once; None: it takes a new offer, see [`Self::flush`].
+    pub(super) fn assign(&mut self, publication: PublicationId, source: Source, track: TrackId) -> Option<Send> {
+        self.tracks.insert(publication, track);
+        self.untold = true;
+        match self.sdp.assign(publication, source) {
+            Assigned::Ready(send) => Some(send),
+            Assigned::NeedsOffer => None,
+        }
+    }
+
+    /// The m-line that is to fall silent.
+    pub(super) fn release(&mut self, publication: PublicationId) -> Option<String> {
+        self.tracks.remove(&publication);
+        self.untold = true;
+        self.sdp.release(publication)
+    }
+
+    /// What the client has to be told after a batch of changes: a new offer, or the slots alone.
+    pub(super) fn flush(&mut self) -> Option<ServerMessage> {
+        if self.sdp.needs_offer()
+            && let Some(sdp) = self.sdp.offer()
+        {
+            self.unanswered = Some(sdp);
+            self.untold = false;
+            return self.repeat();
+        }
+        std::mem::take(&mut self.untold)
+            .then(|| ServerMessage::Slots { generation: self.generation, slots: self.slots() })
+    }
+
+    /// The outstanding offer again.
+    pub(super) fn repeat(&self) -> Option<ServerMessage> {
+        self.unanswered.clone().map(|sdp| ServerMessage::Offer {
+            transport: wire::Direction::Down,
+            generation: self.generation,
+            sdp,
+            slots: self.slots(),
+        })
+    }
+
+    /// What a socket that takes the place of a lost one has to know.
+    pub(super) fn resume(&self) -> ServerMessage {
+        self.repeat().unwrap_or_else(|| ServerMessage::Slots { generation: self.generation, slots: self.slots() })
+    }
+
+    pub(super) fn answer(&mut self, sdp: &str) -> Result<(Remote, Vec<Send>), SdpError> {
+        let accepted = self.sdp.answer(sdp)?;
+        self.unanswered = None;
+        self.untold = true;
+        Ok(accepted)
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let track = |publication: Option<PublicationId>| publication.and_then(|p| self.tracks.get(&p)).copied().map(Id);
+        let slots = self.sdp.slots().into_iter();
+        slots.map(|(mid, publication)| Slot { mid, source: None, track: track(publication) }).collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! The shell around the pure rooms: one task a room, which carries out what the room decides.
+//!
+//! [`Rooms`] finds or makes the task of a room; [`task`] is its loop; [`member`] what a participant has beside its place in
+//! the room: the socket, the two server transports with their SDP; [`legs`] the running legs.
+
+mod carry;
+mod legs;
+mod member;
+mod task;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::http::hls::HlsDirectory;
+use crate::room::ids::{LegId, ParticipantId, RoomName};
+use crate::room::{LegKind, Source, VideoCodec};
+use crate::sfu::Sfu;
+use crate::signal::message::{ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, ServerMessage};
+
+/// Messages that may wait for a room. A socket that finds it full waits, and so does who floods it.
+const INBOX: usize = 1_024;
+/// How often a join is tried again when the room was just closing.
+const JOIN_TRIES: usize = 4;
+
+/// Why a request was refused, in the words of the wire.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub fn into_message(self, fatal: bool, request: Option<u32>) -> ServerMessage {
+        ServerMessage::Error { code: self.code, message: self.message, fatal, request }
+    }
+}
+
+/// What a socket brings when it joins.
+#[derive(Debug)]
+pub struct Joining {
+    pub name: String,
+    pub tracks: Vec<(Source, bool)>,
+    pub decodes: Vec<VideoCodec>,
+    pub outbox: Outbox,
+}
+
+/// A socket's claim on the place of a lost one.
+#[derive(Debug)]
+pub struct Resuming {
+    pub participant: ParticipantId,
+    pub secret: String,
+    pub outbox: Outbox,
+}
+
+/// The way to a socket: bounded; one that does not keep up is closed.
+pub type Outbox = mpsc::Sender<ServerMessage>;
+
+/// A socket's place in a room.
+#[derive(Debug)]
+pub struct Seat {
+    pub participant: ParticipantId,
+    /// Tells this socket from an earlier one of the same participant.
+    number: u64,
+    room: mpsc::Sender<Request>,
+}
+
+impl Seat {
+    /// Hands a message to the room; waits while the room is busy. False when the room is gone.
+    pub async fn send(&self, message: ClientMessage) -> bool {
+        let request = Request::Message { participant: self.participant, seat: self.number, message };
+        self.room.send(request).await.is_ok()
+    }
+
+    /// The socket is lost; the place is kept for the grace time.
+    pub async fn lost(&self) {
+        let _ = self.room.send(Request::Lost { participant: self.participant, seat: self.number }).await;
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// What a room's task is asked.
+#[derive(Debug)]
+enum Request {
+    Join(Joining, Reply<(ParticipantId, u64)>),
+    Resume(Resuming, Reply<(ParticipantId, u64)>),
+    Message { participant: ParticipantId, seat: u64, message: ClientMessage },
+    Lost { participant: ParticipantId, seat: u64 },
+    Inspect(oneshot::Sender<RoomView>),
+    StartLeg { kind: LegKind, of: Option<ParticipantId>, reply: Reply<Leg> },
+    StopLeg { leg: LegId, reply: Reply<Leg> },
+    Drain,
+}
+
+/// A room as the API shows it.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomView {
+    pub name: String,
+    pub mode: Mode,
+    pub epoch: u32,
+    pub participants: Vec<Participant>,
+    pub legs: Vec<Leg>,
+}
+
+/// The kinds of leg that this build has.
+pub fn legs_supported() -> &'static [LegKindOnWire] {
+    if cfg!(feature = "hls") { &[LegKindOnWire::Hls] } else { &[] }
+}
+
+/// All rooms of this process.
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    sfu: Sfu,
+    hls: HlsDirectory,
+    rooms: Mutex<HashMap<RoomName, mpsc::Sender<Request>>>,
+}
+
+impl Rooms {
+    pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory) -> Self {
+        Self { shared: Arc::new(Shared { config, sfu, hls, rooms: Mutex::default() }) }
+    }
+
+    /// Takes a place in `room`, which is made when it is not there. The welcome goes to the outbox.
+    pub async fn join(&self, room: &RoomName, joining: Joining) -> Result<Seat, Refusal> {
+        let Joining { name, tracks, decodes, outbox } = joining;
+        for _ in 0..JOIN_TRIES {
+            let sender = self.shared.find_or_make(room)?;
+            let (reply, answer) = oneshot::channel();
+            let again = Joining {
+                name: name.clone(),
+                tracks: tracks.clone(),
+                decodes: decodes.clone(),
+                outbox: outbox.clone(),
+            };
+            if sender.send(Request::Join(again, reply)).await.is_err() {
+                continue;
+            }
+            // A dropped reply means that the room was emptied in between: make it anew.
+            if let Ok(answer) = answer.await {
+                let (participant, number) = answer?;
+                return Ok(Seat { participant, number, room: sender });
+            }
+        }
+        Err(Refusal::new(ErrorCode::Internal, "the room kept closing; try again"))
+    }
+
+    /// Takes the place of a lost socket.
+    pub async fn resume(&self, room: &RoomName, resuming: Resuming) -> Result<Seat, Refusal> {
+        let gone = || Refusal::new(ErrorCode::ResumeRefused, "this session is over; join anew");
+        let sender = self.find(room).ok_or_else(gone)?;
+        let (reply, answer) = oneshot::channel();
+        sender.send(Request::Resume(resuming, reply)).await.map_err(|_| gone())?;
+        let (participant, number) = answer.await.map_err(|_| gone())??;
+        Ok(Seat { participant, number, room: sender })
+    }
+
+    pub async fn inspect(&self, room: &RoomName) -> Option<RoomView> {
+        let (reply, answer) = oneshot::channel();
+        self.find(room)?.send(Request::Inspect(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Every room, by name.
+    pub async fn list(&self) -> Vec<RoomView> {
+        let mut views = Vec::new();
+        for name in self.names() {
+            views.extend(self.inspect(&name).await);
+        }
+        views
+    }
+
+    /// None when there is no such room.
+    pub async fn start_leg(
+        &self,
+        room: &RoomName,
+        kind: LegKind,
+        of: Option<ParticipantId>,
+    ) -> Option<Result<Leg, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.find(room)?.send(Request::StartLeg { kind, of, reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// None when there is no such room.
+    pub async fn stop_leg(&self, room: &RoomName, leg: LegId) -> Option<Result<Leg, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.find(room)?.send(Request::StopLeg { leg, reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Tells everybody that the server goes, and returns when every room has let go.
+    pub async fn drain(&self) {
+        let senders: Vec<_> = self.shared.lock().values().cloned().collect();
+        for sender in &senders {
+            let _ = sender.send(Request::Drain).await;
+        }
+        for sender in senders {
+            sender.closed().await;
+        }
+    }
+
+    fn names(&self) -> Vec<RoomName> {
+        let mut names: Vec<_> = self.shared.lock().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    fn find(&self, room: &RoomName) -> Option<mpsc::Sender<Request>> {
+        self.shared.lock().get(room).cloned()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RoomName, mpsc::Sender<Request>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find_or_make(self: &Arc<Self>, name: &RoomName) -> Result<mpsc::Sender<Request>, Refusal> {
+        let mut rooms = self.lock();
+        if let Some(sender) = rooms.get(name).filter(|sender| !sender.is_closed()) {
+            return Ok(sender.clone());
+        }
+        let limit = self.config.limits.rooms;
+        if rooms.len() >= limit {
+            metrics::counter!("crescendo_refused_total", "limit" => "limits.rooms").increment(1);
+            return Err(Refusal::new(ErrorCode::ServerFull, format!("this server holds {limit} rooms at most")));
+        }
+        let (sender, inbox) = mpsc::channel(INBOX);
+        rooms.insert(name.clone(), sender.clone());
+        tokio::spawn(task::run(self.clone(), name.clone(), sender.clone(), inbox));
+        Ok(sender)
+    }
+
+    /// Forgets a room whose task ends, unless another has taken its name.
+    fn forget(&self, name: &RoomName, own: &mpsc::Sender<Request>) {
+        let mut rooms = self.lock();
+        if rooms.get(name).is_some_and(|sender| sender.same_channel(own)) {
+            rooms.remove(name);
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! One room's loop: something happens, the room decides, the outputs are carried out in their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::legs::{self, Legs};
+use super::member::{DownTransport, Member, UpTransport};
+use super::{Joining, Refusal, Request, Resuming, Shared, legs_supported};
+use crate::legs::LegEvent;
+use crate::room::ids::{Epoch, LegId, LinkId, ParticipantId, RoomName, TrackId};
+use crate::room::{
+    Departure, Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings,
+    Source, TransportReport, VideoCodec,
+};
+use crate::sfu::{self, Command, PublicationId, ShardId, TransportId};
+use crate::signal::convert;
+use crate::signal::message::{self as wire, ClientMessage, ErrorCode, Id, LinkStatus, ServerMessage};
+
+/// Events that may wait between the media plane and a room.
+const MEDIA_EVENTS: usize = 1_024;
+/// How long an idle room sleeps; its timer wakes it earlier when it has one.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+pub(super) async fn run(
+    pub(super) shared: Arc<Shared>,
+    name: RoomName,
+    own: mpsc::Sender<Request>,
+    mut inbox: mpsc::Receiver<Request>,
+) {
+    let mut task = Task::new(shared.clone(), name.clone());
+    info!(room = %name, "room opened");
+    loop {
+        let wake = task.room.poll_timeout().unwrap_or_else(|| now() + IDLE);
+        tokio::select! {
+            Some(request) = inbox.recv() => task.request(request),
+            Some(event) = task.media.recv() => task.media_event(event),
+            Some((leg, event)) = task.legs.events.recv() => task.leg_event(leg, event),
+            () = tokio::time::sleep_until(wake.into()) => { let _ = task.input(Input::Timeout); }
+        }
+        task.flush();
+        if task.room.is_empty() {
+            break;
+        }
+    }
+    inbox.close();
+    shared.forget(&name, &own);
+    shared.sfu.release(&name);
+    task.gauge(None);
+    info!(room = %name, "room closed");
+}
+
+#[allow(clippy::disallowed_methods, reason = "the host brings the clock to the room")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+pub(super) struct Task {
+    shared: Arc<Shared>,
+    pub(super) name: RoomName,
+    pub(super) room: Room,
+    pub(super) shard: ShardId,
+    pub(super) members: BTreeMap<ParticipantId, Member>,
+    /// Whose a track is. Kept for as long as something may still refer to it.
+    pub(super) tracks: BTreeMap<TrackId, (ParticipantId, Source)>,
+    pub(super) transports: BTreeMap<TransportId, ParticipantId>,
+    pub(super) legs: Legs,
+    pub(super) media_in: mpsc::Sender<sfu::Event>,
+    media: mpsc::Receiver<sfu::Event>,
+    /// Down transports with changes that the client has not been told of.
+    pub(super) unflushed: BTreeSet<ParticipantId>,
+    /// What the metrics count this room as.
+    pub(super) counted: Option<(wire::Mode, usize)>,
+}
+
+impl Task {
+    fn new(shared: Arc<Shared>, name: RoomName) -> Self {
+        let (media_in, media) = mpsc::channel(MEDIA_EVENTS);
+        Self {
+            room: Room::new(settings(&shared.config), now()),
+            shard: shared.sfu.place(&name),
+            shared,
+            name,
+            members: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            transports: BTreeMap::new(),
+            legs: Legs::new(),
+            media_in,
+            media,
+            unflushed: BTreeSet::new(),
+            counted: None,
+        }
+    }
+
+    // What comes in.
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Join(joining, reply) => {
+                let answer = self.join(joining);
+                if let Err(refusal) = &answer {
+                    debug!(room = %self.name, code = ?refusal.code, "join refused");
+                }
+                let _ = reply.send(answer);
+            }
+            Request::Resume(resuming, reply) => {
+                let _ = reply.send(self.resume(resuming));
+            }
+            Request::Message { participant, seat, message } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
+                    self.message(participant, message);
+                }
+            }
+            Request::Lost { participant, seat } => {
+                if let Some(member) = self.members.get_mut(&participant).filter(|member| member.seat == seat) {
+                    member.outbox = None;
+                    info!(room = %self.name, %participant, "socket lost");
+                    let _ = self.input(Input::Vanish { participant });
+                }
+            }
+            Request::Inspect(reply) => {
+                let _ = reply.send(self.view());
+            }
+            Request::StartLeg { kind, of, reply } => {
+                let _ = reply.send(self.start_leg(kind, of, None));
+            }
+            Request::StopLeg { leg, reply } => {
+                let _ = reply.send(self.stop_leg(leg));
+            }
+            Request::Drain => self.drain(),
+        }
+    }
+
+    fn join(&mut self, joining: Joining) -> Result<(ParticipantId, u64), Refusal> {
+        let Joining { name, tracks, decodes, outbox } = joining;
+        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), can_mesh: true };
+        let mut out = Vec::new();
+        self.room.handle(now(), input, &mut out).map_err(refusal)?;
+        let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
+            return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
+        };
+        let participant = *participant;
+        self.members.insert(participant, Member::new(outbox, secret()));
+        info!(room = %self.name, %participant, "joined");
+        self.carry_out(out);
+        Ok((participant, 0))
+    }
+
+    fn resume(&mut self, resuming: Resuming) -> Result<(ParticipantId, u64), Refusal> {
+        let Resuming { participant, secret, outbox } = resuming;
+        let gone = || Refusal::new(ErrorCode::ResumeRefused, "this session is over; join anew");
+        let member = self.members.get_mut(&participant).ok_or_else(gone)?;
+        if aws_lc_rs::constant_time::verify_slices_are_equal(member.secret.as_bytes(), secret.as_bytes()).is_err() {
+            return Err(gone());
+        }
+        member.seat += 1;
+        let seat = member.seat;
+        let replaced = member.outbox.replace(outbox);
+        if let Some(replaced) = replaced {
+            // The old socket was not known to be lost: it is told, and the room sees it vanish and return.
+            let taken = Refusal::new(ErrorCode::Replaced, "another connection took over this session");
+            let _ = replaced.try_send(taken.into_message(true, None));
+            let _ = self.input(Input::Vanish { participant });
+        }
+        info!(room = %self.name, %participant, "resumed");
+        let _ = self.input(Input::Return { participant });
+        if let Some(member) = self.members.get(&participant) {
+            let up = member.up.as_ref().and_then(UpTransport::repeat);
+            let down = member.down.as_ref().map(DownTransport::resume);
+            for message in [up, down].into_iter().flatten() {
+                self.tell(participant, message);
+            }
+        }
+        Ok((participant, seat))
+    }
+
+    fn message(&mut self, from: ParticipantId, message: ClientMessage) {
+        match message {
+            // Both are dealt with where the socket is.
+            ClientMessage::Join { .. } | ClientMessage::Ping { .. } => {}
+            ClientMessage::Leave {} => self.quiet(from, Input::Leave { participant: from }),
+            ClientMessage::Publish { request, source, muted } => {
+                let input = Input::Publish { participant: from, source: source.into(), muted };
+                self.asked(from, input, Some(request));
+            }
+            ClientMessage::Unpublish { track } => {
+                self.asked(from, Input::Unpublish { participant: from, track: track.0 }, None);
+            }
+            ClientMessage::Mute { track, muted } => {
+                self.asked(from, Input::Mute { participant: from, track: track.0, muted }, None);
+            }
+            ClientMessage::LinkDescription { peer, link, description, tracks } => {
+                let relayed = ServerMessage::LinkDescription { peer: Id(from), link, description, tracks };
+                self.relay(from, peer.0, LinkId(link), relayed);
+            }
+            ClientMessage::LinkCandidate { peer, link, candidate } => {
+                let relayed = ServerMessage::LinkCandidate { peer: Id(from), link, candidate };
+                self.relay(from, peer.0, LinkId(link), relayed);
+            }
+            ClientMessage::LinkState { peer, link, state, relayed } => {
+                let report = match state {
+                    LinkStatus::Connected => LinkReport::Connected { relayed },
+                    LinkStatus::Failed => LinkReport::Failed,
+                };
+                self.quiet(from, Input::Link { participant: from, peer: peer.0, link: LinkId(link), report });
+            }
+            ClientMessage::Answer { transport, generation, sdp } => {
+                self.answer(from, transport.into(), generation, &sdp);
+            }
+            ClientMessage::TransportFailed { transport, generation } => {
+                let direction = transport.into();
+                let current = self.members.get(&from).and_then(|member| member.transport(direction));
+                if current.is_some_and(|(_, own)| own == generation) {
+                    info!(room = %self.name, participant = %from, ?direction, "the client lost a server transport");
+                    let report = TransportReport::Failed;
+                    self.quiet(from, Input::Transport { participant: from, direction, report });
+                }
+            }
+            ClientMessage::Shown { peer, carrier, epoch } => {
+                let (carrier, epoch) = (carrier.into(), Epoch(epoch));
+                self.quiet(from, Input::Shown { receiver: from, sender: peer.0, carrier, epoch });
+            }
+            ClientMessage::Message { to, data } => self.pass_on(from, to.map(|id| id.0), data),
+            ClientMessage::StartLeg { request, kind, of } => {
+                match self.start_leg(kind.into(), of.map(|id| id.0), Some(from)) {
+                    Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),
+                    Err(refusal) => self.tell(from, refusal.into_message(false, Some(request))),
+                }
+            }
+            ClientMessage::StopLeg { request, leg } => match self.stop_leg(leg.0) {
+                Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),
+                Err(refusal) => self.tell(from, refusal.into_message(false, Some(request))),
+            },
+        }
+    }
+
+    /// From one end of a mesh link to the other, while it is the link of the two.
+    fn relay(&mut self, from: ParticipantId, to: ParticipantId, link: LinkId, message: ServerMessage) {
+        if self.room.link(from, to) == Some(link) {
+            self.tell(to, message);
+        }
+    }
+
+    fn pass_on(&mut self, from: ParticipantId, to: Option<ParticipantId>, data: serde_json::Value) {
+        let message = ServerMessage::Message { from: Id(from), data };
+        match to {
+            Some(to) if self.members.contains_key(&to) => self.tell(to, message),
+            Some(to) => {
+                let unknown = Refusal::new(ErrorCode::UnknownParticipant, format!("{to} is not in this room"));
+                self.tell(from, unknown.into_message(false, None));
+            }
+            None => {
+                let others: Vec<_> = self.members.keys().copied().filter(|to| *to != from).collect();
+                for to in others {
+                    self.tell(to, message.clone());
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, from: ParticipantId, direction: Direction, generation: u32, sdp: &str) {
+        let Some(member) = self.members.get_mut(&from) else { return };
+        let accepted = match direction {
+            Direction::Up => {
+                let Some(up) = member.up.as_mut().filter(|up| up.generation == generation) else { return };
+                let publications = &member.publications;
+                up.answer(sdp, |source| publications[&source]).map(|remote| (up.id, remote, Vec::new()))
+            }
+            Direction::Down => {
+                let Some(down) = member.down.as_mut().filter(|down| down.generation == generation) else { return };
+                down.answer(sdp).map(|(remote, sends)| (down.id, remote, sends))
+            }
+        };
+        match accepted {
+            Ok((transport, remote, sends)) => {
+                self.command(Command::SetRemote { transport, remote });
+                for send in sends {
+                    self.command(Command::Subscribe { transport, send });
+                }
+                if direction == Direction::Down {
+                    self.unflushed.insert(from);
+                }
+            }
+            Err(error) => {
+                warn!(room = %self.name, participant = %from, %error, "answer refused");
+                self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
+                let report = TransportReport::Failed;
+                self.quiet(from, Input::Transport { participant: from, direction, report });
+            }
+        }
+    }
+
+    fn media_event(&mut self, event: sfu::Event) {
+        let (transport, report) = match event {
+            sfu::Event::Connected { transport, .. } => (transport, TransportReport::Connected),
+            sfu::Event::Failed { transport, reason, direction } => {
+                info!(room = %self.name, ?transport, ?direction, %reason, "server transport failed");
+                (transport, TransportReport::Failed)
+            }
+            sfu::Event::Media { publication, codec } => {
+                debug!(room = %self.name, ?publication, ?codec, "media");
+                return;
+            }
+        };
+        let Some(&participant) = self.transports.get(&transport) else { return };
+        let member = self.members.get(&participant);
+        if let Some(direction) = member.and_then(|member| member.direction_of(transport)) {
+            self.quiet(participant, Input::Transport { participant, direction, report });
+        }
+    }
+
+    fn leg_event(&mut self, leg: LegId, event: LegEvent) {
+        match event {
+            LegEvent::State(state) => {
+                let state = legs::state(state);
+                info!(room = %self.name, %leg, ?state, "leg");
+                let _ = self.input(Input::LegChanged { leg, state });
+            }
+            LegEvent::WantsKey(publication) => self.command(Command::RequestKeyFrame { publication }),
+        }
+    }
+
+    /// Starts a leg, or gives the one that does the same already.
+    fn start_leg(
+        &mut self,
+        kind: LegKind,
+        of: Option<ParticipantId>,
+        by: Option<ParticipantId>,
+    ) -> Result<wire::Leg, Refusal> {
+        if !legs_supported().contains(&kind.into()) {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "this server was built without that kind of leg"));
+        }
+        let same = |leg: &LegInfo| leg.kind == kind;
+        if self.room.legs().all(|leg| !same(&leg)) {
+            self.input(Input::StartLeg { kind, of, by }).map_err(refusal)?;
+        }
+        let leg = self.room.legs().find(same).ok_or_else(|| Refusal::new(ErrorCode::Internal, "the leg is gone"))?;
+        Ok(convert::leg(&self.name, leg))
+    }
+
+    fn stop_leg(&mut self, leg: LegId) -> Result<wire::Leg, Refusal> {
+        let info = self.room.legs().find(|info| info.id == leg);
+        self.input(Input::StopLeg { leg }).map_err(refusal)?;
+        let info = info.ok_or_else(|| Refusal::new(ErrorCode::UnknownLeg, format!("no leg {leg}")))?;
+        Ok(convert::leg(&self.name, LegInfo { state: LegState::Stopped, ..info }))
+    }
+
+    fn drain(&mut self) {
+        let everybody: Vec<_> = self.members.keys().copied().collect();
+        for participant in everybody {
+            let going = Refusal::new(ErrorCode::ShuttingDown, "the server is shutting down; connect again");
+            self.tell(participant, going.into_message(true, None));
+            self.quiet(participant, Input::Leave { participant });
+        }
+    }
+
+    // What the room decides.
+
+    /// An input that a participant asked for: what is wrong with it is told.
+    fn asked(&mut self, from: ParticipantId, input: Input, request: Option<u32>) {
+        if let Err(error) = self.input(input) {
+            self.tell(from, refusal(error).into_message(false, request));
+        }
+    }
+
+    /// An input that may come too late, which is nobody's fault.
+    fn quiet(&mut self, from: ParticipantId, input: Input) {
+        if let Err(error) = self.input(input) {
+            debug!(room = %self.name, participant = %from, %error, "input dropped");
+        }
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), RoomError> {
+        let mut out = Vec::new();
+        self.room.handle(now(), input, &mut out)?;
+        self.carry_out(out);
+        Ok(())
+    }
+}
+
+/// 128 random bits in hex.
+fn secret() -> String {
+    let mut bytes = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn settings(config: &crate::config::Config) -> Settings {
+    let ms = |ms: u32| Duration::from_millis(ms.into());
+    let room = &config.room;
+    Settings {
+        mesh_limit: room.mesh_limit,
+        warm_at: room.warm_at,
+        demote_after: ms(room.demote_after_ms),
+        switch_deadline: ms(room.switch_deadline_ms),
+        resume_grace: ms(room.resume_grace_ms),
+        capacity: room.capacity,
+        tracks_per_participant: room.tracks_per_participant,
+        max_legs: room.max_legs,
+        video_codecs: config.sfu.codecs(),
+    }
+}
+
+fn refusal(error: RoomError) -> Refusal {
+    let code = match error {
+        RoomError::RoomFull => ErrorCode::RoomFull,
+        RoomError::SourceTaken => ErrorCode::SourceTaken,
+        RoomError::TooManyTracks => ErrorCode::TooManyTracks,
+        RoomError::UnknownParticipant => ErrorCode::UnknownParticipant,
+        RoomError::UnknownTrack | RoomError::NotYourTrack => ErrorCode::UnknownTrack,
+        RoomError::UnknownLeg => ErrorCode::UnknownLeg,
+        RoomError::TooManyLegs => ErrorCode::TooManyLegs,
+    };
+    Refusal::new(code, error.to_string())
+}

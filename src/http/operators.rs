@@ -1,0 +1,23 @@
+//! `/metrics`, `/healthz`, `/readyz`.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+
+use super::{App, security};
+
+pub(super) fn router(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route_layer(middleware::from_fn(security::local_only))
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(async || "ready"))
+        .with_state(app)
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    app.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}

@@ -1,0 +1,46 @@
+//! Headers on every page, and who may use the doors that are for operators.
+
+use std::net::IpAddr;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Scripts and styles from this server only; nobody frames a page of ours but ourselves.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; img-src 'self' data: blob:; \
+                      worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'self'";
+
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        "permissions-policy",
+        HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self)"),
+    );
+    response
+}
+
+/// Lets a request through when it comes from this machine itself. There are no keys yet that another could show, so the API
+/// and the metrics are for the machine's own processes; a request that a proxy has passed on is not one of these.
+pub(super) async fn local_only(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    if peer.is_some_and(is_loopback) && !forwarded(request.headers()) {
+        next.run(request).await
+    } else {
+        metrics::counter!("crescendo_refused_total", "limit" => "local only").increment(1);
+        (StatusCode::FORBIDDEN, "this door is open to the server's own machine only").into_response()
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+fn forwarded(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+}

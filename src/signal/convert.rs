@@ -1,0 +1,116 @@
+//! Between the room's words and the wire's.
+
+use super::message::{self as wire, Id, ServerMessage};
+use crate::room;
+
+/// Enums that have the same variants on both sides.
+macro_rules! same {
+    ($($name:ident { $($variant:ident),* })*) => {$(
+        impl From<room::$name> for wire::$name {
+            fn from(from: room::$name) -> Self {
+                match from { $(room::$name::$variant => wire::$name::$variant),* }
+            }
+        }
+        impl From<wire::$name> for room::$name {
+            fn from(from: wire::$name) -> Self {
+                match from { $(wire::$name::$variant => room::$name::$variant),* }
+            }
+        }
+    )*};
+}
+
+same! {
+    Source { Microphone, Camera, Screen, ScreenAudio }
+    Carrier { Mesh, Sfu }
+    Mode { Mesh, Promoting, Sfu, Demoting }
+    Direction { Up, Down }
+    VideoCodec { H264, Vp8, Vp9, Av1 }
+    LegKind { Hls }
+}
+
+impl From<room::Departure> for wire::LeaveReason {
+    fn from(from: room::Departure) -> Self {
+        match from {
+            room::Departure::Left => wire::LeaveReason::Left,
+            room::Departure::Vanished => wire::LeaveReason::Vanished,
+            room::Departure::SfuUnreachable => wire::LeaveReason::SfuUnreachable,
+        }
+    }
+}
+
+impl From<room::TrackInfo> for wire::Track {
+    fn from(from: room::TrackInfo) -> Self {
+        Self { id: Id(from.id), source: from.source.into(), muted: from.muted }
+    }
+}
+
+impl From<room::ParticipantInfo> for wire::Participant {
+    fn from(from: room::ParticipantInfo) -> Self {
+        Self {
+            id: Id(from.id),
+            name: from.name,
+            tracks: from.tracks.into_iter().map(Into::into).collect(),
+            away: from.away,
+        }
+    }
+}
+
+/// `room` names the room whose leg it is, for the address of its output.
+pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
+    let (state, reason) = match from.state {
+        room::LegState::Starting => (wire::LegStatus::Starting, None),
+        room::LegState::Running => (wire::LegStatus::Running, None),
+        room::LegState::Waiting(reason) => (wire::LegStatus::Waiting, Some(reason)),
+        room::LegState::Failed(reason) => (wire::LegStatus::Failed, Some(reason)),
+        room::LegState::Stopped => (wire::LegStatus::Stopped, None),
+    };
+    let url = match from.kind {
+        room::LegKind::Hls => format!("/hls/{room}/index.m3u8"),
+    };
+    wire::Leg { id: Id(from.id), kind: from.kind.into(), state, reason, url, started_by: from.started_by.map(Id) }
+}
+
+/// What a participant is told, but for `Welcome`, which the host completes with what the room does not know.
+pub fn event(room: &room::ids::RoomName, from: room::Event) -> Option<ServerMessage> {
+    use room::Event;
+    Some(match from {
+        Event::Welcome { .. } => return None,
+        Event::ParticipantJoined(participant) => ServerMessage::ParticipantJoined { participant: participant.into() },
+        Event::ParticipantLeft { participant, reason } => {
+            ServerMessage::ParticipantLeft { participant: Id(participant), reason: reason.into() }
+        }
+        Event::ParticipantAway { participant, away } => {
+            ServerMessage::ParticipantAway { participant: Id(participant), away }
+        }
+        Event::TrackPublished { participant, track } => {
+            ServerMessage::TrackPublished { participant: Id(participant), track: track.into() }
+        }
+        Event::TrackUnpublished { participant, track } => {
+            ServerMessage::TrackUnpublished { participant: Id(participant), track: Id(track) }
+        }
+        Event::TrackMuted { participant, track, muted } => {
+            ServerMessage::TrackMuted { participant: Id(participant), track: Id(track), muted }
+        }
+        Event::Mode { mode, epoch } => ServerMessage::Mode { mode: mode.into(), epoch: epoch.0 },
+        Event::OpenLink { peer, link, polite } => ServerMessage::LinkOpen { peer: Id(peer), link: link.0, polite },
+        Event::CloseLink { peer, link } => ServerMessage::LinkClose { peer: Id(peer), link: link.0 },
+        Event::SendUp { active } => ServerMessage::SendUp { active },
+        Event::Path { peer, carrier, epoch } => {
+            ServerMessage::Path { peer: Id(peer), carrier: carrier.into(), epoch: epoch.0 }
+        }
+        Event::PathStuck { peer, carrier } => ServerMessage::PathStuck { peer: Id(peer), carrier: carrier.into() },
+        Event::Leg(info) => ServerMessage::Leg { leg: leg(room, info), request: None },
+        Event::SfuUnreachable => sfu_unreachable(),
+    })
+}
+
+fn sfu_unreachable() -> ServerMessage {
+    ServerMessage::Error {
+        code: wire::ErrorCode::SfuUnreachable,
+        message: "This call is too large to run peer to peer, and the media server's UDP port could not be reached \
+                  in time. Check that the firewall lets UDP through to the server, or join while fewer people are in."
+            .into(),
+        fatal: true,
+        request: None,
+    }
+}

@@ -1,0 +1,215 @@
+//! One WebSocket: the first message joins or resumes, then messages go to the room and the room's go to the client.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::limit::Bucket;
+use super::message::{ClientMessage, ErrorCode, ServerMessage, VERSION};
+use crate::config::Config;
+use crate::host::{Joining, Refusal, Resuming, Rooms, Seat};
+use crate::room::ids::RoomName;
+
+/// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
+/// them end soon. Higher ends them sooner, and is less forgiving to a client that is under development.
+const BAD_MESSAGE_COST: u32 = 10;
+/// Frames above the message limit are read up to this many times its size, so that they can be answered; larger ones close
+/// the socket with code 1009.
+pub const OVERSIZE_FACTOR: usize = 4;
+/// How long a closing socket may take to read what was written to it.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// Runs a socket until it ends. The caller limits frames to [`OVERSIZE_FACTOR`] × `signal.max_message_bytes`.
+pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
+    let (to_client, from_client) = socket.split();
+    let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
+    let write_time = Duration::from_millis(config.signal.timeout_ms.into());
+    let writer = tokio::spawn(write(to_client, queue, write_time));
+    let mut reader = Reader::new(from_client, config);
+    let farewell = match reader.join(&rooms, &outbox).await {
+        Ok(seat) => {
+            let farewell = reader.converse(&seat, &outbox).await;
+            seat.lost().await;
+            farewell
+        }
+        Err(farewell) => farewell,
+    };
+    if let Some(refusal) = farewell {
+        debug!(code = ?refusal.code, "socket closed");
+        refused(refusal.code);
+        let _ = outbox.try_send(refusal.into_message(true, None));
+    }
+    drop(outbox);
+    let mut writer = writer;
+    if timeout(CLOSE_TIME, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+/// Writes until the last sender is gone, a fatal error was written, or the client does not read.
+async fn write(
+    mut socket: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<ServerMessage>,
+    write_time: Duration,
+) {
+    while let Some(message) = queue.recv().await {
+        let last = matches!(message, ServerMessage::Error { fatal: true, .. });
+        let Ok(text) = serde_json::to_string(&message) else { break };
+        let sent = timeout(write_time, socket.send(Message::Text(text.into()))).await;
+        if last || !matches!(sent, Ok(Ok(()))) {
+            break;
+        }
+    }
+    let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    let _ = timeout(CLOSE_TIME, socket.send(Message::Close(Some(close)))).await;
+}
+
+/// Why reading came to an end: the client went, or it is told why it has to go.
+type Farewell = Option<Refusal>;
+
+struct Reader<'a> {
+    socket: SplitStream<WebSocket>,
+    config: &'a Config,
+    bucket: Bucket,
+}
+
+impl<'a> Reader<'a> {
+    fn new(socket: SplitStream<WebSocket>, config: &'a Config) -> Self {
+        let signal = &config.signal;
+        Self { socket, config, bucket: Bucket::new(signal.messages_per_second, signal.message_burst, now()) }
+    }
+
+    /// Waits for `join` and takes the place it asks for.
+    async fn join(&mut self, rooms: &Rooms, outbox: &mpsc::Sender<ServerMessage>) -> Result<Seat, Farewell> {
+        let time = Duration::from_millis(self.config.signal.join_timeout_ms.into());
+        let late = || Some(Refusal::new(ErrorCode::Timeout, format!("no `join` within {} ms", time.as_millis())));
+        let first = timeout(time, self.next(outbox)).await.map_err(|_| late())??;
+        let ClientMessage::Join { version, room, name, token: _, resume, tracks, decodes } = first else {
+            return Err(Some(Refusal::new(ErrorCode::NotJoined, "the first message has to be `join`")));
+        };
+        if version != VERSION {
+            let text = format!("this server speaks version {VERSION} of the protocol, not {version}");
+            return Err(Some(Refusal::new(ErrorCode::BadVersion, text)));
+        }
+        let room: RoomName =
+            room.parse().map_err(|bad| Some(Refusal::new(ErrorCode::BadRoomName, format!("{bad}"))))?;
+        let outbox = outbox.clone();
+        let seat = match resume {
+            Some(resume) => {
+                let resuming = Resuming { participant: resume.participant.0, secret: resume.secret, outbox };
+                rooms.resume(&room, resuming).await
+            }
+            None => {
+                let tracks = tracks.into_iter().map(|track| (track.source.into(), track.muted)).collect();
+                let decodes = decodes.into_iter().map(Into::into).collect();
+                let name = name.chars().filter(|c| !c.is_control()).take(self.config.limits.name_chars).collect();
+                rooms.join(&room, Joining { name, tracks, decodes, outbox }).await
+            }
+        };
+        seat.map_err(Some)
+    }
+
+    /// Hands messages to the room until the socket ends.
+    async fn converse(&mut self, seat: &Seat, outbox: &mpsc::Sender<ServerMessage>) -> Farewell {
+        let silence = Duration::from_millis(self.config.signal.timeout_ms.into());
+        loop {
+            let message = match timeout(silence, self.next(outbox)).await {
+                Ok(Ok(message)) => message,
+                Ok(Err(farewell)) => return farewell,
+                Err(_) => {
+                    let text = format!("nothing was heard for {} ms", silence.as_millis());
+                    return Some(Refusal::new(ErrorCode::Timeout, text));
+                }
+            };
+            match message {
+                ClientMessage::Ping { at } => reply(outbox, ServerMessage::Pong { at }),
+                ClientMessage::Join { .. } => {
+                    let twice = Refusal::new(ErrorCode::AlreadyJoined, "this socket has joined already");
+                    reply(outbox, twice.into_message(false, None));
+                }
+                message => {
+                    let leaves = matches!(message, ClientMessage::Leave {});
+                    if !seat.send(message).await || leaves {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next message that can be used. What cannot is answered here.
+    async fn next(&mut self, outbox: &mpsc::Sender<ServerMessage>) -> Result<ClientMessage, Farewell> {
+        loop {
+            let frame = match self.socket.next().await {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    debug!(%error, "socket broke");
+                    return Err(None);
+                }
+                None => return Err(None),
+            };
+            let parsed = match frame {
+                Message::Text(text) => self.parse(text.as_bytes()),
+                Message::Binary(bytes) => self.parse(&bytes),
+                Message::Ping(bytes) | Message::Pong(bytes) => {
+                    self.pay(1)?;
+                    self.ignore(bytes);
+                    continue;
+                }
+                Message::Close(_) => return Err(None),
+            };
+            match parsed {
+                Ok(message) => {
+                    self.pay(1)?;
+                    metrics::counter!("crescendo_signal_messages_total").increment(1);
+                    return Ok(message);
+                }
+                Err(refusal) => {
+                    self.pay(BAD_MESSAGE_COST)?;
+                    refused(refusal.code);
+                    reply(outbox, refusal.into_message(false, None));
+                }
+            }
+        }
+    }
+
+    /// The library answers pings.
+    fn ignore(&self, _: Bytes) {}
+
+    fn parse(&self, bytes: &[u8]) -> Result<ClientMessage, Refusal> {
+        let limit = self.config.signal.max_message_bytes;
+        if bytes.len() > limit {
+            return Err(Refusal::new(ErrorCode::TooLarge, format!("a message has at most {limit} bytes")));
+        }
+        serde_json::from_slice(bytes).map_err(|error| Refusal::new(ErrorCode::BadMessage, error.to_string()))
+    }
+
+    fn pay(&mut self, cost: u32) -> Result<(), Farewell> {
+        if self.bucket.take(cost, now()) {
+            return Ok(());
+        }
+        let rate = self.config.signal.messages_per_second;
+        Err(Some(Refusal::new(ErrorCode::TooFast, format!("more than {rate} messages a second"))))
+    }
+}
+
+/// What the socket itself answers; when the client does not read, it is not answered.
+fn reply(outbox: &mpsc::Sender<ServerMessage>, message: ServerMessage) {
+    let _ = outbox.try_send(message);
+}
+
+fn refused(code: ErrorCode) {
+    let code = serde_json::to_value(code).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default();
+    metrics::counter!("crescendo_signal_refused_total", "code" => code).increment(1);
+}
+
+#[allow(clippy::disallowed_methods, reason = "the edge brings the clock")]
+fn now() -> Instant {
+    Instant::now()
+}

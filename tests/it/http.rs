@@ -1,0 +1,64 @@
+//! The HTTP doors of the real binary.
+
+use serde_json::{Value, json};
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn the_api_shows_rooms_and_runs_legs() {
+    let server = Server::start(&[]).await;
+    assert_eq!(server.get("/api/v1/rooms/demo").await.0, 404);
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (status, body) = server.get("/api/v1/rooms/demo").await;
+    let view: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, &view["mode"], &view["epoch"]), (200, &json!("mesh"), &json!(0)));
+    assert_eq!(view["participants"][0]["name"], "Ann");
+
+    let legs = "/api/v1/rooms/demo/legs";
+    let (status, body) = server.request("POST", legs, Some(r#"{"kind":"hls"}"#), "").await;
+    let leg: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, &leg["url"]), (201, &json!("/hls/demo/index.m3u8")));
+    assert_eq!(ann.until("leg").await["leg"]["id"], leg["id"]);
+    let one = format!("{legs}/{}", leg["id"].as_str().expect("an id"));
+    assert_eq!(server.get(&one).await.0, 200);
+    assert_eq!(server.request("DELETE", &one, None, "").await.0, 200);
+    assert_eq!(server.get(&one).await.0, 404);
+    assert_eq!(server.request("DELETE", &one, None, "").await.0, 404);
+
+    for bad in ["", "{", r#"{"kind":"carrier-pigeon"}"#, r#"{"kind":"hls","of":"me"}"#, r#"{"kind":"hls","x":1}"#] {
+        let (status, body) = server.request("POST", legs, Some(bad), "").await;
+        assert!((400..500).contains(&status), "{bad}: {status}");
+        assert!(serde_json::from_str::<Value>(&body).is_ok_and(|problem| problem["status"] == status), "{body}");
+    }
+    assert_eq!(server.get("/api/v1/rooms/a%2Fb").await.0, 400);
+}
+
+#[tokio::test]
+async fn what_a_proxy_passes_on_does_not_reach_the_api() {
+    let server = Server::start(&[]).await;
+    for path in ["/api/v1/rooms", "/metrics"] {
+        assert_eq!(server.request("GET", path, None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 403);
+        assert_eq!(server.get(path).await.0, 200);
+    }
+    assert_eq!(server.request("GET", "/healthz", None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 200);
+}
+
+#[tokio::test]
+async fn pages_are_served_under_a_strict_policy_and_bad_rooms_have_none() {
+    let server = Server::start(&[]).await;
+    for (path, status) in [
+        ("/", 200),
+        ("/r/demo", 200),
+        ("/watch/demo", 200),
+        ("/client.js", 200),
+        ("/r/a%20b", 404),
+        ("/r/%2e%2e%2fetc", 404),
+        ("/watch/..%5c", 404),
+        ("/assets/../Cargo.toml", 404),
+        ("/assets/%2e%2e/index.html", 404),
+        ("/nowhere", 404),
+        ("/hls/demo/index.m3u8", 404),
+    ] {
+        assert_eq!(server.get(path).await.0, status, "{path}");
+    }
+}

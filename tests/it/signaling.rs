@@ -1,0 +1,253 @@
+//! The signaling socket of the real binary: what it does for those who behave, and to those who do not.
+
+use serde_json::{Value, json};
+
+use crate::support::{PATIENCE, Server, join};
+
+#[tokio::test]
+async fn participants_hear_of_each_other_and_get_a_mesh_link() {
+    let server = Server::start(&[]).await;
+    let (mut ann, welcome) = server.join("demo", "Ann").await;
+    assert_eq!(welcome["mode"], "mesh");
+    assert_eq!(welcome["participants"], json!([]));
+    let (mut ben, welcome) = server.join("demo", "Ben <b>").await;
+    assert_eq!(welcome["participants"][0]["name"], "Ann");
+    assert_eq!(welcome["participants"][0]["tracks"][0]["source"], "microphone");
+    assert_eq!(ann.until("participant-joined").await["participant"]["name"], "Ben <b>");
+
+    let (to_ann, to_ben) = (ann.until("link-open").await, ben.until("link-open").await);
+    assert_eq!(to_ann["link"], to_ben["link"]);
+    assert_ne!(to_ann["polite"], to_ben["polite"], "exactly one end is polite");
+
+    ann.send(json!({ "type": "link-candidate", "peer": to_ann["peer"], "link": to_ann["link"],
+                     "candidate": { "candidate": "x" } }))
+        .await;
+    let relayed = ben.until("link-candidate").await;
+    assert_eq!(relayed["peer"], to_ben["peer"]);
+    assert_eq!(relayed["candidate"]["candidate"], "x");
+
+    ann.send(json!({ "type": "message", "data": { "chat": "hello" } })).await;
+    assert_eq!(ben.until("message").await["data"]["chat"], "hello");
+    ben.send(json!({ "type": "leave" })).await;
+    assert_eq!(ann.until("participant-left").await["reason"], "left");
+    assert!(ben.rest().await.iter().all(|m| m["type"] != "error"));
+}
+
+#[tokio::test]
+async fn what_is_said_of_an_old_link_is_dropped() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut ben, _) = server.join("demo", "Ben").await;
+    let open = ann.until("link-open").await;
+    let candidate = |link: u64| {
+        json!({ "type": "link-candidate", "peer": open["peer"], "link": link, "candidate": { "candidate": link.to_string() } })
+    };
+    let link = open["link"].as_u64().expect("a number");
+    ann.send(candidate(link + 1)).await;
+    ann.send(candidate(link)).await;
+    assert_eq!(ben.until("link-candidate").await["candidate"]["candidate"], link.to_string());
+}
+
+#[tokio::test]
+async fn a_lost_socket_keeps_its_place_and_can_be_resumed() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (ben, welcome) = server.join("demo", "Ben").await;
+    let link = ann.until("link-open").await["link"].clone();
+    drop(ben);
+    assert_eq!(ann.until("participant-away").await["away"], true);
+
+    let mut again = server.socket().await;
+    let mut resume = join("demo", "Ben");
+    resume["resume"] = json!({ "participant": welcome["you"]["id"], "secret": welcome["secret"] });
+    again.send(resume).await;
+    let back = again.until("welcome").await;
+    assert_eq!(back["resumed"], true);
+    assert_eq!(back["you"]["id"], welcome["you"]["id"]);
+    assert_eq!(again.until("link-open").await["link"], link, "the same link goes on");
+    assert_eq!(ann.until("participant-away").await["away"], false);
+}
+
+#[tokio::test]
+async fn a_socket_that_does_not_come_back_is_gone_after_its_grace_time() {
+    let server = Server::start(&["room.resume_grace_ms=200"]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (ben, welcome) = server.join("demo", "Ben").await;
+    drop(ben);
+    assert_eq!(ann.until("participant-left").await["reason"], "vanished");
+    let mut again = server.socket().await;
+    let mut resume = join("demo", "Ben");
+    resume["resume"] = json!({ "participant": welcome["you"]["id"], "secret": welcome["secret"] });
+    again.send(resume).await;
+    assert_eq!(again.error().await, "resume-refused");
+}
+
+#[tokio::test]
+async fn nobody_resumes_a_session_without_its_secret() {
+    let server = Server::start(&[]).await;
+    let (_ann, welcome) = server.join("demo", "Ann").await;
+    for (participant, secret) in [("p1", "0".repeat(32)), ("p1", String::new()), ("p99", "0".repeat(32))] {
+        let mut thief = server.socket().await;
+        let mut resume = join("demo", "Eve");
+        resume["resume"] = json!({ "participant": participant, "secret": secret });
+        thief.send(resume).await;
+        assert_eq!(thief.error().await, "resume-refused");
+    }
+    assert_eq!(welcome["you"]["id"], "p1");
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_over_closes_the_one_before() {
+    let server = Server::start(&[]).await;
+    let (mut first, welcome) = server.join("demo", "Ann").await;
+    let mut second = server.socket().await;
+    let mut resume = join("demo", "Ann");
+    resume["resume"] = json!({ "participant": welcome["you"]["id"], "secret": welcome["secret"] });
+    second.send(resume).await;
+    second.until("welcome").await;
+    assert_eq!(first.error().await, "replaced");
+    assert_eq!(first.next().await, None);
+    second.send(json!({ "type": "ping", "at": 1 })).await;
+    second.until("pong").await;
+    let (status, body) = server.get("/api/v1/rooms/demo").await;
+    let view: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, view["participants"].as_array().map(Vec::len)), (200, Some(1)));
+}
+
+#[tokio::test]
+async fn bad_messages_get_a_typed_error_and_nobody_else_notices() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut eve, _) = server.join("demo", "Eve").await;
+    ann.until("participant-joined").await;
+    let deep = "[".repeat(2_000) + &"]".repeat(2_000);
+    for bad in [
+        "",
+        "{",
+        "null",
+        "[]",
+        "\u{0}",
+        r#"{"type":"dance"}"#,
+        r#"{"type":"mute","track":"t1"}"#,
+        r#"{"type":"mute","track":"x1","muted":true}"#,
+        r#"{"type":"mute","track":"t99999999999999999999","muted":true}"#,
+        r#"{"type":"ping","at":"soon"}"#,
+        r#"{"type":"shown","peer":"p1","carrier":"pigeon","epoch":1}"#,
+        r#"{"type":"leave","now":true}"#,
+        &format!(r#"{{"type":"message","data":{deep}}}"#),
+    ] {
+        eve.send_text(bad.to_owned()).await;
+        assert_eq!(eve.error().await, "bad-message", "{bad:.60}");
+    }
+    for (message, code) in [
+        (json!({ "type": "mute", "track": "t999", "muted": true }), "unknown-track"),
+        (json!({ "type": "unpublish", "track": "t1" }), "unknown-track"),
+        (json!({ "type": "publish", "request": 1, "source": "microphone" }), "source-taken"),
+        (json!({ "type": "stop-leg", "request": 1, "leg": "l9" }), "unknown-leg"),
+        (json!({ "type": "message", "to": "p77", "data": 1 }), "unknown-participant"),
+        (join("demo", "Eve"), "already-joined"),
+    ] {
+        eve.send(message.clone()).await;
+        assert_eq!(eve.error().await, code, "{message}");
+    }
+    eve.send_text(format!(r#"{{"type":"message","data":"{}"}}"#, "x".repeat(70_000))).await;
+    assert_eq!(eve.error().await, "too-large");
+    // Reports about things that are not there are dropped in silence.
+    for nothing in [
+        json!({ "type": "link-state", "peer": "p50", "link": 9, "state": "failed" }),
+        json!({ "type": "shown", "peer": "p50", "carrier": "sfu", "epoch": 400 }),
+        json!({ "type": "answer", "transport": "up", "generation": 12, "sdp": "v=0" }),
+        json!({ "type": "transport-failed", "transport": "down", "generation": 3 }),
+    ] {
+        eve.send(nothing).await;
+    }
+    eve.send(json!({ "type": "ping", "at": 7 })).await;
+    assert_eq!(eve.until("pong").await["at"], 7.0);
+    ann.send(json!({ "type": "ping", "at": 8 })).await;
+    while let Some(message) = ann.next().await {
+        assert_ne!(message["type"], "error");
+        assert_ne!(message["type"], "participant-left");
+        if message["type"] == "pong" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_frame_far_too_large_closes_its_socket_alone() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut eve, _) = server.join("demo", "Eve").await;
+    eve.send_text("x".repeat(1 << 20)).await;
+    assert!(eve.rest().await.iter().all(|message| message["type"] != "pong"));
+    assert_eq!(ann.until("participant-away").await["away"], true);
+}
+
+#[tokio::test]
+async fn a_flood_is_cut_off_and_the_room_goes_on() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut eve, _) = server.join("demo", "Eve").await;
+    for at in 0..2_000 {
+        eve.send(json!({ "type": "ping", "at": at })).await;
+    }
+    let rest = eve.rest().await;
+    assert!(rest.iter().any(|message| message["code"] == "too-fast" && message["fatal"] == true));
+    assert_eq!(ann.until("participant-away").await["away"], true);
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(metrics.contains(r#"crescendo_signal_refused_total{code="too-fast"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_first_message_has_to_be_a_join_that_makes_sense() {
+    let server = Server::start(&["signal.join_timeout_ms=300"]).await;
+    let long = "x".repeat(65);
+    let mut cases = vec![(json!({ "type": "leave" }), "not-joined")];
+    for name in ["", "a b", "a/b", "..", ".", "ä", "a\u{0}", long.as_str()] {
+        cases.push((join(name, "Ann"), "bad-room-name"));
+    }
+    let mut version = join("demo", "Ann");
+    version["version"] = json!(99);
+    cases.push((version, "bad-version"));
+    for (message, code) in cases {
+        let mut socket = server.socket().await;
+        socket.send(message.clone()).await;
+        assert_eq!(socket.error().await, code, "{message}");
+        assert_eq!(socket.next().await, None);
+    }
+    let mut silent = server.socket().await;
+    assert_eq!(silent.error().await, "timeout");
+    let (_, rooms) = server.get("/api/v1/rooms").await;
+    assert_eq!(rooms, r#"{"rooms":[]}"#, "nothing is left of them");
+}
+
+#[tokio::test]
+async fn a_full_room_and_a_full_server_say_so() {
+    let server = Server::start(&["room.capacity=1", "limits.rooms=1"]).await;
+    let (_ann, _) = server.join("demo", "Ann").await;
+    for (room, code) in [("demo", "room-full"), ("other", "server-full")] {
+        let mut socket = server.socket().await;
+        socket.send(join(room, "Ben")).await;
+        assert_eq!(socket.error().await, code);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_socket_is_taken_for_lost() {
+    let server = Server::start(&["signal.timeout_ms=400", "signal.heartbeat_ms=100"]).await;
+    let (mut ann, welcome) = server.join("demo", "Ann").await;
+    assert_eq!(welcome["heartbeatMs"], 100);
+    assert_eq!(ann.error().await, "timeout");
+}
+
+#[tokio::test]
+async fn sigterm_tells_everybody_and_exits_cleanly() {
+    let mut server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let pid = server.child.id().expect("it runs").to_string();
+    let killed = std::process::Command::new("kill").arg(&pid).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(ann.error().await, "shutting-down");
+    let status = tokio::time::timeout(PATIENCE, server.child.wait()).await.expect("in time").expect("waited");
+    assert_eq!(status.code(), Some(0));
+}
