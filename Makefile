@@ -1,0 +1,70 @@
+# What one does with Crescendo. Every target installs what it misses (Debian 12, apt and npm) and is quick when nothing is.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# Sources of the pages and of the client library, which the binary embeds.
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+WEB_DIST := web/dist/index.html
+WEB_MODULES := web/node_modules/.package-lock.json
+LAB_MODULES := tests/browser/node_modules/.package-lock.json
+# Arguments for the server of `make run`: make run ARGS='--set http.listen=127.0.0.1:9000'
+ARGS ?=
+
+.PHONY: help run test bench bench-switch fuzz fmt lint wire web setup-run setup-test
+
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup-run web ## Build the server and run it on this machine.
+	cargo build --release
+	exec scripts/run.sh target/release/crescendo $(ARGS)
+
+test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a short while, real browsers.
+	node scripts/test.mjs $(SUITES)
+
+bench: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of somebody else, in mesh and through the SFU.
+	cargo build --release
+	CRESCENDO=target/release/crescendo node tests/browser/bench/join.mjs
+
+bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 20 promotions and 20 demotions.
+	cargo build --release
+	CRESCENDO=target/release/crescendo node tests/browser/bench/switch.mjs
+
+fuzz: setup-test web ## Fuzz every target for a minute; SECONDS_EACH=600 for longer, TARGET=sdp for one.
+	fuzz/run.sh $${SECONDS_EACH:-60} $${TARGET:-}
+
+fmt: setup-test $(WEB_MODULES) ## Format everything.
+	cargo fmt --all
+	cd web && npm run --silent fmt
+
+lint: setup-test web ## Formatting, clippy, licences and duplicates, types.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	target/tools/bin/cargo-deny --locked check licenses bans sources
+	cd web && npm run --silent lint
+
+wire: web ## Write web/client/src/wire.ts anew from the Rust types of the protocol.
+	UPDATE=1 cargo test --test it wire
+
+web: $(WEB_DIST)
+
+$(WEB_DIST): $(WEB_MODULES) $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+$(WEB_MODULES): web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+$(LAB_MODULES): tests/browser/package-lock.json
+	cd tests/browser && npm ci --no-audit --no-fund
+	@touch $@
+
+setup-run:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
