@@ -407,11 +407,11 @@ fn settings(config: &crate::config::Config) -> Settings {
 fn refusal(error: RoomError) -> Refusal {
     let code = match error {
         RoomError::RoomFull => ErrorCode::RoomFull,
-        RoomError::SourceTaken => ErrorCode::SourceTaken,
+        RoomError::SourceTaken(_) => ErrorCode::SourceTaken,
         RoomError::TooManyTracks => ErrorCode::TooManyTracks,
-        RoomError::UnknownParticipant => ErrorCode::UnknownParticipant,
-        RoomError::UnknownTrack | RoomError::NotYourTrack => ErrorCode::UnknownTrack,
-        RoomError::UnknownLeg => ErrorCode::UnknownLeg,
+        RoomError::UnknownParticipant(_) | RoomError::NobodyHere => ErrorCode::UnknownParticipant,
+        RoomError::UnknownTrack(_) | RoomError::NotYourTrack(_) => ErrorCode::UnknownTrack,
+        RoomError::UnknownLeg(_) => ErrorCode::UnknownLeg,
         RoomError::TooManyLegs => ErrorCode::TooManyLegs,
     };
     Refusal::new(code, error.to_string())
