@@ -1,0 +1,13 @@
+import { counterAt, FPS, HEIGHT, paint, WIDTH } from './picture.js'
+
+onmessage = ({ data: { writable, sender } }) => {
+  const canvas = new OffscreenCanvas(WIDTH, HEIGHT)
+  const context = canvas.getContext('2d')
+  const writer = writable.getWriter()
+  setInterval(() => {
+    paint(context, sender, counterAt(Date.now()))
+    // Never waits: a frame that is not taken is lost, as with a camera.
+    if (writer.desiredSize > 0) writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 }))
+  }, 1000 / FPS)
+  postMessage('begun')
+}

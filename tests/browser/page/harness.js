@@ -1,0 +1,142 @@
+// One participant. The lab drives it through window.lab.
+import { camera, microphone } from './camera.js'
+import * as eye from './eye.js'
+import { BLANK, read, COLUMNS, ROWS } from './picture.js'
+
+const events = []
+const note = (name, detail) => events.push({ at: Date.now(), name, ...detail })
+// Every peer connection, so that renegotiation and states can be counted.
+const connections = []
+const Native = window.RTCPeerConnection
+window.RTCPeerConnection = class extends Native {
+  constructor(...args) {
+    super(...args)
+    const entry = { pc: this, made: Date.now(), signaling: 0 }
+    connections.push(entry)
+    this.addEventListener('signalingstatechange', () => entry.signaling++)
+  }
+}
+// Sockets, so that they can be cut.
+const sockets = []
+const NativeSocket = window.WebSocket
+window.WebSocket = class extends NativeSocket {
+  constructor(...args) {
+    super(...args)
+    sockets.push(this)
+  }
+}
+
+let room
+let stops = []
+
+/** Names of participants end in their number, which the picture carries too: "lab-3". */
+const numberOf = name => Number(name.match(/-(\d+)$/)?.[1] ?? 0)
+
+function added(track, participant, listen) {
+  const key = `${participant.name}/${track.source}`
+  note('track-added', { key })
+  if (track.kind === 'audio' && !listen) return
+  let tile = document.getElementById(`tile-${participant.name}`)
+  if (!tile) {
+    tile = Object.assign(document.createElement('div'), { className: 'tile', id: `tile-${participant.name}` })
+    document.querySelector('#tiles').append(tile)
+  }
+  if (track.kind === 'video') {
+    const stage = Object.assign(document.createElement('div'), { className: 'stage' })
+    tile.prepend(stage)
+    track.attach(stage)
+    eye.watch(participant.name, tile, numberOf(participant.name), () => track.over)
+  } else {
+    const sound = document.createElement('div')
+    tile.append(sound)
+    track.attach(sound)
+  }
+}
+
+function removed(track, participant) {
+  track.detach?.()
+  note('track-removed', { key: `${participant.name}/${track.source}` })
+  if (track.kind !== 'video') return
+  eye.tiles.delete(participant.name)
+  document.getElementById(`tile-${participant.name}`)?.remove()
+}
+
+window.lab = {
+  events,
+  /** Joins; gives { ms } until join() was through. Rejects with the code of the error in its message. */
+  async join({ url, room: name, number, tone = 0, video = true, listen = false }) {
+    const { Room } = await import('/client.js')
+    stops = []
+    const tracks = []
+    if (video) {
+      const made = await camera(number)
+      tracks.push(made.track)
+      stops.push(made.stop)
+    }
+    if (tone) {
+      const made = await microphone(tone)
+      tracks.push(made.track)
+      stops.push(made.stop)
+    }
+    room = new Room({ url, room: name, name: `lab-${number}` })
+    room.on('track-added', (track, participant) => added(track, participant, listen))
+    room.on('track-removed', removed)
+    room.on('participant-joined', p => note('participant-joined', { who: p.name }))
+    room.on('participant-left', p => note('participant-left', { who: p.name }))
+    room.on('mode-changed', (mode, epoch) => note('mode-changed', { mode, epoch }))
+    room.on('leg-changed', leg => note('leg-changed', { leg }))
+    room.on('reconnecting', () => note('reconnecting'))
+    room.on('reconnected', () => note('reconnected'))
+    room.on('error', error => note('error', { code: error.code, message: error.message, fatal: error.fatal }))
+    room.on('closed', () => note('closed'))
+    const begun = performance.timeOrigin + performance.now()
+    try {
+      await room.join({ stream: tracks.length > 0 ? new MediaStream(tracks) : undefined })
+    } catch (error) {
+      throw new Error(`join: ${error.code}: ${error.message}`)
+    }
+    return { begun, ms: performance.timeOrigin + performance.now() - begun }
+  },
+  async leave() {
+    await room.leave()
+    for (const stop of stops) stop()
+    room = undefined
+    eye.tiles.clear()
+    document.querySelector('#tiles').replaceChildren()
+  },
+  mode: () => room?.mode,
+  startLeg: options => room.startLeg(options),
+  stopLeg: id => room.stopLeg(id),
+  stats: () => room.stats(),
+  /** Cuts the newest signaling socket from underneath the client. */
+  cut: () => sockets.at(-1).close(),
+  /** What was seen: { tiles: { name: { runs, paths, doubled } }, late }; older than `since` left out. */
+  record(since = 0) {
+    const cutAt = (list, at) => {
+      const first = list.findIndex(([when]) => when >= at)
+      return first === -1 ? list.slice(-1) : list.slice(Math.max(0, first - 1))
+    }
+    const tiles = {}
+    for (const [key, t] of eye.tiles)
+      tiles[key] = { runs: cutAt(t.runs, since), paths: t.paths, doubled: t.doubled }
+    return { tiles, late: eye.late.filter(([when]) => when >= since), now: performance.timeOrigin + performance.now() }
+  },
+  /** Forgets what was seen before `until`, so that long runs stay small. */
+  forget(until) {
+    for (const tile of eye.tiles.values()) {
+      const first = tile.runs.findIndex(([when]) => when >= until)
+      if (first > 1) tile.runs.splice(0, first - 1)
+    }
+  },
+  /** Signaling changes and state of each peer connection that was made. */
+  connections: () =>
+    connections.map(({ pc, made, signaling }) => ({ made, signaling, state: pc.connectionState })),
+  /** Reads whatever a video element of the page shows now, for pages that are not the harness's. */
+  readVideo(element, sender) {
+    const canvas = new OffscreenCanvas(COLUMNS, ROWS)
+    const context = canvas.getContext('2d')
+    context.imageSmoothingEnabled = false
+    context.drawImage(element, 0, 0, COLUMNS, ROWS)
+    return element.videoWidth ? read(context.getImageData(0, 0, COLUMNS, ROWS).data, sender) : BLANK
+  },
+}
