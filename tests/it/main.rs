@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod architecture;
 mod http;
 mod protocol;
 mod signaling;
