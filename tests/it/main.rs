@@ -3,6 +3,7 @@
 mod architecture;
 mod http;
 mod protocol;
+mod room_model;
 mod signaling;
 mod support;
 mod wire;
