@@ -47,7 +47,11 @@ fn main() -> anyhow::Result<()> {
 fn log(config: &Config) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).context("`log.filter`")?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if config.log.json { lines.json().init() } else { lines.init() }
+    if config.log.json {
+        lines.json().init()
+    } else {
+        lines.init()
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::legs;
 use super::member::{DownTransport, UpTransport};
 use super::task::Task;
+use super::RoomView;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, LegKind, Output, Source, VideoCodec};
 use crate::sfu::{Command, PublicationId};
@@ -196,7 +197,7 @@ impl Task {
         let sfu = &self.shared.sfu;
         let Some(member) = self.members.get_mut(&owner) else { return };
         let publication = *member.publications.entry(source).or_insert_with(|| sfu.next_publication_id());
-        let name = self.room.participants().find(|p| p.id == owner).map(|p| p.name).unwrap_or_default();
+        let name = self.room.participant(owner).map(|p| p.name).unwrap_or_default();
         let described = crescendo_leg_api::Track {
             key: legs::key(publication),
             participant: owner.to_string(),
@@ -288,7 +289,7 @@ impl Task {
 }
 
 /// The configured codecs with the room's choice in front.
-fn preference(first: VideoCodec, configured: &[VideoCodec]) -> Vec<VideoCodec> {
-    let rest = configured.iter().copied().filter(|codec| *codec != first);
-    std::iter::once(first).chain(rest).collect()
+fn preference(first: Option<VideoCodec>, configured: &[VideoCodec]) -> Vec<VideoCodec> {
+    let rest = configured.iter().copied().filter(|codec| Some(*codec) != first);
+    first.into_iter().chain(rest).collect()
 }

@@ -8,7 +8,7 @@ use crate::legs::{self, LegEvent, LegHost};
 use crate::room::LegState;
 use crate::room::ids::{LegId, RoomName};
 use crate::sfu::tap::TapId;
-use crate::sfu::{PublicationId, Sfu, tap::Tap};
+use crate::sfu::{PublicationId, tap::Tap};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
 
 use super::Shared;

@@ -13,10 +13,10 @@ use super::{Joining, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
 use crate::room::ids::{Epoch, LegId, LinkId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Departure, Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings,
-    Source, TransportReport, VideoCodec,
+    Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings,
+    Source, TransportReport,
 };
-use crate::sfu::{self, Command, PublicationId, ShardId, TransportId};
+use crate::sfu::{self, Command, ShardId, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ClientMessage, ErrorCode, Id, LinkStatus, ServerMessage};
 
@@ -26,7 +26,7 @@ const MEDIA_EVENTS: usize = 1_024;
 const IDLE: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn run(
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     name: RoomName,
     own: mpsc::Sender<Request>,
     mut inbox: mpsc::Receiver<Request>,
@@ -59,7 +59,7 @@ fn now() -> Instant {
 }
 
 pub(super) struct Task {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) name: RoomName,
     pub(super) room: Room,
     pub(super) shard: ShardId,
@@ -407,11 +407,11 @@ fn settings(config: &crate::config::Config) -> Settings {
 fn refusal(error: RoomError) -> Refusal {
     let code = match error {
         RoomError::RoomFull => ErrorCode::RoomFull,
-        RoomError::SourceTaken => ErrorCode::SourceTaken,
+        RoomError::SourceTaken(_) => ErrorCode::SourceTaken,
         RoomError::TooManyTracks => ErrorCode::TooManyTracks,
-        RoomError::UnknownParticipant => ErrorCode::UnknownParticipant,
-        RoomError::UnknownTrack | RoomError::NotYourTrack => ErrorCode::UnknownTrack,
-        RoomError::UnknownLeg => ErrorCode::UnknownLeg,
+        RoomError::UnknownParticipant(_) | RoomError::NobodyHere => ErrorCode::UnknownParticipant,
+        RoomError::UnknownTrack(_) | RoomError::NotYourTrack(_) => ErrorCode::UnknownTrack,
+        RoomError::UnknownLeg(_) => ErrorCode::UnknownLeg,
         RoomError::TooManyLegs => ErrorCode::TooManyLegs,
     };
     Refusal::new(code, error.to_string())

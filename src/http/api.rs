@@ -1,7 +1,7 @@
 //! The REST API, `/api/v1`.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -23,28 +23,31 @@ pub(super) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// An error of the API: RFC 9457.
-#[derive(Debug, Serialize)]
+/// An error of the API, `application/problem+json` (RFC 9457).
+#[derive(Debug)]
 struct Problem {
-    title: &'static str,
-    status: u16,
+    status: StatusCode,
     detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
 }
 
-fn problem(status: StatusCode, detail: impl Into<String>, code: Option<ErrorCode>) -> Response {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let body = Problem { title, status: status.as_u16(), detail: detail.into(), code };
-    let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(
-        axum::http::header::CONTENT_TYPE,
-        axum::http::HeaderValue::from_static("application/problem+json"),
-    );
-    response
+impl Problem {
+    fn new(status: StatusCode, detail: impl Into<String>, code: Option<ErrorCode>) -> Self {
+        Self { status, detail: detail.into(), code }
+    }
 }
 
-fn refused(refusal: Refusal) -> Response {
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = serde_json::json!({
+            "title": title, "status": self.status.as_u16(), "detail": self.detail, "code": self.code,
+        });
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code {
         ErrorCode::UnknownLeg | ErrorCode::UnknownParticipant | ErrorCode::UnknownTrack => StatusCode::NOT_FOUND,
         ErrorCode::TooManyLegs | ErrorCode::ServerFull | ErrorCode::RoomFull => StatusCode::CONFLICT,
@@ -65,19 +68,20 @@ fn refused(refusal: Refusal) -> Response {
         | ErrorCode::Replaced
         | ErrorCode::Timeout => StatusCode::BAD_REQUEST,
     };
-    problem(status, refusal.message, Some(refusal.code))
+    Problem::new(status, refusal.message, Some(refusal.code))
 }
 
-fn room_name(text: &str) -> Result<RoomName, Response> {
-    text.parse().map_err(|bad| problem(StatusCode::BAD_REQUEST, format!("{bad}"), Some(ErrorCode::BadRoomName)))
+fn room_name(text: &str) -> Result<RoomName, Problem> {
+    text.parse().map_err(|bad| Problem::new(StatusCode::BAD_REQUEST, format!("{bad}"), Some(ErrorCode::BadRoomName)))
 }
 
-fn leg_id(text: &str) -> Result<LegId, Response> {
-    text.parse().map_err(|_| problem(StatusCode::NOT_FOUND, format!("no leg {text:?}"), Some(ErrorCode::UnknownLeg)))
+fn leg_id(text: &str) -> Result<LegId, Problem> {
+    text.parse()
+        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, format!("no leg {text:?}"), Some(ErrorCode::UnknownLeg)))
 }
 
-fn no_room(room: &RoomName) -> Response {
-    problem(StatusCode::NOT_FOUND, format!("nobody is in a room {room}"), None)
+fn no_room(room: &RoomName) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("nobody is in a room {room}"), None)
 }
 
 #[derive(Serialize)]
@@ -94,24 +98,24 @@ async fn list(State(app): State<App>) -> Response {
     Json(serde_json::json!({ "rooms": app.rooms.list().await })).into_response()
 }
 
-async fn inspect(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Response> {
+async fn inspect(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Problem> {
     let room = room_name(&room)?;
     let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
     Ok(Json(view).into_response())
 }
 
-async fn legs(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Response> {
+async fn legs(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Problem> {
     let room = room_name(&room)?;
     let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
     Ok(Json(serde_json::json!({ "legs": view.legs })).into_response())
 }
 
-async fn leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Response> {
+async fn leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Problem> {
     let (room, id) = (room_name(&room)?, leg_id(&id)?);
     let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
     match view.legs.into_iter().find(|leg| leg.id.0 == id) {
         Some(leg) => Ok(Json(leg).into_response()),
-        None => Err(problem(StatusCode::NOT_FOUND, format!("no leg {id}"), Some(ErrorCode::UnknownLeg))),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("no leg {id}"), Some(ErrorCode::UnknownLeg))),
     }
 }
 
@@ -128,15 +132,15 @@ async fn start_leg(
     State(app): State<App>,
     Path(room): Path<String>,
     body: Result<Json<StartLeg>, axum::extract::rejection::JsonRejection>,
-) -> Result<Response, Response> {
+) -> Result<Response, Problem> {
     let room = room_name(&room)?;
-    let Json(body) = body.map_err(|bad| problem(bad.status(), bad.body_text(), Some(ErrorCode::BadMessage)))?;
+    let Json(body) = body.map_err(|bad| Problem::new(bad.status(), bad.body_text(), Some(ErrorCode::BadMessage)))?;
     let started = app.rooms.start_leg(&room, body.kind.into(), body.of.map(|id| id.0)).await;
     let leg = started.ok_or_else(|| no_room(&room))?.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(leg)).into_response())
 }
 
-async fn stop_leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Response> {
+async fn stop_leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Problem> {
     let (room, id) = (room_name(&room)?, leg_id(&id)?);
     let leg = app.rooms.stop_leg(&room, id).await.ok_or_else(|| no_room(&room))?.map_err(refused)?;
     Ok(Json(leg).into_response())

@@ -6,7 +6,6 @@ mod operators;
 mod pages;
 mod security;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -79,6 +78,3 @@ impl Drop for Counted {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
-
-/// The peer of a request, as axum hands it out.
-pub(crate) type Peer = axum::extract::ConnectInfo<SocketAddr>;

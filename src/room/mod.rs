@@ -2,361 +2,204 @@
 //!
 //! Pure: no I/O, no clock, no async. The host calls [`Room::handle`] with what happened and carries out what comes back;
 //! time is an argument. After each input drain every output, then read [`Room::poll_timeout`].
+//!
+//! An input changes facts (`apply`), then one pass derives from the facts what should be and puts out the differences
+//! (`reconcile`). What a room does therefore depends on what is, never on how it came about.
 
+mod apply;
+mod error;
 pub mod ids;
+mod input;
+mod leg;
+mod link;
+mod mode;
+mod output;
+mod participant;
+mod path;
+mod publication;
+mod reconcile;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod transport;
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
+pub use error::RoomError;
 use ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
+pub use input::Input;
+pub use leg::{LegInfo, LegKind, LegState};
+pub use link::LinkReport;
+pub use mode::{Carrier, Mode};
+pub use output::{Departure, Event, Output};
+pub use participant::ParticipantInfo;
+pub use path::PathInfo;
+pub use publication::{Kind, Source, TrackInfo, VideoCodec};
+pub use settings::Settings;
+pub use transport::{Direction, TransportReport};
 
-/// What a room may decide by. Every value comes from configuration.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Most participants that talk peer to peer; one more and the room moves to the SFU.
-    pub mesh_limit: usize,
-    /// From this many participants on each holds an idle transport to the server.
-    pub warm_at: usize,
-    /// How long the room must have stayed at or below `mesh_limit` before it moves back to mesh.
-    pub demote_after: Duration,
-    /// How long a switch may take before the pairs that are not there yet are reported as stuck, and how long a newcomer
-    /// who needs the server may take to reach it before being refused.
-    pub switch_deadline: Duration,
-    /// How long a participant whose socket was lost keeps the place.
-    pub resume_grace: Duration,
-    /// Most participants in the room.
-    pub capacity: usize,
-    /// Most tracks of one participant.
-    pub tracks_per_participant: usize,
-    /// Most legs of the room.
-    pub max_legs: usize,
-    /// Video codecs, the most wanted first; participants send the first one that everybody can decode.
-    pub video_codecs: Vec<VideoCodec>,
+use leg::Leg;
+use link::Couple;
+use mode::{Demotion, Phase, Target};
+use participant::{Participant, Presence};
+use path::{Pair, Path, Progress, Way};
+
+/// One room. Everything that is known of it lives here and nowhere else.
+#[derive(Debug)]
+pub struct Room {
+    settings: Settings,
+    /// The time of the last input. What was due by then has been dealt with.
+    now: Instant,
+    target: Target,
+    /// What participants were told last.
+    announced: (Mode, Epoch),
+    participants: BTreeMap<ParticipantId, Participant>,
+    /// Every ordered pair of two who are in the room.
+    ways: BTreeMap<Pair, Way>,
+    links: BTreeMap<Couple, LinkId>,
+    legs: BTreeMap<LegId, Leg>,
+    /// The codec that the host was told last.
+    codec: Option<VideoCodec>,
+    last: LastIds,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum VideoCodec {
-    H264,
-    Vp8,
-    Vp9,
-    Av1,
+/// The last numbers that were given out.
+#[derive(Debug, Default)]
+struct LastIds {
+    participant: u32,
+    track: u32,
+    leg: u32,
+    link: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Audio,
-    Video,
-}
-
-/// Where a track comes from. A participant has at most one track of each source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    Microphone,
-    Camera,
-    Screen,
-    ScreenAudio,
-}
-
-impl Source {
-    pub fn kind(self) -> Kind {
-        match self {
-            Source::Microphone | Source::ScreenAudio => Kind::Audio,
-            Source::Camera | Source::Screen => Kind::Video,
+impl Room {
+    /// An empty room. The host has to drop it when nobody comes: [`Output::Empty`] is said when the last one goes.
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let target = Target::new();
+        Self {
+            now,
+            announced: (target.mode(), target.epoch),
+            target,
+            participants: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            links: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            codec: settings.video_codecs.first().copied(),
+            last: LastIds::default(),
+            settings,
         }
     }
-}
 
-/// The way that the media of one ordered pair (receiver, sender) takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Carrier {
-    Mesh,
-    Sfu,
-}
+    /// Takes in what happened and adds what is to be done to `out`, in order.
+    ///
+    /// A time before that of an earlier input counts as that one. Late reports about what is gone or was superseded (a
+    /// link, a closed transport, an older epoch) are no errors; they change nothing.
+    ///
+    /// # Errors
+    /// The input was refused: nothing has changed and `out` is untouched.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let now = now.max(self.now);
+        let was_empty = self.is_empty();
+        self.apply(now, input, out)?;
+        self.now = now;
+        self.reconcile(now, out);
+        if self.is_empty() && !was_empty {
+            self.end(out);
+        }
+        Ok(())
+    }
 
-/// The room's mode: the carrier it aims for, and whether every pair is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mode {
-    Mesh,
-    Promoting,
-    Sfu,
-    Demoting,
-}
+    /// When [`Input::Timeout`] is due. Always later than the last input's time.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let Settings { demote_after, switch_deadline, resume_grace, .. } = self.settings;
+        let graces = self.participants.values().filter_map(|participant| match participant.presence {
+            Presence::Here => None,
+            Presence::Away { since } => Some(since + resume_grace),
+        });
+        let retries = self.participants.values().flat_map(|p| [p.up.retry_at(), p.down.retry_at()]).flatten();
+        let paths = self.ways.values().filter_map(|way| match way.path {
+            Path::Nothing { since } => Some(since + switch_deadline),
+            Path::Arriving { order } | Path::Moving { order } => match order.progress {
+                Progress::InTime => Some(order.since + switch_deadline),
+                Progress::Stuck => None,
+            },
+            Path::Settled { .. } => None,
+        });
+        let switch = match self.target.phase {
+            Phase::Settled => None,
+            Phase::Switching { since, .. } => Some(since + switch_deadline),
+        };
+        let demotion = match self.target.demotion {
+            Demotion::Unwanted | Demotion::CalledOff => None,
+            Demotion::Waiting { since } => Some(since + demote_after),
+        };
+        graces.chain(retries).chain(paths).chain(switch).chain(demotion).filter(|&at| at > self.now).min()
+    }
 
-/// A server transport of a participant, named from the participant's side: `Up` sends to the server, `Down` receives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    Up,
-    Down,
-}
+    pub fn mode(&self) -> Mode {
+        self.target.mode()
+    }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransportReport {
-    /// ICE and DTLS are up and the fingerprint was checked.
-    Connected,
-    /// It could not be set up, or what was up is dead.
-    Failed,
-}
+    pub fn epoch(&self) -> Epoch {
+        self.target.epoch
+    }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkReport {
-    /// The link carries packets; `relayed` when either end sends through TURN.
-    Connected {
-        relayed: bool,
-    },
-    Failed,
-}
+    pub fn is_empty(&self) -> bool {
+        self.participants.is_empty()
+    }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LegKind {
-    Hls,
-}
+    /// Everybody who has a place, in the order in which they came.
+    pub fn participants(&self) -> impl Iterator<Item = ParticipantInfo> {
+        self.participants.iter().map(|(&id, participant)| participant.info(id))
+    }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LegState {
-    /// Wanted, and its media is on the way.
-    Starting,
-    /// It has output that somebody can watch.
-    Running,
-    /// It runs but has no input it can use; the text says what is missing.
-    Waiting(String),
-    /// It has ended for a reason other than being stopped.
-    Failed(String),
-    Stopped,
-}
+    pub fn participant(&self, id: ParticipantId) -> Option<ParticipantInfo> {
+        self.participants.get(&id).map(|participant| participant.info(id))
+    }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegInfo {
-    pub id: LegId,
-    pub kind: LegKind,
-    pub state: LegState,
-    /// Who asked for it; nobody in the room when the API did.
-    pub started_by: Option<ParticipantId>,
-    /// Whose picture it shows, when one was named.
-    pub of: Option<ParticipantId>,
-}
+    pub fn legs(&self) -> impl Iterator<Item = LegInfo> {
+        self.legs.values().map(|leg| leg.info.clone())
+    }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackInfo {
-    pub id: TrackId,
-    pub source: Source,
-    pub muted: bool,
-}
+    /// The way that `sender`'s media takes to `receiver`.
+    pub fn path(&self, receiver: ParticipantId, sender: ParticipantId) -> PathInfo {
+        self.ways.get(&Pair { receiver, sender }).map_or(PathInfo::None, |way| PathInfo::from(&way.path))
+    }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParticipantInfo {
-    pub id: ParticipantId,
-    pub name: String,
-    pub tracks: Vec<TrackInfo>,
-    /// Its socket is lost and its grace time runs.
-    pub away: bool,
-}
+    /// The mesh link between two participants that is open now. What is said about another one is late.
+    pub fn link(&self, a: ParticipantId, b: ParticipantId) -> Option<LinkId> {
+        self.links.get(&Couple::new(a, b)).copied()
+    }
 
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Somebody wants in. When it works the first output is `Tell` with [`Event::Welcome`] for the new participant.
-    Join {
-        name: String,
-        /// What it publishes from the start: (source, muted).
-        tracks: Vec<(Source, bool)>,
-        /// Video codecs it can decode.
-        decodes: BTreeSet<VideoCodec>,
-        /// False for one that cannot take part in a mesh (a WHIP publisher): its room is an SFU room.
-        can_mesh: bool,
-    },
-    Leave {
-        participant: ParticipantId,
-    },
-    /// The socket was lost; the place is kept for the grace time.
-    Vanish {
-        participant: ParticipantId,
-    },
-    /// A new socket took the place of a lost one. The first output is `Tell` with [`Event::Welcome`].
-    Return {
-        participant: ParticipantId,
-    },
-    Publish {
-        participant: ParticipantId,
-        source: Source,
-        muted: bool,
-    },
-    Unpublish {
-        participant: ParticipantId,
-        track: TrackId,
-    },
-    Mute {
-        participant: ParticipantId,
-        track: TrackId,
-        muted: bool,
-    },
-    /// From the media plane, or from the client when it sees the failure first.
-    Transport {
-        participant: ParticipantId,
-        direction: Direction,
-        report: TransportReport,
-    },
-    /// From one end of a mesh link.
-    Link {
-        participant: ParticipantId,
-        peer: ParticipantId,
-        link: LinkId,
-        report: LinkReport,
-    },
-    /// The receiver has decoded what the sender shows over `carrier`, and has put it on screen.
-    Shown {
-        receiver: ParticipantId,
-        sender: ParticipantId,
-        carrier: Carrier,
-        epoch: Epoch,
-    },
-    StartLeg {
-        kind: LegKind,
-        of: Option<ParticipantId>,
-        by: Option<ParticipantId>,
-    },
-    StopLeg {
-        leg: LegId,
-    },
-    /// From the host of legs.
-    LegChanged {
-        leg: LegId,
-        state: LegState,
-    },
-    /// The time that `poll_timeout` named has come.
-    Timeout,
-}
+    /// The video codec that up transports are to ask for. `None` only when the settings name none.
+    pub fn preferred_codec(&self) -> Option<VideoCodec> {
+        self.codec
+    }
 
-/// What the host has to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    Tell {
-        to: ParticipantId,
-        event: Event,
-    },
-    OpenTransport {
-        participant: ParticipantId,
-        direction: Direction,
-    },
-    CloseTransport {
-        participant: ParticipantId,
-        direction: Direction,
-    },
-    /// Forward `track` to `receiver` over the receiver's down transport.
-    Subscribe {
-        receiver: ParticipantId,
-        track: TrackId,
-    },
-    Unsubscribe {
-        receiver: ParticipantId,
-        track: TrackId,
-    },
-    /// The codec that up transports are to ask for has changed.
-    PreferCodec {
-        codec: VideoCodec,
-    },
-    StartLeg {
-        leg: LegId,
-        kind: LegKind,
-        of: Option<ParticipantId>,
-    },
-    /// Hand a copy of `track` to `leg`.
-    Tap {
-        leg: LegId,
-        track: TrackId,
-    },
-    Untap {
-        leg: LegId,
-        track: TrackId,
-    },
-    StopLeg {
-        leg: LegId,
-    },
-    /// The participant is out; close its socket after what was told to it has been written.
-    Removed {
-        participant: ParticipantId,
-        reason: Departure,
-    },
-    /// A switch is over: from mode, to mode, how long it took.
-    Switched {
-        to: Carrier,
-        took: Duration,
-    },
-    /// Nobody is left: drop the room.
-    Empty,
-}
+    /// A participant who is away is told nothing: the welcome on its return covers it.
+    fn tell(&self, to: ParticipantId, event: Event, out: &mut Vec<Output>) {
+        if self.participants.get(&to).is_some_and(Participant::is_here) {
+            out.push(Output::Tell { to, event });
+        }
+    }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
-    Left,
-    /// The grace time after a lost socket ran out.
-    Vanished,
-    /// It needed the server's media port and could not reach it.
-    SfuUnreachable,
-}
+    fn tell_all(&self, event: &Event, out: &mut Vec<Output>) {
+        for &to in self.participants.keys() {
+            self.tell(to, event.clone(), out);
+        }
+    }
 
-/// What a participant is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    Welcome {
-        you: ParticipantInfo,
-        participants: Vec<ParticipantInfo>,
-        mode: Mode,
-        epoch: Epoch,
-        legs: Vec<LegInfo>,
-    },
-    ParticipantJoined(ParticipantInfo),
-    ParticipantLeft {
-        participant: ParticipantId,
-        reason: Departure,
-    },
-    ParticipantAway {
-        participant: ParticipantId,
-        away: bool,
-    },
-    /// To everybody, the publisher included.
-    TrackPublished {
-        participant: ParticipantId,
-        track: TrackInfo,
-    },
-    TrackUnpublished {
-        participant: ParticipantId,
-        track: TrackId,
-    },
-    TrackMuted {
-        participant: ParticipantId,
-        track: TrackId,
-        muted: bool,
-    },
-    Mode {
-        mode: Mode,
-        epoch: Epoch,
-    },
-    /// Set up a mesh link to `peer`. The impolite end makes the first offer.
-    OpenLink {
-        peer: ParticipantId,
-        link: LinkId,
-        polite: bool,
-    },
-    CloseLink {
-        peer: ParticipantId,
-        link: LinkId,
-    },
-    /// Start or stop sending on the up transport (`active` of its encodings).
-    SendUp {
-        active: bool,
-    },
-    /// Receive `peer` over `carrier` from now on: prove it, show it, then say so with this epoch.
-    Path {
-        peer: ParticipantId,
-        carrier: Carrier,
-        epoch: Epoch,
-    },
-    /// The deadline passed and `peer` has not been shown over `carrier`; it stays where it was.
-    PathStuck {
-        peer: ParticipantId,
-        carrier: Carrier,
-    },
-    Leg(LegInfo),
-    /// Told to one who is about to be removed.
-    SfuUnreachable,
+    fn tell_others(&self, but: ParticipantId, event: &Event, out: &mut Vec<Output>) {
+        for &to in self.participants.keys().filter(|&&to| to != but) {
+            self.tell(to, event.clone(), out);
+        }
+    }
+
+    /// Every track with its owner.
+    fn tracks(&self) -> impl Iterator<Item = (ParticipantId, TrackId, Source)> {
+        self.participants.iter().flat_map(|(&owner, participant)| {
+            participant.tracks.iter().map(move |(&id, track)| (owner, id, track.source))
+        })
+    }
 }

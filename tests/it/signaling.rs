@@ -39,9 +39,7 @@ async fn what_is_said_of_an_old_link_is_dropped() {
     let (mut ann, _) = server.join("demo", "Ann").await;
     let (mut ben, _) = server.join("demo", "Ben").await;
     let open = ann.until("link-open").await;
-    let candidate = |link: u64| {
-        json!({ "type": "link-candidate", "peer": open["peer"], "link": link, "candidate": { "candidate": link.to_string() } })
-    };
+    let candidate = |link: u64| json!({ "type": "link-candidate", "peer": open["peer"], "link": link, "candidate": { "candidate": link.to_string() } });
     let link = open["link"].as_u64().expect("a number");
     ann.send(candidate(link + 1)).await;
     ann.send(candidate(link)).await;
@@ -244,10 +242,11 @@ async fn a_silent_socket_is_taken_for_lost() {
 async fn sigterm_tells_everybody_and_exits_cleanly() {
     let mut server = Server::start(&[]).await;
     let (mut ann, _) = server.join("demo", "Ann").await;
-    let pid = server.child.id().expect("it runs").to_string();
+    let pid = server.child.id().to_string();
     let killed = std::process::Command::new("kill").arg(&pid).status().expect("kill runs");
     assert!(killed.success());
     assert_eq!(ann.error().await, "shutting-down");
-    let status = tokio::time::timeout(PATIENCE, server.child.wait()).await.expect("in time").expect("waited");
+    let exit = tokio::task::spawn_blocking(move || server.child.wait());
+    let status = tokio::time::timeout(PATIENCE, exit).await.expect("in time").expect("no panic").expect("waited");
     assert_eq!(status.code(), Some(0));
 }

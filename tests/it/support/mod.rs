@@ -1,14 +1,14 @@
 //! The real binary and plain sockets to it.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -23,18 +23,29 @@ pub(crate) struct Server {
     pub(crate) media: Vec<SocketAddr>,
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Server {
     /// On free loopback ports, with `set` laid over the defaults.
     pub(crate) async fn start(set: &[&str]) -> Self {
         let fixed = ["http.listen=127.0.0.1:0", "sfu.listen=127.0.0.1:0", "sfu.pin=false"];
         let mut command = Command::new(env!("CARGO_BIN_EXE_crescendo"));
-        command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit());
         for assignment in fixed.iter().chain(set) {
             command.args(["--set", assignment]);
         }
         let mut child = command.spawn().expect("the binary starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await.expect("in time").expect("readable").expect("a line");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        let first_line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).map(|_| line)
+        });
+        let line = timeout(PATIENCE, first_line).await.expect("in time").expect("no panic").expect("readable");
         let said: Value = serde_json::from_str(&line).expect("the first line is JSON");
         let address = |value: &Value| value.as_str().expect("text").parse().expect("an address");
         Self {

@@ -1,0 +1,266 @@
+//! Everybody's Opus in, one AAC out. GStreamer decodes and encodes; what belongs where on the room's clock is [`Mix`]'s.
+//!
+//! Samples are pulled on the leg's own thread and no element calls back, so nothing can wait for a lock of ours while a
+//! pipeline is being stopped.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crescendo_leg_api::TrackKey;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::{AppLeakyType, AppSink, AppSrc};
+
+use crate::cmaf::Sample;
+use crate::mix::{Mix, RATE, Voice, position};
+
+/// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
+/// clicks on bad links; lower: less delay of the whole broadcast.
+pub(crate) const MIX_DELAY: Duration = Duration::from_millis(250);
+
+/// Most participants heard at a time; each costs a decoder and its thread.
+const VOICES_MAX: usize = 128;
+
+/// A decoder that broke is replaced after this time, so that garbage from one sender costs little.
+const BROKEN_FOR: Duration = Duration::from_secs(2);
+
+/// Buffers between us and an element: 2 s of packets. Beyond it the oldest are dropped.
+const BUFFERS_MAX: u32 = 100;
+
+/// Samples in an AAC frame, and how many of them the encoder puts in front of the first (its priming frame).
+pub(crate) const AAC_FRAME: u64 = 1_024;
+
+/// How long the encoder may take for its last frames.
+const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AudioError {
+    #[error("GStreamer does not start: {0}")]
+    Init(#[source] gst::glib::Error),
+    #[error("the GStreamer element {0} is missing")]
+    Missing(&'static str),
+    #[error("a GStreamer pipeline cannot be built: {0}")]
+    Build(#[source] gst::glib::BoolError),
+    #[error("a GStreamer pipeline does not start")]
+    Start,
+    #[error("the AAC encoder broke: {0}")]
+    Encoder(String),
+}
+
+/// The broadcast's sound.
+#[derive(Debug)]
+pub(crate) struct Sound {
+    voices: BTreeMap<TrackKey, Speaker>,
+    mix: Mix,
+    encoder: Pipeline,
+    /// Position of the first sample that was given to the encoder.
+    start: u64,
+    /// Samples given to the encoder.
+    fed: u64,
+    /// Frames that came out of it.
+    frames: u64,
+}
+
+/// One participant's microphone.
+#[derive(Debug)]
+enum Speaker {
+    Heard { decoder: Pipeline, voice: Voice },
+    Broken { until: Duration },
+}
+
+impl Sound {
+    /// Sound from `now` on; `bits_per_second` for both channels together.
+    pub(crate) fn open(now: Duration, bits_per_second: i32) -> Result<Self, AudioError> {
+        gst::init().map_err(AudioError::Init)?;
+        // Found out now, not when somebody first speaks.
+        make("opusdec")?;
+        let convert = make("audioconvert")?;
+        let encoder = make("avenc_aac")?;
+        encoder.set_property("bitrate", bits_per_second);
+        let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw").build();
+        let encoder = Pipeline::start(&raw_caps(), &[convert, encoder], &aac)?;
+        let start = position(now.saturating_sub(MIX_DELAY));
+        Ok(Self { voices: BTreeMap::new(), mix: Mix::new(start), encoder, start, fed: 0, frames: 0 })
+    }
+
+    /// One Opus packet (RFC 6716). The first one of a track opens its decoder.
+    pub(crate) fn packet(&mut self, track: TrackKey, capture: Duration, data: &Bytes) {
+        let full = self.voices.len() >= VOICES_MAX;
+        let speaker = match self.voices.get_mut(&track) {
+            Some(Speaker::Broken { until }) if capture < *until => return,
+            Some(Speaker::Heard { decoder, .. }) => {
+                decoder.push(capture, data);
+                return;
+            }
+            None if full => return,
+            Some(Speaker::Broken { .. }) | None => open_speaker(capture),
+        };
+        if let Speaker::Heard { decoder, .. } = &speaker {
+            decoder.push(capture, data);
+        }
+        self.voices.insert(track, speaker);
+    }
+
+    pub(crate) fn remove(&mut self, track: TrackKey) {
+        self.voices.remove(&track);
+    }
+
+    /// Mixes what has come of age and gives the AAC frames that are ready.
+    pub(crate) fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, AudioError> {
+        self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
+        if let Some(error) = self.encoder.error() {
+            return Err(AudioError::Encoder(error));
+        }
+        Ok(self.encoded(gst::ClockTime::ZERO))
+    }
+
+    /// The last frames.
+    pub(crate) fn finish(&mut self, now: Duration) -> Vec<Sample> {
+        self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
+        self.encoder.end();
+        self.encoded(DRAIN)
+    }
+
+    fn mix_until(&mut self, until: u64, now: Duration) {
+        for speaker in self.voices.values_mut() {
+            let Speaker::Heard { decoder, voice } = speaker else { continue };
+            while let Some((at, samples)) = decoder.pull(gst::ClockTime::ZERO) {
+                let samples: Vec<i16> =
+                    samples.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
+                if let Some(at) = at {
+                    self.mix.add(voice, position(at), &samples);
+                }
+            }
+            if let Some(error) = decoder.error() {
+                tracing::debug!(error, "an Opus decoder broke");
+                *speaker = Speaker::Broken { until: now + BROKEN_FOR };
+            }
+        }
+        let samples = self.mix.take(until);
+        if samples.is_empty() {
+            return;
+        }
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let time = Duration::from_nanos((u128::from(self.fed) * 1_000_000_000 / u128::from(RATE)) as u64);
+        self.fed += samples.len() as u64 / 2;
+        self.encoder.push(time, &bytes.into());
+    }
+
+    /// Frames are numbered, not timed: the encoder makes one of every 1,024 samples and nothing else.
+    fn encoded(&mut self, patience: gst::ClockTime) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        while let Some((_, data)) = self.encoder.pull(patience) {
+            // The first frame is the encoder's priming; what the n-th holds begins n - 1 frames after the start.
+            if let Some(before) = self.frames.checked_sub(1) {
+                samples.push(Sample { time: self.start + before * AAC_FRAME, key: true, data: data.into() });
+            }
+            self.frames += 1;
+        }
+        samples
+    }
+}
+
+fn open_speaker(now: Duration) -> Speaker {
+    match open_decoder() {
+        Ok(decoder) => Speaker::Heard { decoder, voice: Voice::default() },
+        Err(error) => {
+            tracing::warn!(%error, "a participant cannot be heard in the broadcast");
+            Speaker::Broken { until: now + BROKEN_FOR }
+        }
+    }
+}
+
+fn open_decoder() -> Result<Pipeline, AudioError> {
+    let decoder = make("opusdec")?;
+    // Hostile packets are no reason to stop.
+    decoder.set_property("max-errors", -1);
+    let opus = gst::Caps::builder("audio/x-opus")
+        .field("channel-mapping-family", 0)
+        .field("channels", 2)
+        .field("rate", RATE as i32)
+        .build();
+    Pipeline::start(&opus, &[decoder], &raw_caps())
+}
+
+fn raw_caps() -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("layout", "interleaved")
+        .field("rate", RATE as i32)
+        .field("channels", 2)
+        .build()
+}
+
+fn make(element: &'static str) -> Result<gst::Element, AudioError> {
+    gst::ElementFactory::make(element).build().map_err(|_| AudioError::Missing(element))
+}
+
+/// appsrc, some elements, appsink. Stopped when dropped.
+#[derive(Debug)]
+struct Pipeline {
+    pipeline: gst::Pipeline,
+    source: AppSrc,
+    sink: AppSink,
+}
+
+impl Pipeline {
+    fn start(input: &gst::Caps, elements: &[gst::Element], output: &gst::Caps) -> Result<Self, AudioError> {
+        // Looked for by name first: the typed builders panic where the plugin is missing.
+        make("appsrc")?;
+        make("appsink")?;
+        let source = AppSrc::builder()
+            .caps(input)
+            .format(gst::Format::Time)
+            .max_buffers(BUFFERS_MAX.into())
+            .leaky_type(AppLeakyType::Downstream)
+            .build();
+        let sink = AppSink::builder().caps(output).sync(false).max_buffers(BUFFERS_MAX).drop(true).build();
+        let pipeline = gst::Pipeline::new();
+        let mut chain: Vec<&gst::Element> = vec![source.upcast_ref()];
+        chain.extend(elements);
+        chain.push(sink.upcast_ref());
+        pipeline.add_many(&chain).map_err(AudioError::Build)?;
+        gst::Element::link_many(&chain).map_err(AudioError::Build)?;
+        let this = Self { pipeline, source, sink };
+        this.pipeline.set_state(gst::State::Playing).map_err(|_| AudioError::Start)?;
+        Ok(this)
+    }
+
+    fn push(&self, time: Duration, data: &Bytes) {
+        let mut buffer = gst::Buffer::from_slice(data.clone());
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::try_from(time).ok());
+        }
+        // Refused only by a pipeline that has stopped, which its bus reports.
+        let _ = self.source.push_buffer(buffer);
+    }
+
+    fn end(&self) {
+        let _ = self.source.end_of_stream();
+    }
+
+    /// The next buffer, and its time, waiting for at most `patience`.
+    fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
+        let sample = self.sink.try_pull_sample(patience)?;
+        let buffer = sample.buffer()?;
+        let data = buffer.map_readable().ok()?.to_vec();
+        Some((buffer.pts().map(Duration::from), data))
+    }
+
+    fn error(&self) -> Option<String> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => Some(error.error().to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if self.pipeline.set_state(gst::State::Null).is_err() {
+            tracing::warn!("a GStreamer pipeline did not stop");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Where chunks and segments end.
+
+use bytes::Bytes;
+use mp4_atom::Error;
+
+use super::{Sample, boxes};
+
+/// What ends a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// A key frame, once the segment is nearly as long as wanted; at the latest [`Cut::longest`]. Video.
+    KeyFrame,
+    /// Its length: every sample stands alone. Audio.
+    Length,
+}
+
+/// How to cut; lengths in units of the time scale.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) boundary: Boundary,
+    pub(crate) part: u64,
+    pub(crate) segment: u64,
+    /// A segment is cut here even though no key frame came, so that none outgrows EXT-X-TARGETDURATION.
+    pub(crate) longest: u64,
+}
+
+/// A CMAF chunk: an HLS partial segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    pub(crate) data: Bytes,
+    /// Where its segment began.
+    pub(crate) segment_start: u64,
+    /// What a playlist says that it lasts. Parts lie on a grid from their segment's start whatever the frame times, so that
+    /// all but a segment's last are equally long and none is longer than PART-TARGET; only around a gap of the sender do
+    /// they add up to less than their segment.
+    pub(crate) shown: u64,
+    /// It begins with a sample that stands alone.
+    pub(crate) independent: bool,
+    pub(crate) samples: usize,
+    /// It is the last of its segment, which lasts this long.
+    pub(crate) ends_segment: Option<u64>,
+}
+
+/// Cuts one rendition. One sample is held back, since a sample lasts until the next one.
+#[derive(Debug)]
+pub(crate) struct Chunker {
+    cut: Cut,
+    held: Option<Sample>,
+    /// Samples of the part that is not closed yet, and how long each lasts. Bounded by the part's length.
+    open: Vec<(Sample, u32)>,
+    segment_start: u64,
+    /// Where the open part began, on the grid.
+    part_start: u64,
+    opens_segment: bool,
+    /// Of the next moof, from 1 (ISO/IEC 14496-12 section 8.8.5).
+    sequence: u32,
+}
+
+impl Chunker {
+    pub(crate) fn new(cut: Cut) -> Self {
+        let cut = Cut { part: cut.part.max(1), ..cut };
+        Self { cut, held: None, open: Vec::new(), segment_start: 0, part_start: 0, opens_segment: true, sequence: 1 }
+    }
+
+    /// Takes the next sample and gives the chunk that it closes. A sample that is not later than the one before it is moved
+    /// behind it; before the first one that stands alone nothing is taken.
+    pub(crate) fn push(&mut self, mut sample: Sample) -> Result<Option<Chunk>, Error> {
+        let Some(held) = self.held.take() else {
+            if sample.key {
+                self.open_segment(sample.time);
+                self.held = Some(sample);
+            }
+            return Ok(None);
+        };
+        sample.time = sample.time.max(held.time + 1);
+        let duration = u32::try_from(sample.time - held.time).unwrap_or(u32::MAX);
+        self.open.push((held, duration));
+
+        let time = sample.time;
+        let length = time - self.segment_start;
+        let ends = match self.cut.boundary {
+            // A key frame that somebody else asked for comes early: below 80 % it does not end the segment.
+            Boundary::KeyFrame => length >= self.cut.longest || (sample.key && length * 10 >= self.cut.segment * 8),
+            Boundary::Length => length >= self.cut.segment,
+        };
+        let past = time.saturating_sub(self.part_start);
+        self.held = Some(sample);
+        if ends {
+            let chunk = self.close(past, Some(length))?;
+            self.open_segment(time);
+            Ok(Some(chunk))
+        } else if past >= self.cut.part {
+            self.close(past / self.cut.part * self.cut.part, None).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The last chunk: the held sample lasts until `end`.
+    pub(crate) fn finish(&mut self, end: u64) -> Result<Option<Chunk>, Error> {
+        let Some(held) = self.held.take() else { return Ok(None) };
+        // At least one unit, and no longer than a sample that has a successor could have lasted.
+        let duration = end.saturating_sub(held.time).clamp(1, self.cut.part);
+        let end = held.time + duration;
+        self.open.push((held, u32::try_from(duration).unwrap_or(u32::MAX)));
+        self.close(end.saturating_sub(self.part_start), Some(end - self.segment_start)).map(Some)
+    }
+
+    /// Time of the newest sample.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.held.as_ref().map(|sample| sample.time)
+    }
+
+    pub(crate) fn segment_start(&self) -> Option<u64> {
+        self.held.as_ref().map(|_| self.segment_start)
+    }
+
+    fn open_segment(&mut self, time: u64) {
+        (self.segment_start, self.part_start, self.opens_segment) = (time, time, true);
+    }
+
+    fn close(&mut self, advance: u64, ends_segment: Option<u64>) -> Result<Chunk, Error> {
+        let data = boxes::chunk(self.sequence, self.opens_segment, &self.open)?;
+        let chunk = Chunk {
+            data,
+            segment_start: self.segment_start,
+            shown: advance.min(self.cut.part),
+            independent: self.open.first().is_some_and(|(sample, _)| sample.key),
+            samples: self.open.len(),
+            ends_segment,
+        };
+        self.open.clear();
+        self.sequence = self.sequence.wrapping_add(1);
+        self.part_start += advance;
+        self.opens_segment = false;
+        Ok(chunk)
+    }
+}

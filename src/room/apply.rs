@@ -1,0 +1,361 @@
+//! What an input changes: the facts, and what participants are told of them. Paths, links, transports and the mode follow
+//! in `reconcile`. Each input is checked before anything is changed.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
+use super::participant::{Standing, Track};
+use super::path::Aim;
+use super::publication::first_repeated;
+use super::{
+    Carrier, Couple, Demotion, Departure, Direction, Event, Input, Leg, LegInfo, LegKind, LegState, LinkReport, Output,
+    Pair, Participant, Presence, Room, RoomError, Source, TransportReport, VideoCodec, Way,
+};
+
+impl Room {
+    pub(super) fn apply(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        match input {
+            Input::Join { name, tracks, decodes, can_mesh } => self.join(now, name, &tracks, decodes, can_mesh, out),
+            Input::Leave { participant } => self.leave(participant, out),
+            Input::Vanish { participant } => self.vanish(now, participant, out),
+            Input::Return { participant } => self.come_back(participant, out),
+            Input::Publish { participant, source, muted } => self.publish(participant, source, muted, out),
+            Input::Unpublish { participant, track } => self.unpublish(participant, track, out),
+            Input::Mute { participant, track, muted } => self.mute(participant, track, muted, out),
+            Input::Transport { participant, direction, report } => {
+                self.transport(now, participant, direction, report, out)
+            }
+            Input::Link { participant, peer, link, report } => self.link_report(participant, peer, link, report, out),
+            Input::Shown { receiver, sender, carrier, epoch } => self.shown(receiver, sender, carrier, epoch),
+            Input::StartLeg { kind, of, by } => self.start_leg(kind, of, by, out),
+            Input::StopLeg { leg } => self.leg_changed(leg, LegState::Stopped, out),
+            Input::LegChanged { leg, state } => self.leg_changed(leg, state, out),
+            Input::Timeout => Ok(()),
+        }
+    }
+
+    fn join(
+        &mut self,
+        now: Instant,
+        name: String,
+        tracks: &[(Source, bool)],
+        decodes: BTreeSet<VideoCodec>,
+        can_mesh: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoomError> {
+        if self.participants.len() >= self.settings.capacity {
+            return Err(RoomError::RoomFull);
+        }
+        if let Some(source) = first_repeated(tracks) {
+            return Err(RoomError::SourceTaken(source));
+        }
+        if tracks.len() > self.settings.tracks_per_participant {
+            return Err(RoomError::TooManyTracks);
+        }
+        self.last.participant += 1;
+        let id = ParticipantId(self.last.participant);
+        let mut participant = Participant::new(name, decodes, can_mesh);
+        for &(source, muted) in tracks {
+            participant.tracks.insert(self.next_track(), Track { source, muted });
+        }
+        for &other in self.participants.keys() {
+            for pair in Couple::new(id, other).pairs() {
+                self.ways.insert(pair, Way::new(now));
+            }
+        }
+        let joined = Event::ParticipantJoined(participant.info(id));
+        self.participants.insert(id, participant);
+        self.members_changed();
+        self.welcome(id, out);
+        self.tell_others(id, &joined, out);
+        Ok(())
+    }
+
+    fn leave(&mut self, id: ParticipantId, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        self.known(id)?;
+        self.remove(id, Departure::Left, out);
+        Ok(())
+    }
+
+    fn vanish(&mut self, now: Instant, id: ParticipantId, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let participant = self.known(id)?;
+        match participant.presence {
+            Presence::Away { .. } => {}
+            Presence::Here => {
+                participant.presence = Presence::Away { since: now };
+                self.tell_others(id, &Event::ParticipantAway { participant: id, away: true }, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// The client has kept its peer connections. It is told all that is under way once more: what it knows already is the
+    /// same again, and what it missed is made good.
+    fn come_back(&mut self, id: ParticipantId, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let participant = self.known(id)?;
+        let was = std::mem::replace(&mut participant.presence, Presence::Here);
+        self.welcome(id, out);
+        match was {
+            Presence::Here => {}
+            Presence::Away { .. } => {
+                self.tell_others(id, &Event::ParticipantAway { participant: id, away: false }, out);
+            }
+        }
+        for (couple, &link) in &self.links {
+            for (end, peer, polite) in couple.ends().into_iter().filter(|&(end, ..)| end == id) {
+                self.tell(end, Event::OpenLink { peer, link, polite }, out);
+            }
+        }
+        if let Some(&active) = self.participants.get(&id).and_then(|participant| participant.up.load()) {
+            self.tell(id, Event::SendUp { active }, out);
+        }
+        for pair in self.ways.keys().filter(|pair| pair.receiver == id) {
+            self.tell_path(*pair, out);
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        id: ParticipantId,
+        source: Source,
+        muted: bool,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoomError> {
+        let limit = self.settings.tracks_per_participant;
+        let participant = self.known(id)?;
+        if participant.publishes(source) {
+            return Err(RoomError::SourceTaken(source));
+        }
+        if participant.tracks.len() >= limit {
+            return Err(RoomError::TooManyTracks);
+        }
+        let track = self.next_track();
+        let published = Track { source, muted };
+        self.known(id)?.tracks.insert(track, published);
+        self.tell_all(&Event::TrackPublished { participant: id, track: published.info(track) }, out);
+        Ok(())
+    }
+
+    fn unpublish(&mut self, id: ParticipantId, track: TrackId, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        self.own_track(id, track)?;
+        self.known(id)?.tracks.remove(&track);
+        self.tell_all(&Event::TrackUnpublished { participant: id, track }, out);
+        self.release_track(track, out);
+        Ok(())
+    }
+
+    fn mute(&mut self, id: ParticipantId, track: TrackId, muted: bool, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let owned = self.own_track(id, track)?;
+        if std::mem::replace(&mut owned.muted, muted) != muted {
+            self.tell_all(&Event::TrackMuted { participant: id, track, muted }, out);
+        }
+        Ok(())
+    }
+
+    fn transport(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        direction: Direction,
+        report: TransportReport,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoomError> {
+        if self.known(id)?.report(now, direction, report) {
+            out.push(Output::CloseTransport { participant: id, direction });
+        }
+        Ok(())
+    }
+
+    fn link_report(
+        &mut self,
+        id: ParticipantId,
+        peer: ParticipantId,
+        link: LinkId,
+        report: LinkReport,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoomError> {
+        self.known(id)?;
+        if self.link(id, peer) != Some(link) {
+            return Ok(());
+        }
+        match report {
+            LinkReport::Connected { relayed: false } => {}
+            LinkReport::Connected { relayed: true } => self.call_off_demotion(),
+            LinkReport::Failed => {
+                self.call_off_demotion();
+                self.fail_link(Couple::new(id, peer), out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes a dead link. Its pairs try the SFU next, whatever the room aims for.
+    fn fail_link(&mut self, couple: Couple, out: &mut Vec<Output>) {
+        self.close_link(couple, out);
+        let aim = match self.target.carrier {
+            Carrier::Mesh => Aim::Detour,
+            Carrier::Sfu => Aim::Target,
+        };
+        for pair in couple.pairs() {
+            if let Some(way) = self.ways.get_mut(&pair) {
+                way.aim = aim;
+            }
+        }
+    }
+
+    fn call_off_demotion(&mut self) {
+        if self.target.is_demoting() {
+            self.target.demotion = Demotion::CalledOff;
+        }
+    }
+
+    fn shown(
+        &mut self,
+        receiver: ParticipantId,
+        sender: ParticipantId,
+        carrier: Carrier,
+        epoch: Epoch,
+    ) -> Result<(), RoomError> {
+        self.known(receiver)?;
+        let Some(way) = self.ways.get_mut(&Pair { receiver, sender }) else { return Ok(()) };
+        if way.path.shown(carrier, epoch) {
+            for (_, end) in self.participants.iter_mut().filter(|(id, _)| [receiver, sender].contains(id)) {
+                end.standing = Standing::Established;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_leg(
+        &mut self,
+        kind: LegKind,
+        of: Option<ParticipantId>,
+        by: Option<ParticipantId>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoomError> {
+        if self.participants.is_empty() {
+            return Err(RoomError::NobodyHere);
+        }
+        for id in [of, by].into_iter().flatten() {
+            self.known(id)?;
+        }
+        if self.legs.len() >= self.settings.max_legs {
+            return Err(RoomError::TooManyLegs);
+        }
+        self.last.leg += 1;
+        let id = LegId(self.last.leg);
+        let info = LegInfo { id, kind, state: LegState::Starting, started_by: by, of };
+        self.legs.insert(id, Leg { info: info.clone(), taps: BTreeSet::new() });
+        out.push(Output::StartLeg { leg: id, kind, of });
+        self.tell_all(&Event::Leg(info), out);
+        Ok(())
+    }
+
+    /// A leg that is stopped by the room gets [`Output::StopLeg`]; one that ended by itself is just let go of.
+    fn leg_changed(&mut self, id: LegId, state: LegState, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let leg = self.legs.get_mut(&id).ok_or(RoomError::UnknownLeg(id))?;
+        if leg.info.state == state {
+            return Ok(());
+        }
+        leg.info.state = state;
+        let info = leg.info.clone();
+        if !info.state.is_live() {
+            self.end_leg(id, out);
+        }
+        self.tell_all(&Event::Leg(info), out);
+        Ok(())
+    }
+
+    /// Takes its taps from a leg and forgets it.
+    pub(super) fn end_leg(&mut self, id: LegId, out: &mut Vec<Output>) {
+        let Some(leg) = self.legs.remove(&id) else { return };
+        out.extend(leg.taps.iter().map(|&track| Output::Untap { leg: id, track }));
+        match leg.info.state {
+            LegState::Failed(_) => {}
+            LegState::Starting | LegState::Running | LegState::Waiting(_) | LegState::Stopped => {
+                out.push(Output::StopLeg { leg: id });
+            }
+        }
+    }
+
+    /// Takes a participant out, with all that hangs on it.
+    pub(super) fn remove(&mut self, id: ParticipantId, reason: Departure, out: &mut Vec<Output>) {
+        let Some(mut gone) = self.participants.remove(&id) else { return };
+        self.tell_all(&Event::ParticipantLeft { participant: id, reason }, out);
+        for &track in gone.tracks.keys() {
+            self.release_track(track, out);
+        }
+        let links: Vec<Couple> = self.links.keys().copied().filter(|couple| couple.has(id)).collect();
+        for couple in links {
+            self.close_link(couple, out);
+        }
+        gone.close(id, false, false, out);
+        self.ways.retain(|pair, _| !pair.has(id));
+        self.members_changed();
+        out.push(Output::Removed { participant: id, reason });
+    }
+
+    pub(super) fn close_link(&mut self, couple: Couple, out: &mut Vec<Output>) {
+        if let Some(link) = self.links.remove(&couple) {
+            for (end, peer, _) in couple.ends() {
+                self.tell(end, Event::CloseLink { peer, link }, out);
+            }
+        }
+    }
+
+    /// Nobody receives or taps a track that is gone.
+    fn release_track(&mut self, track: TrackId, out: &mut Vec<Output>) {
+        for (&receiver, participant) in &mut self.participants {
+            if participant.down.load_mut().is_some_and(|subscribed| subscribed.remove(&track)) {
+                out.push(Output::Unsubscribe { receiver, track });
+            }
+        }
+        for (&leg, wanted) in &mut self.legs {
+            if wanted.taps.remove(&track) {
+                out.push(Output::Untap { leg, track });
+            }
+        }
+    }
+
+    /// Somebody came or went: pairs that went another way than the room, and what the room gave up, may be tried again.
+    /// That is a new epoch, as a report about the try before must not pass for one about this.
+    fn members_changed(&mut self) {
+        self.target.members_changed();
+        if self.clear_detours() {
+            self.target.next_epoch();
+        }
+    }
+
+    pub(super) fn clear_detours(&mut self) -> bool {
+        let mut any = false;
+        for way in self.ways.values_mut() {
+            any |= way.aim == Aim::Detour;
+            way.aim = Aim::Target;
+        }
+        any
+    }
+
+    fn welcome(&self, id: ParticipantId, out: &mut Vec<Output>) {
+        let Some(you) = self.participant(id) else { return };
+        let participants = self.participants().filter(|other| other.id != id).collect();
+        let (mode, epoch) = self.announced;
+        self.tell(id, Event::Welcome { you, participants, mode, epoch, legs: self.legs().collect() }, out);
+    }
+
+    fn known(&mut self, id: ParticipantId) -> Result<&mut Participant, RoomError> {
+        self.participants.get_mut(&id).ok_or(RoomError::UnknownParticipant(id))
+    }
+
+    fn own_track(&mut self, id: ParticipantId, track: TrackId) -> Result<&mut Track, RoomError> {
+        let exists = self.tracks().any(|(_, known, _)| known == track);
+        let owned = self.known(id)?.tracks.get_mut(&track);
+        owned.ok_or(if exists { RoomError::NotYourTrack(track) } else { RoomError::UnknownTrack(track) })
+    }
+
+    fn next_track(&mut self) -> TrackId {
+        self.last.track += 1;
+        TrackId(self.last.track)
+    }
+}

@@ -1,0 +1,28 @@
+//! Why a room refused an input.
+
+use super::Source;
+use super::ids::{LegId, ParticipantId, TrackId};
+
+/// The input was refused: nothing has changed and there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoomError {
+    #[error("the room is full")]
+    RoomFull,
+    #[error("a track of source {0:?} is published already")]
+    SourceTaken(Source),
+    #[error("no more tracks are allowed")]
+    TooManyTracks,
+    #[error("no more legs are allowed in this room")]
+    TooManyLegs,
+    #[error("{0} is not in the room")]
+    UnknownParticipant(ParticipantId),
+    #[error("there is no track {0}")]
+    UnknownTrack(TrackId),
+    #[error("there is no leg {0}")]
+    UnknownLeg(LegId),
+    #[error("track {0} is another participant's")]
+    NotYourTrack(TrackId),
+    /// A leg does not keep a room alive, so it cannot start one.
+    #[error("nobody is in the room")]
+    NobodyHere,
+}

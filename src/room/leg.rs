@@ -1,0 +1,62 @@
+//! Legs: server-side consumers of the room that are not people. What a leg wants never touches a path or the mode.
+
+use std::collections::BTreeSet;
+
+use super::Source;
+use super::ids::{LegId, ParticipantId, TrackId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LegKind {
+    Hls,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LegState {
+    /// Wanted, and its media is on the way.
+    Starting,
+    /// It has output that somebody can watch.
+    Running,
+    /// It runs but has no input it can use; the text says what is missing.
+    Waiting(String),
+    /// It has ended for a reason other than being stopped.
+    Failed(String),
+    Stopped,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegInfo {
+    pub id: LegId,
+    pub kind: LegKind,
+    pub state: LegState,
+    /// Who asked for it; nobody in the room when the API did.
+    pub started_by: Option<ParticipantId>,
+    /// Whose picture it shows, when one was named.
+    pub of: Option<ParticipantId>,
+}
+
+impl LegState {
+    /// It takes media and holds resources.
+    pub(super) fn is_live(&self) -> bool {
+        match self {
+            LegState::Starting | LegState::Running | LegState::Waiting(_) => true,
+            LegState::Failed(_) | LegState::Stopped => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) info: LegInfo,
+    pub(super) taps: BTreeSet<TrackId>,
+}
+
+impl Leg {
+    /// Whether it takes a track of `source` that `owner` publishes. All sound is mixed; pictures are those of the one who
+    /// was named, or everybody's for the leg to choose from.
+    pub(super) fn wants(&self, owner: ParticipantId, source: Source) -> bool {
+        match (self.info.kind, source) {
+            (LegKind::Hls, Source::Microphone | Source::ScreenAudio) => true,
+            (LegKind::Hls, Source::Camera | Source::Screen) => self.info.of.is_none_or(|of| of == owner),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Who is in the room.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::ids::{ParticipantId, TrackId};
+use super::transport::Transport;
+use super::{Direction, Output, Source, TrackInfo, TransportReport, VideoCodec};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantInfo {
+    pub id: ParticipantId,
+    pub name: String,
+    pub tracks: Vec<TrackInfo>,
+    /// Its socket is lost and its grace time runs.
+    pub away: bool,
+}
+
+/// Whether there is a socket to talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Here,
+    /// The socket was lost.
+    Away {
+        since: Instant,
+    },
+}
+
+/// Whether it has ever been part of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// None of its pairs has had a path yet.
+    Newcomer,
+    Established,
+}
+
+#[derive(Debug)]
+pub(super) struct Participant {
+    pub(super) name: String,
+    pub(super) tracks: BTreeMap<TrackId, Track>,
+    pub(super) decodes: BTreeSet<VideoCodec>,
+    pub(super) can_mesh: bool,
+    pub(super) presence: Presence,
+    pub(super) standing: Standing,
+    /// Carries media when true.
+    pub(super) up: Transport<bool>,
+    /// Carries the tracks that were subscribed.
+    pub(super) down: Transport<BTreeSet<TrackId>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Track {
+    pub(super) source: Source,
+    pub(super) muted: bool,
+}
+
+impl Participant {
+    pub(super) fn new(name: String, decodes: BTreeSet<VideoCodec>, can_mesh: bool) -> Self {
+        Self {
+            name,
+            tracks: BTreeMap::new(),
+            decodes,
+            can_mesh,
+            presence: Presence::Here,
+            standing: Standing::Newcomer,
+            up: Transport::Closed,
+            down: Transport::Closed,
+        }
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        match self.presence {
+            Presence::Here => true,
+            Presence::Away { .. } => false,
+        }
+    }
+
+    pub(super) fn publishes(&self, source: Source) -> bool {
+        self.tracks.values().any(|track| track.source == source)
+    }
+
+    pub(super) fn info(&self, id: ParticipantId) -> ParticipantInfo {
+        let tracks = self.tracks.iter().map(|(&id, track)| track.info(id)).collect();
+        ParticipantInfo { id, name: self.name.clone(), tracks, away: !self.is_here() }
+    }
+
+    /// True when the media plane has to close the transport.
+    pub(super) fn report(&mut self, now: Instant, direction: Direction, report: TransportReport) -> bool {
+        match direction {
+            Direction::Up => self.up.report(now, report),
+            Direction::Down => self.down.report(now, report),
+        }
+    }
+
+    /// Opens what is wanted and may be opened now.
+    pub(super) fn open(&mut self, now: Instant, id: ParticipantId, up: bool, down: bool, out: &mut Vec<Output>) {
+        if up && self.up.open(now) {
+            out.push(Output::OpenTransport { participant: id, direction: Direction::Up });
+        }
+        if down && self.down.open(now) {
+            out.push(Output::OpenTransport { participant: id, direction: Direction::Down });
+        }
+    }
+
+    /// Closes what is not wanted.
+    pub(super) fn close(&mut self, id: ParticipantId, up: bool, down: bool, out: &mut Vec<Output>) {
+        if !up && self.up.close() {
+            out.push(Output::CloseTransport { participant: id, direction: Direction::Up });
+        }
+        if !down && self.down.close() {
+            out.push(Output::CloseTransport { participant: id, direction: Direction::Down });
+        }
+    }
+}
+
+impl Track {
+    pub(super) fn info(self, id: TrackId) -> TrackInfo {
+        TrackInfo { id, source: self.source, muted: self.muted }
+    }
+}

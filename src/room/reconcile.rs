@@ -1,0 +1,392 @@
+//! What should be, derived from the facts, and the differences to what is.
+//!
+//! Everything new comes before anything old goes: links, transports, subscriptions, then the orders to use them, and only
+//! then what nobody uses any more.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::ids::{LinkId, ParticipantId, TrackId};
+use super::participant::Standing;
+use super::path::{Aim, Order};
+use super::{
+    Carrier, Couple, Demotion, Departure, Event, Output, Pair, Participant, Path, Phase, Presence, Progress, Room,
+    publication,
+};
+
+impl Room {
+    pub(super) fn reconcile(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let mut orders = BTreeSet::new();
+        self.let_go_of_the_vanished(now, out);
+        loop {
+            self.retarget(now);
+            self.direct(now, &mut orders, out);
+            if !self.refuse_newcomer(now, out) && !self.detour(now) {
+                break;
+            }
+        }
+        let switched = self.settle(now);
+        self.announce(out);
+        self.open_transports(now, out);
+        self.carry_more(out);
+        self.report_paths(now, &orders, out);
+        self.carry_less(out);
+        self.close_links(out);
+        self.close_transports(out);
+        self.prefer_codec(out);
+        out.extend(switched);
+    }
+
+    fn let_go_of_the_vanished(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let grace = self.settings.resume_grace;
+        let is_over = |participant: &Participant| match participant.presence {
+            Presence::Here => false,
+            Presence::Away { since } => since + grace <= now,
+        };
+        let gone: Vec<_> = self.participants.iter().filter(|(_, p)| is_over(p)).map(|(&id, _)| id).collect();
+        for id in gone {
+            self.remove(id, Departure::Vanished, out);
+        }
+    }
+
+    /// Decides which carrier the room aims for.
+    fn retarget(&mut self, now: Instant) {
+        let fits_mesh = self.fits_mesh();
+        let turns = match self.target.carrier {
+            Carrier::Mesh if !fits_mesh => true,
+            Carrier::Mesh => {
+                if self.target.is_demoting() && self.misses_mesh(now) {
+                    self.target.demotion = Demotion::CalledOff;
+                }
+                self.target.demotion == Demotion::CalledOff
+            }
+            Carrier::Sfu if !fits_mesh => {
+                self.target.demotion = Demotion::Unwanted;
+                false
+            }
+            Carrier::Sfu => self.may_return_to_mesh(now),
+        };
+        if turns {
+            self.clear_detours();
+            self.target.turn(now);
+        }
+    }
+
+    fn fits_mesh(&self) -> bool {
+        let count = self.participants.len();
+        count <= 1 || count <= self.settings.mesh_limit && self.participants.values().all(|p| p.can_mesh)
+    }
+
+    /// The room is on or under way to the SFU and small enough for a mesh.
+    fn may_return_to_mesh(&mut self, now: Instant) -> bool {
+        let since = match self.target.demotion {
+            Demotion::Unwanted => now,
+            Demotion::Waiting { since } => since,
+            Demotion::CalledOff => return false,
+        };
+        self.target.demotion = Demotion::Waiting { since };
+        let has_waited = since + self.settings.demote_after <= now;
+        let returns = has_waited || self.target.is_promoting() || self.is_sfu_unused() || self.is_sfu_broken();
+        if returns {
+            self.target.demotion = Demotion::Unwanted;
+        }
+        returns
+    }
+
+    fn is_sfu_unused(&self) -> bool {
+        !self.ways.values().any(|way| way.path.uses(Carrier::Sfu))
+    }
+
+    /// Somebody who is here was seeing another over the SFU and does so no longer.
+    fn is_sfu_broken(&self) -> bool {
+        let is_here = |id| self.participants.get(&id).is_some_and(Participant::is_here);
+        self.ways.iter().any(|(&pair, way)| {
+            way.path == Path::Settled { on: Carrier::Sfu }
+                && !self.is_proven(pair)
+                && is_here(pair.receiver)
+                && is_here(pair.sender)
+        })
+    }
+
+    /// A pair was sent to mesh and has not got there by its deadline.
+    fn misses_mesh(&self, now: Instant) -> bool {
+        let deadline = self.settings.switch_deadline;
+        let misses = |order: &Order| order.to == Carrier::Mesh && order.since + deadline <= now;
+        self.ways.values().any(|way| way.path.order().is_some_and(misses))
+    }
+
+    /// The server can bring `sender`'s media to `receiver`: both transports are up.
+    fn is_proven(&self, pair: Pair) -> bool {
+        let sends = self.participants.get(&pair.sender).is_some_and(|sender| sender.up.is_connected());
+        sends && self.participants.get(&pair.receiver).is_some_and(|receiver| receiver.down.is_connected())
+    }
+
+    /// Takes from each pair the carriers that are gone and sends it where it aims, as soon as that can be tried.
+    fn direct(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        let pairs: Vec<Pair> = self.ways.keys().copied().collect();
+        for pair in pairs {
+            let is_proven = self.is_proven(pair);
+            let is_linked = self.links.contains_key(&pair.couple());
+            let (target, epoch) = (self.target.carrier, self.target.epoch);
+            let Some(way) = self.ways.get_mut(&pair) else { continue };
+            let mut changed = false;
+            if !is_linked && way.path.uses(Carrier::Mesh) {
+                changed |= way.path.lose(Carrier::Mesh, now);
+            }
+            // Who is settled on the SFU stays: its transports are being opened again, and nothing better is known.
+            if !is_proven && way.path.uses(Carrier::Sfu) && way.path != (Path::Settled { on: Carrier::Sfu }) {
+                changed |= way.path.lose(Carrier::Sfu, now);
+            }
+            let to = way.aims_for(target);
+            let can_be_tried = match to {
+                Carrier::Mesh => true,
+                Carrier::Sfu => is_proven,
+            };
+            if can_be_tried {
+                changed |= way.path.send(Order { to, epoch, since: now, progress: Progress::InTime });
+            }
+            let needs_link = way.path.uses(Carrier::Mesh);
+            if changed {
+                orders.insert(pair);
+            }
+            if needs_link && !is_linked {
+                self.open_link(pair.couple(), out);
+            }
+        }
+    }
+
+    fn open_link(&mut self, couple: Couple, out: &mut Vec<Output>) {
+        self.last.link += 1;
+        let link = LinkId(self.last.link);
+        self.links.insert(couple, link);
+        for (end, peer, polite) in couple.ends() {
+            self.tell(end, Event::OpenLink { peer, link, polite }, out);
+        }
+    }
+
+    /// Refuses a newcomer who needed the SFU and has got no path at all by the deadline, the latest one first: it may be
+    /// the reason why an earlier one has none.
+    fn refuse_newcomer(&mut self, now: Instant, out: &mut Vec<Output>) -> bool {
+        if self.target.carrier != Carrier::Sfu {
+            return false;
+        }
+        let newcomers = self.participants.iter().rev().filter(|(_, p)| p.standing == Standing::Newcomer);
+        let refused = newcomers.map(|(&id, _)| id).find(|&id| self.is_left_out(id, now));
+        if let Some(id) = refused {
+            self.tell(id, Event::SfuUnreachable, out);
+            self.remove(id, Departure::SfuUnreachable, out);
+        }
+        refused.is_some()
+    }
+
+    /// It has had nothing to and from anybody, and for as long as a switch may take.
+    fn is_left_out(&self, id: ParticipantId, now: Instant) -> bool {
+        let mut since = None;
+        for (_, way) in self.ways.iter().filter(|(pair, _)| pair.has(id)) {
+            match way.path {
+                Path::Nothing { since: at } => since = Some(since.map_or(at, |earlier: Instant| earlier.min(at))),
+                Path::Arriving { .. } | Path::Settled { .. } | Path::Moving { .. } => return false,
+            }
+        }
+        since.is_some_and(|since| since + self.settings.switch_deadline <= now)
+    }
+
+    /// Pairs that have waited for the SFU in vain and have nothing else try mesh.
+    fn detour(&mut self, now: Instant) -> bool {
+        let deadline = self.settings.switch_deadline;
+        let target = self.target.carrier;
+        let mut any = false;
+        for (pair, way) in &mut self.ways {
+            let is_due = match way.path {
+                Path::Nothing { since } => since + deadline <= now,
+                Path::Arriving { .. } | Path::Settled { .. } | Path::Moving { .. } => false,
+            };
+            let ends = [pair.receiver, pair.sender];
+            let can_mesh = ends.iter().all(|id| self.participants.get(id).is_some_and(|p| p.can_mesh));
+            if is_due && can_mesh {
+                way.aim = match target {
+                    Carrier::Mesh => Aim::Target,
+                    Carrier::Sfu => Aim::Detour,
+                };
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Ends the switch when everybody is there or was given up on. A demotion gives nobody up: it is called off instead.
+    fn settle(&mut self, now: Instant) -> Option<Output> {
+        let since = match self.target.phase {
+            Phase::Settled => return None,
+            Phase::Switching { since, .. } => since,
+        };
+        let to = self.target.carrier;
+        let is_over = since + self.settings.switch_deadline <= now && !self.target.is_demoting();
+        if !is_over && !self.ways.values().all(|way| way.is_there(to)) {
+            return None;
+        }
+        self.target.phase = Phase::Settled;
+        Some(Output::Switched { to, took: now - since })
+    }
+
+    /// Who needs its transports, up and down. From `warm_at` participants on everybody has both.
+    fn wanted_transports(&self) -> (BTreeSet<ParticipantId>, BTreeSet<ParticipantId>) {
+        let mut ups: BTreeSet<_> = self.tapped();
+        let mut downs = BTreeSet::new();
+        if self.participants.len() >= self.settings.warm_at {
+            ups.extend(self.participants.keys());
+            downs.extend(self.participants.keys());
+        }
+        for (pair, way) in &self.ways {
+            if way.path.uses(Carrier::Sfu) || way.aims_for(self.target.carrier) == Carrier::Sfu {
+                ups.insert(pair.sender);
+                downs.insert(pair.receiver);
+            }
+        }
+        (ups, downs)
+    }
+
+    /// Whose tracks a leg wants.
+    fn tapped(&self) -> BTreeSet<ParticipantId> {
+        let tapped = |(owner, _, source)| self.legs.values().any(|leg| leg.wants(owner, source)).then_some(owner);
+        self.tracks().filter_map(tapped).collect()
+    }
+
+    /// Whose media somebody wants by way of the server.
+    fn senders(&self) -> BTreeSet<ParticipantId> {
+        let over_sfu = self.ways.iter().filter(|(_, way)| way.path.uses(Carrier::Sfu));
+        over_sfu.map(|(pair, _)| pair.sender).chain(self.tapped()).collect()
+    }
+
+    fn open_transports(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let (ups, downs) = self.wanted_transports();
+        for (&id, participant) in &mut self.participants {
+            participant.open(now, id, ups.contains(&id), downs.contains(&id), out);
+        }
+    }
+
+    fn close_transports(&mut self, out: &mut Vec<Output>) {
+        let (ups, downs) = self.wanted_transports();
+        for (&id, participant) in &mut self.participants {
+            participant.close(id, ups.contains(&id), downs.contains(&id), out);
+        }
+    }
+
+    /// Taps, senders and subscriptions that are missing.
+    fn carry_more(&mut self, out: &mut Vec<Output>) {
+        let tracks: Vec<_> = self.tracks().collect();
+        for (&id, leg) in &mut self.legs {
+            for &(owner, track, source) in &tracks {
+                if leg.wants(owner, source) && leg.taps.insert(track) {
+                    out.push(Output::Tap { leg: id, track });
+                }
+            }
+        }
+        self.send_up(true, out);
+        for (pair, way) in &self.ways {
+            let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
+            let published: Vec<TrackId> = published.into_iter().flatten().collect();
+            let receiver = self.participants.get_mut(&pair.receiver);
+            let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
+            for track in published {
+                if way.path.uses(Carrier::Sfu) && subscribed.insert(track) {
+                    out.push(Output::Subscribe { receiver: pair.receiver, track });
+                }
+            }
+        }
+    }
+
+    /// Senders and subscriptions that nobody needs.
+    fn carry_less(&mut self, out: &mut Vec<Output>) {
+        for (pair, way) in &self.ways {
+            let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
+            let published: Vec<TrackId> = published.into_iter().flatten().collect();
+            let receiver = self.participants.get_mut(&pair.receiver);
+            let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
+            for track in published {
+                if !way.path.uses(Carrier::Sfu) && subscribed.remove(&track) {
+                    out.push(Output::Unsubscribe { receiver: pair.receiver, track });
+                }
+            }
+        }
+        self.send_up(false, out);
+    }
+
+    /// Tells those who are to start (or to stop) sending up and do not do so yet. Only a transport that is up is told:
+    /// what was said before its offer has reached the client would be lost.
+    fn send_up(&mut self, active: bool, out: &mut Vec<Output>) {
+        let senders = self.senders();
+        let mut told = Vec::new();
+        for (&id, participant) in &mut self.participants {
+            let is_up = participant.up.is_connected();
+            match participant.up.load_mut() {
+                Some(sends) if is_up && *sends != active && senders.contains(&id) == active => {
+                    *sends = active;
+                    told.push(id);
+                }
+                Some(_) | None => {}
+            }
+        }
+        for id in told {
+            self.tell(id, Event::SendUp { active }, out);
+        }
+    }
+
+    /// Orders that are new, and those that are overdue.
+    fn report_paths(&mut self, now: Instant, orders: &BTreeSet<Pair>, out: &mut Vec<Output>) {
+        for &pair in orders {
+            self.tell_path(pair, out);
+        }
+        let deadline = self.settings.switch_deadline;
+        let find = |way: &mut super::Way| way.path.find_stuck(|since| since + deadline <= now);
+        let stuck: Vec<_> = self.ways.iter_mut().filter_map(|(&pair, way)| Some((pair, find(way)?))).collect();
+        for (Pair { receiver, sender: peer }, carrier) in stuck {
+            self.tell(receiver, Event::PathStuck { peer, carrier }, out);
+        }
+    }
+
+    /// Tells the receiver where the pair is or was sent to.
+    pub(super) fn tell_path(&self, pair: Pair, out: &mut Vec<Output>) {
+        let (carrier, epoch) = match self.ways.get(&pair).map(|way| way.path) {
+            Some(Path::Arriving { order } | Path::Moving { order }) => (order.to, order.epoch),
+            Some(Path::Settled { on }) => (on, self.target.epoch),
+            Some(Path::Nothing { .. }) | None => return,
+        };
+        self.tell(pair.receiver, Event::Path { peer: pair.sender, carrier, epoch }, out);
+    }
+
+    /// A link goes when neither direction needs it.
+    fn close_links(&mut self, out: &mut Vec<Output>) {
+        let needs_link = |pair: &Pair| self.ways.get(pair).is_some_and(|way| way.path.uses(Carrier::Mesh));
+        let unused = |couple: &Couple| !couple.pairs().iter().any(needs_link);
+        let unused: Vec<Couple> = self.links.keys().copied().filter(unused).collect();
+        for couple in unused {
+            self.close_link(couple, out);
+        }
+    }
+
+    fn prefer_codec(&mut self, out: &mut Vec<Output>) {
+        let decoders = self.participants.values().map(|participant| &participant.decodes);
+        let codec = publication::preferred_codec(&self.settings.video_codecs, decoders);
+        if self.codec != codec {
+            self.codec = codec;
+            out.extend(codec.map(|codec| Output::PreferCodec { codec }));
+        }
+    }
+
+    fn announce(&mut self, out: &mut Vec<Output>) {
+        let (mode, epoch) = (self.target.mode(), self.target.epoch);
+        if self.announced != (mode, epoch) {
+            self.announced = (mode, epoch);
+            self.tell_all(&Event::Mode { mode, epoch }, out);
+        }
+    }
+
+    /// A leg alone does not keep a room alive.
+    pub(super) fn end(&mut self, out: &mut Vec<Output>) {
+        while let Some((&id, _)) = self.legs.first_key_value() {
+            self.end_leg(id, out);
+        }
+        out.push(Output::Empty);
+    }
+}

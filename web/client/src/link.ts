@@ -1,0 +1,234 @@
+import type { LocalTrack } from './local-track.js'
+import { mediaOf, type Media } from './media.js'
+import { Negotiation } from './negotiation.js'
+import type { Cancel, Platform } from './platform.js'
+import type { Candidate, ClientMessage, Description, LinkStatus, MidTrack } from './wire.js'
+
+/** A link that lost contact for this long restarts ICE, ms. Lower: sooner back; higher: short outages heal by themselves. */
+const RESTART_AFTER_MS = 2500
+/** A failed link may take this long to come back before it is reported, ms. */
+const RECOVER_MS = 5000
+/** A closed link's connection is kept this long, ms, so that what is presented of it does not vanish in the same moment. */
+const KEEP_MS = 1000
+
+export interface LinkHost {
+  readonly platform: Platform
+  send(message: ClientMessage): void
+  /** What arrives by it, or whether it stands, has changed. */
+  changed(): void
+}
+
+export interface LinkOptions {
+  peer: string
+  link: number
+  polite: boolean
+  iceServers: RTCIceServer[]
+  /** How many audio and video tracks the other end publishes: room is offered for them at once. */
+  expects: { audio: number; video: number }
+}
+
+/** A connection straight to another participant. */
+export class Link {
+  readonly peer: string
+  readonly number: number
+  /** What arrives by it, by track id. */
+  readonly media = new Map<string, Media>()
+  readonly pc: RTCPeerConnection
+  readonly #negotiation: Negotiation
+  readonly #senders = new Map<LocalTrack, RTCRtpSender>()
+  #tracks: LocalTrack[] = []
+  #ready: boolean
+  #closed = false
+  #restarted = false
+  #scale = 1
+  #restarting: Cancel = () => {}
+  #failing: Cancel | undefined
+
+  constructor(
+    private readonly host: LinkHost,
+    private readonly options: LinkOptions,
+    tracks: Iterable<LocalTrack>,
+  ) {
+    this.peer = options.peer
+    this.number = options.link
+    this.#ready = !options.polite
+    const pc = (this.pc = host.platform.peer({ iceServers: options.iceServers, bundlePolicy: 'max-bundle' }))
+    this.#negotiation = new Negotiation(pc, options.polite, {
+      describe: (description) => this.#describe(description),
+      prepare: () => this.#prepare(),
+    })
+    pc.onicecandidate = ({ candidate }) => candidate && this.#candidate(candidate)
+    pc.onconnectionstatechange = () => void this.#watch()
+    // Without tracks there would be nothing to connect for.
+    pc.createDataChannel('link', { negotiated: true, id: 0 })
+    this.setTracks(tracks)
+    if (!options.polite) this.#expect()
+  }
+
+  get stands(): boolean {
+    return !this.#closed && this.pc.connectionState === 'connected'
+  }
+
+  /** Sends these tracks from now on. */
+  setTracks(tracks: Iterable<LocalTrack>): void {
+    this.#tracks = [...tracks]
+    if (!this.#ready || this.#closed) return
+    for (const [track, sender] of this.#senders) {
+      if (this.#tracks.includes(track)) continue
+      this.#senders.delete(track)
+      this.pc.removeTrack(sender)
+    }
+    for (const track of this.#tracks) {
+      const sender = this.#senders.get(track) ?? this.pc.addTrack(track.track, track.stream)
+      this.#senders.set(track, sender)
+      if (sender.track !== track.sent) sender.replaceTrack(track.sent).catch(() => {})
+    }
+  }
+
+  /** Half the width and height while two paths are sent at once; lowering the frame rate instead would be seen. */
+  halve(halved: boolean): void {
+    const scale = halved ? 2 : 1
+    if (scale === this.#scale) return
+    this.#scale = scale
+    for (const [track, sender] of this.#senders) {
+      if (track.kind !== 'video') continue
+      const parameters = sender.getParameters()
+      for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy = scale
+      sender.setParameters(parameters).catch(() => {})
+    }
+  }
+
+  async description(description: Description, tracks: MidTrack[]): Promise<void> {
+    try {
+      const applied = await this.#negotiation.description(description)
+      if (applied && !this.#closed) this.#receive(tracks)
+    } catch (error) {
+      if (!this.#closed) console.warn('crescendo: a description did not apply', error)
+    }
+  }
+
+  candidate(candidate: Candidate): void {
+    void this.#negotiation.candidate(candidate)
+  }
+
+  /** The server names a link that we know: our socket was lost meanwhile. */
+  reopen(): void {
+    this.#negotiation.repeat()
+    if (this.stands) void this.#watch()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#calm()
+    this.media.clear()
+    this.host.platform.after(KEEP_MS, () => this.pc.close())
+  }
+
+  /** Room for what the other end will send, so that one offer and one answer do for both. */
+  #expect(): void {
+    for (const kind of ['audio', 'video'] as const) {
+      const own = this.#tracks.filter((track) => track.kind === kind).length
+      for (let n = own; n < this.options.expects[kind]; n++)
+        this.pc.addTransceiver(kind, { direction: 'recvonly' })
+    }
+  }
+
+  #prepare(): void {
+    if (this.#ready) return
+    this.#ready = true
+    this.setTracks(this.#tracks)
+  }
+
+  #describe({ type, sdp }: RTCSessionDescription): void {
+    if (this.#closed) return
+    const tracks: MidTrack[] = []
+    for (const { mid, sender, direction } of this.pc.getTransceivers()) {
+      const sends = direction === 'sendrecv' || direction === 'sendonly'
+      const track = this.#tracks.find((track) => this.#senders.get(track) === sender)
+      if (mid !== null && sends && track) tracks.push({ mid, track: track.id })
+    }
+    const description = { type: type as Description['type'], sdp }
+    this.host.send({ type: 'link-description', peer: this.peer, link: this.number, description, tracks })
+  }
+
+  #receive(tracks: MidTrack[]): void {
+    const receivers = new Map(this.pc.getTransceivers().map(({ mid, receiver }) => [mid, receiver]))
+    this.media.clear()
+    for (const { mid, track } of tracks) {
+      const receiver = receivers.get(mid)
+      if (receiver) this.media.set(track, mediaOf(receiver))
+    }
+    this.host.changed()
+  }
+
+  #candidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: RTCIceCandidate): void {
+    if (this.#closed) return
+    const wire = { candidate, sdpMid, sdpMLineIndex, usernameFragment }
+    this.host.send({ type: 'link-candidate', peer: this.peer, link: this.number, candidate: wire })
+  }
+
+  async #watch(): Promise<void> {
+    if (this.#closed) return
+    const { platform } = this.host
+    switch (this.pc.connectionState) {
+      case 'connected': {
+        this.#calm()
+        this.#restarted = false
+        const relayed = await isRelayed(this.pc)
+        if (this.stands) this.#report('connected', relayed)
+        break
+      }
+      case 'disconnected':
+        this.#restarting = platform.after(RESTART_AFTER_MS, () => this.#restart())
+        break
+      case 'failed':
+        this.#failing ??= platform.after(RECOVER_MS, () => this.#report('failed', false))
+        this.#restart()
+        break
+      case 'new':
+      case 'connecting':
+      case 'closed':
+        break
+    }
+    this.host.changed()
+  }
+
+  #calm(): void {
+    this.#restarting()
+    this.#failing?.()
+    this.#failing = undefined
+  }
+
+  #restart(): void {
+    if (this.options.polite || this.#restarted) return
+    this.#restarted = true
+    this.pc.restartIce()
+  }
+
+  #report(state: LinkStatus, relayed: boolean): void {
+    if (this.#closed) return
+    this.host.send({ type: 'link-state', peer: this.peer, link: this.number, state, relayed })
+  }
+}
+
+/** The pair of candidates that a connection uses: the transport names it, in Firefox the pair itself says so. */
+export async function usedPair(pc: RTCPeerConnection) {
+  const reports = await pc.getStats()
+  const transport = [...reports.values()].find((entry) => entry.type === 'transport')
+  const named = transport?.selectedCandidatePairId
+  const pair =
+    typeof named === 'string'
+      ? reports.get(named)
+      : [...reports.values()].find((entry) => entry.type === 'candidate-pair' && entry.selected)
+  if (!pair) return undefined
+  const types = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)]
+  const relayed = types.some((candidate) => candidate?.candidateType === 'relay')
+  const seconds = pair.currentRoundTripTime
+  return { relayed, rttMs: typeof seconds === 'number' ? Math.round(seconds * 1000) : undefined }
+}
+
+async function isRelayed(pc: RTCPeerConnection): Promise<boolean> {
+  const pair = await usedPair(pc).catch(() => undefined)
+  return pair?.relayed ?? false
+}

@@ -1,0 +1,214 @@
+import { Link } from './link.js'
+import { kindOf, type LocalTrack } from './local-track.js'
+import { Pair } from './pair.js'
+import type { Participant } from './participant.js'
+import type { Platform } from './platform.js'
+import { Down, Up, type TransportHost } from './transport.js'
+import type { Carrier, ClientMessage, Direction, IceServer, Mode, ServerMessage } from './wire.js'
+
+export interface PathsHost {
+  readonly platform: Platform
+  readonly participants: ReadonlyMap<string, Participant>
+  readonly tracks: readonly LocalTrack[]
+  readonly mode: Mode
+  send(message: ClientMessage): void
+  /** A transport to the server died. */
+  lost(direction: Direction): void
+}
+
+type PathsMessage = Extract<
+  ServerMessage,
+  {
+    type:
+      | 'link-open'
+      | 'link-close'
+      | 'link-description'
+      | 'link-candidate'
+      | 'offer'
+      | 'slots'
+      | 'transport-close'
+      | 'send-up'
+      | 'path'
+  }
+>
+
+/** Every way that media takes: mesh links, the two server transports, and for each participant the path that is ordered. */
+export class Paths {
+  readonly #links = new Map<string, Link>()
+  readonly #pairs = new Map<string, Pair>()
+  #up: Up | undefined
+  #down: Down | undefined
+  #sending = false
+  #iceServers: RTCIceServer[] = []
+
+  constructor(private readonly host: PathsHost) {}
+
+  get links(): ReadonlyMap<string, Link> {
+    return this.#links
+  }
+
+  get up(): Up | undefined {
+    return this.#up
+  }
+
+  get down(): Down | undefined {
+    return this.#down
+  }
+
+  setIceServers(servers: IceServer[]): void {
+    this.#iceServers = servers
+  }
+
+  handle(message: PathsMessage): void {
+    switch (message.type) {
+      case 'link-open':
+        return this.#openLink(message.peer, message.link, message.polite)
+      case 'link-close':
+        return this.#closeLink(this.#link(message))
+      case 'link-description':
+        return void this.#link(message)?.description(message.description, message.tracks)
+      case 'link-candidate':
+        return this.#link(message)?.candidate(message.candidate)
+      case 'offer':
+        return message.transport === 'up' ? this.#offerUp(message) : this.#offerDown(message)
+      case 'slots':
+        if (this.#down?.generation === message.generation) this.#down.setSlots(message.slots)
+        return
+      case 'transport-close':
+        return this.#closeTransport(message.transport, message.generation)
+      case 'send-up':
+        this.#sending = message.active
+        this.#up?.activate(message.active)
+        return this.settle()
+      case 'path':
+        return this.#order(message.peer, message.carrier, message.epoch)
+    }
+  }
+
+  /** Our tracks have changed. */
+  publish(): void {
+    for (const link of this.#links.values()) link.setTracks(this.host.tracks)
+    this.#up?.setTracks(this.host.tracks)
+  }
+
+  /** `participant` left, or its tracks changed: carry over what is known of them. */
+  settle(): void {
+    const overlap = this.host.mode === 'promoting' && this.#sending
+    for (const link of this.#links.values()) link.halve(overlap)
+    for (const [id, link] of this.#links) if (!this.host.participants.has(id)) this.#drop(link)
+    for (const id of this.#pairs.keys()) if (!this.host.participants.has(id)) this.#pairs.delete(id)
+    for (const participant of this.host.participants.values()) this.#route(participant)
+  }
+
+  /** Answers the order about `participant` if it is fulfilled now. */
+  check(participant: string): void {
+    const tracks = this.host.participants.get(participant)?.tracks.values() ?? []
+    const stands = (carrier: Carrier) =>
+      (carrier === 'mesh' ? this.#links.get(participant)?.stands : this.#down?.stands) ?? false
+    const order = this.#pairs.get(participant)?.fulfilled(tracks, stands)
+    if (order) this.host.send({ type: 'shown', peer: participant, ...order })
+  }
+
+  /** The session is over: every connection goes. */
+  clear(): void {
+    for (const link of [...this.#links.values()]) this.#drop(link)
+    this.#pairs.clear()
+    this.#up?.close()
+    this.#down?.close()
+    this.#up = this.#down = undefined
+    this.#sending = false
+  }
+
+  /** Hands each track of `participant` what arrives for it, aims it, and looks whether the order is fulfilled. */
+  #route(participant: Participant): void {
+    const target = this.#pairs.get(participant.id)?.target
+    for (const track of participant.tracks.values()) {
+      track.aim(target)
+      track.setWay('mesh', this.#links.get(participant.id)?.media.get(track.id))
+      track.setWay('sfu', this.#down?.media.get(track.id))
+    }
+    this.check(participant.id)
+  }
+
+  #order(peer: string, carrier: Carrier, epoch: number): void {
+    const participant = this.host.participants.get(peer)
+    if (!participant) return
+    let pair = this.#pairs.get(peer)
+    if (!pair) this.#pairs.set(peer, (pair = new Pair()))
+    if (pair.order({ carrier, epoch })) this.#route(participant)
+  }
+
+  /** The link that a message is about, unless it is about an older one. */
+  #link({ peer, link }: { peer: string; link: number }): Link | undefined {
+    const known = this.#links.get(peer)
+    return known?.number === link ? known : undefined
+  }
+
+  #openLink(peer: string, link: number, polite: boolean): void {
+    const known = this.#links.get(peer)
+    if (known?.number === link) return known.reopen()
+    if (known && known.number > link) return
+    const theirs = [...(this.host.participants.get(peer)?.tracks.values() ?? [])].map(({ source }) =>
+      kindOf(source),
+    )
+    const count = (kind: string) => theirs.filter((other) => other === kind).length
+    const expects = { audio: count('audio'), video: count('video') }
+    const { platform } = this.host
+    const host = { platform, send: (m: ClientMessage) => this.host.send(m), changed: () => this.settle() }
+    const options = { peer, link, polite, iceServers: this.#iceServers, expects }
+    known?.close()
+    this.#links.set(peer, new Link(host, options, this.host.tracks))
+    this.settle()
+  }
+
+  #closeLink(link: Link | undefined): void {
+    if (!link) return
+    this.#drop(link)
+    this.settle()
+  }
+
+  #drop(link: Link): void {
+    this.#links.delete(link.peer)
+    link.close()
+  }
+
+  #offerUp({ generation, sdp, slots }: Extract<ServerMessage, { type: 'offer' }>): void {
+    if (this.#up && this.#up.generation > generation) return
+    if (this.#up?.generation !== generation) {
+      this.#up?.close()
+      this.#up = new Up(this.#transportHost(), generation, this.host.tracks, this.#sending)
+    }
+    this.#up.offer(sdp, slots)
+  }
+
+  #offerDown({ generation, sdp, slots }: Extract<ServerMessage, { type: 'offer' }>): void {
+    if (this.#down && this.#down.generation > generation) return
+    if (this.#down?.generation !== generation) {
+      this.#down?.close()
+      this.#down = new Down(this.#transportHost(), generation)
+    }
+    this.#down.offer(sdp, slots)
+  }
+
+  #closeTransport(direction: Direction, generation: number): void {
+    if (direction === 'up' && this.#up?.generation === generation) {
+      this.#up.close()
+      this.#up = undefined
+    }
+    if (direction === 'down' && this.#down?.generation === generation) {
+      this.#down.close()
+      this.#down = undefined
+    }
+    this.settle()
+  }
+
+  #transportHost(): TransportHost {
+    return {
+      platform: this.host.platform,
+      iceServers: this.#iceServers,
+      send: (message) => this.host.send(message),
+      changed: () => this.settle(),
+      lost: (direction) => this.host.lost(direction),
+    }
+  }
+}

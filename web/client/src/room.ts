@@ -1,0 +1,449 @@
+import { Output } from './autoplay.js'
+import { RoomError } from './error.js'
+import { Emitter } from './events.js'
+import { Levels } from './levels.js'
+import { LocalTracks, type Which } from './local-tracks.js'
+import type { LocalTrack } from './local-track.js'
+import type { Participant } from './participant.js'
+import { Paths } from './paths.js'
+import { browser, type Cancel, type Platform } from './platform.js'
+import type { RemoteTrack } from './remote-track.js'
+import { Roster } from './roster.js'
+import { Socket, type Welcome } from './socket.js'
+import { Statistics, type TrackStats } from './stats.js'
+import {
+  VERSION,
+  type ClientMessage,
+  type Leg,
+  type Mode,
+  type Resume,
+  type ServerMessage,
+  type Source,
+} from './wire.js'
+
+export interface RoomOptions {
+  /** The server: "ws://host:8080" or "https://host"; the page's own when absent. */
+  url?: string
+  /** 1 to 64 of A-Z a-z 0-9 . _ - */
+  room: string
+  /** Shown to the others. */
+  name?: string
+  token?: string
+  /** How long a lost server is looked for before the room is closed, ms; 60,000 when absent. */
+  maxReconnectMs?: number
+}
+
+export interface PublishOptions {
+  /** "microphone" or "camera" when absent, after the track's kind. One track of each source. */
+  source?: Source
+  /** Begin muted; when absent: whether the track is disabled. */
+  muted?: boolean
+}
+
+export interface LegOptions {
+  kind: 'hls' | 'record'
+  /** Id of the one whose picture is shown; the first who sends H.264 when absent. */
+  of?: string
+  layout?: string
+}
+
+export interface RoomEvents {
+  'participant-joined': [participant: Participant]
+  'participant-left': [participant: Participant]
+  'participant-away': [participant: Participant]
+  'track-added': [track: RemoteTrack, participant: Participant]
+  'track-removed': [track: RemoteTrack, participant: Participant]
+  'track-muted': [track: RemoteTrack, participant: Participant]
+  /** A track of ours ended by itself and was unpublished: the user stopped sharing a screen. */
+  'local-track-ended': [track: LocalTrack]
+  'mode-changed': [mode: Mode, epoch: number]
+  'leg-changed': [leg: Leg]
+  /** Ids of those who speak, the loudest first; our own may be among them. */
+  'active-speakers': [ids: string[]]
+  message: [message: { from: string; data: unknown }]
+  reconnecting: []
+  reconnected: []
+  error: [error: RoomError]
+  /** Over for good; without an error when we left. */
+  closed: [error: RoomError | undefined]
+}
+
+const MAX_RECONNECT_MS = 60_000
+/** Both transports fail together when the media port goes; that is said once within this long, ms. */
+const LOST_ONCE_MS = 5000
+
+interface Waiting<T> {
+  resolve(value: T): void
+  reject(error: RoomError): void
+}
+
+/** A call. Nothing happens before `join`. */
+export class Room extends Emitter<RoomEvents> {
+  readonly #options: RoomOptions
+  readonly #platform: Platform
+  readonly #base: string
+  readonly #socket: Socket
+  readonly #roster: Roster
+  readonly #paths: Paths
+  readonly #locals: LocalTracks
+  readonly #output: Output
+  readonly #levels: Levels
+  readonly #statistics = new Statistics()
+  readonly #legs = new Map<string, Leg>()
+  readonly #legRequests = new Map<number, Waiting<Leg>>()
+  #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
+  #joining: Waiting<void> | undefined
+  #id = ''
+  #mode: Mode = 'mesh'
+  #epoch = 0
+  #request = 0
+  #lostSaidAt = -Infinity
+  #unload: Cancel = () => {}
+
+  constructor(options: RoomOptions, platform: Platform = browser) {
+    super()
+    this.#options = options
+    this.#platform = platform
+    this.#base = (options.url ?? platform.origin()).replace(/^ws/, 'http').replace(/\/$/, '')
+    const room = this
+    const send = (message: ClientMessage) => this.#socket.send(message)
+    this.#output = new Output(platform, () =>
+      this.#error('autoplay-blocked', 'the browser plays sound after a click or a key press'),
+    )
+    this.#roster = new Roster({
+      joined: (participant) => this.emit('participant-joined', participant),
+      left: (participant) => this.emit('participant-left', participant),
+      away: (participant) => this.emit('participant-away', participant),
+      added: (track, participant) => this.emit('track-added', track, participant),
+      removed: (track, participant) => this.emit('track-removed', track, participant),
+      muted: (track, participant) => this.emit('track-muted', track, participant),
+      host: (participant) => ({
+        platform,
+        speaker: this.#output,
+        moved: () => this.#paths.check(participant),
+      }),
+    })
+    this.#locals = new LocalTracks(platform, {
+      send,
+      request: () => ++this.#request,
+      changed: () => this.#paths.publish(),
+      ended: (track) => {
+        this.#quietly(this.unpublish(track))
+        this.emit('local-track-ended', track)
+      },
+    })
+    this.#paths = new Paths({
+      platform,
+      participants: this.#roster.participants,
+      send,
+      lost: () => this.#sfuLost(),
+      get tracks() {
+        return room.#locals.published
+      },
+      get mode() {
+        return room.#mode
+      },
+    })
+    this.#levels = new Levels(
+      platform,
+      this.#paths,
+      this.#roster.participants,
+      () => ({ id: this.#id, microphone: this.#locals.get('microphone') }),
+      (ids) => this.emit('active-speakers', ids),
+    )
+    const url = `${this.#base.replace(/^http/, 'ws')}/signal`
+    this.#socket = new Socket(platform, url, options.maxReconnectMs ?? MAX_RECONNECT_MS, {
+      hello: (resume) => this.#hello(resume),
+      message: (message) => this.#handle(message),
+      lost: () => {
+        this.#levels.stop()
+        this.emit('reconnecting')
+      },
+      ended: (error) => this.#close(error),
+    })
+  }
+
+  /** Our own id, from `join` on. It changes when a lost session could not be resumed. */
+  get id(): string {
+    return this.#id
+  }
+
+  /** The path that media aims for, and whether everybody is there. */
+  get mode(): Mode {
+    return this.#mode
+  }
+
+  /** Counts the room's changes of mode. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** The others, by id. */
+  get participants(): ReadonlyMap<string, Participant> {
+    return this.#roster.participants
+  }
+
+  /** What we publish, by source. */
+  get localTracks(): ReadonlyMap<Source, LocalTrack> {
+    return this.#locals.all
+  }
+
+  /** Broadcasts of the room, by id. */
+  get legs(): ReadonlyMap<string, Leg> {
+    return this.#legs
+  }
+
+  /**
+   * Enters the room; publishes the first audio and the first video track of `stream`, or watches only. Those who are there
+   * already are told as `participant-joined` and `track-added` before it resolves. Rejects with a RoomError.
+   */
+  join({ stream }: { stream?: MediaStream | undefined } = {}): Promise<void> {
+    if (this.#state !== 'idle')
+      return Promise.reject(new RoomError('already-joined', 'a Room joins once; make another'))
+    this.#state = 'joining'
+    for (const track of [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]]) {
+      if (track) this.#locals.add(track, {})
+    }
+    this.#unload = this.#platform.onUnload(() => this.#socket.close({ type: 'leave' }))
+    return new Promise((resolve, reject) => {
+      this.#joining = { resolve, reject }
+      this.#socket.open()
+    })
+  }
+
+  /** Publishes a track. Resolves when everybody has been told. */
+  async publish(track: MediaStreamTrack, options: PublishOptions = {}): Promise<LocalTrack> {
+    this.#mustBeJoined()
+    return this.#locals.publish(track, options)
+  }
+
+  /** Takes a track back. It is not stopped: that is the app's, which may use it elsewhere. */
+  async unpublish(which: Which): Promise<void> {
+    this.#mustBeJoined()
+    this.#locals.unpublish(which)
+  }
+
+  /**
+   * Mutes or unmutes, and tells the others. Sets `track.enabled`; a muted picture is not sent at all, muted sound goes on as
+   * silence. Devices stay open (the camera's light stays on): unpublish and stop the track to close one.
+   */
+  async mute(which: Which, muted: boolean): Promise<void> {
+    this.#mustBeJoined()
+    this.#locals.mute(which, muted)
+  }
+
+  /** Sends another track, of another device perhaps, in the place of one; nothing is negotiated anew. */
+  async replaceTrack(which: Which, track: MediaStreamTrack): Promise<LocalTrack> {
+    this.#mustBeJoined()
+    return this.#locals.replace(which, track)
+  }
+
+  /** Sends anything that JSON can say to everybody else, or to one. */
+  async send(data: unknown, { to }: { to?: string } = {}): Promise<void> {
+    this.#mustBeJoined()
+    this.#socket.send(to === undefined ? { type: 'message', data } : { type: 'message', to, data })
+  }
+
+  /** Starts a broadcast. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
+  async startLeg({ kind, of }: LegOptions): Promise<Leg> {
+    this.#mustBeJoined()
+    if (kind !== 'hls') throw new RoomError('leg-unsupported', `this server has no leg of kind ${kind}`)
+    return this.#askLeg((request) => ({
+      type: 'start-leg',
+      request,
+      kind,
+      ...(of === undefined ? {} : { of }),
+    }))
+  }
+
+  async stopLeg(id: string): Promise<Leg> {
+    this.#mustBeJoined()
+    return this.#askLeg((request) => ({ type: 'stop-leg', request, leg: id }))
+  }
+
+  /** Plays everybody on another output device. */
+  setSpeaker(deviceId: string): void {
+    this.#output.device = deviceId
+    for (const track of this.#tracks()) track.route()
+  }
+
+  /** One entry for each remote track. Rates are since the call before. */
+  async stats(): Promise<TrackStats[]> {
+    return this.#statistics.read(this.#tracks(), this.#paths, () => this.#platform.now())
+  }
+
+  async leave(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#socket.close({ type: 'leave' })
+    this.#close(undefined)
+  }
+
+  *#tracks(): Iterable<RemoteTrack> {
+    for (const participant of this.#roster.participants.values()) yield* participant.tracks.values()
+  }
+
+  #hello(resume: Resume | undefined): ClientMessage {
+    const { room, name = '', token } = this.#options
+    return {
+      type: 'join',
+      version: VERSION,
+      room,
+      name,
+      ...(token === undefined ? {} : { token }),
+      ...(resume === undefined ? {} : { resume }),
+      tracks: this.#locals.wanted(),
+      decodes: this.#platform.decodes(),
+    }
+  }
+
+  #handle(message: ServerMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        return this.#welcome(message)
+      case 'track-published':
+        if (message.participant === this.#id) return this.#locals.acknowledged(message.track)
+        this.#roster.handle(message)
+        return this.#paths.settle()
+      case 'participant-joined':
+      case 'participant-left':
+      case 'participant-away':
+      case 'track-unpublished':
+      case 'track-muted':
+        this.#roster.handle(message)
+        return this.#paths.settle()
+      case 'mode':
+        this.#setMode(message.mode, message.epoch)
+        return this.#paths.settle()
+      case 'link-open':
+      case 'link-close':
+      case 'link-description':
+      case 'link-candidate':
+      case 'offer':
+      case 'slots':
+      case 'transport-close':
+      case 'send-up':
+      case 'path':
+        return this.#paths.handle(message)
+      case 'path-stuck': {
+        const name = this.participants.get(message.peer)?.name ?? message.peer
+        return this.#error(
+          'path-stuck',
+          `${name} could not be moved to the ${message.carrier} path and stays where it was`,
+        )
+      }
+      case 'leg':
+        return this.#leg(message.leg, message.request)
+      case 'message':
+        return this.emit('message', { from: message.from, data: message.data })
+      case 'error':
+        return this.#refused(message)
+      case 'pong':
+        return
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    const again = this.#state === 'joined'
+    if (again && !welcome.resumed) {
+      this.#paths.clear()
+      this.#roster.clear()
+      this.#legs.clear()
+      this.#interrupt()
+    }
+    this.#state = 'joined'
+    this.#id = welcome.you.id
+    this.#paths.setIceServers(welcome.iceServers)
+    this.#locals.welcomed(welcome.you.tracks)
+    if (again) this.#setMode(welcome.mode, welcome.epoch)
+    this.#mode = welcome.mode
+    this.#epoch = welcome.epoch
+    this.#roster.sync(welcome.participants)
+    for (const leg of welcome.legs) this.#leg(leg, undefined)
+    this.#paths.settle()
+    this.#levels.start()
+    if (again) this.emit('reconnected')
+    this.#joining?.resolve()
+    this.#joining = undefined
+  }
+
+  #setMode(mode: Mode, epoch: number): void {
+    if (mode === this.#mode && epoch === this.#epoch) return
+    this.#mode = mode
+    this.#epoch = epoch
+    this.emit('mode-changed', mode, epoch)
+  }
+
+  #leg(wire: Leg, request: number | undefined): void {
+    const leg = { ...wire, url: new URL(wire.url, this.#base).href }
+    if (leg.state === 'stopped') this.#legs.delete(leg.id)
+    else this.#legs.set(leg.id, leg)
+    this.emit('leg-changed', leg)
+    if (request === undefined) return
+    this.#legRequests.get(request)?.resolve(leg)
+    this.#legRequests.delete(request)
+  }
+
+  #askLeg(message: (request: number) => ClientMessage): Promise<Leg> {
+    const request = ++this.#request
+    return new Promise((resolve, reject) => {
+      this.#legRequests.set(request, { resolve, reject })
+      this.#socket.send(message(request))
+    })
+  }
+
+  #refused({ code, message, request }: Extract<ServerMessage, { type: 'error' }>): void {
+    const error = new RoomError(code, message)
+    const asked = request === undefined ? undefined : this.#legRequests.get(request)
+    if (asked && request !== undefined) {
+      this.#legRequests.delete(request)
+      return asked.reject(error)
+    }
+    if (request !== undefined && this.#locals.refused(request, error)) return
+    this.emit('error', error)
+  }
+
+  #sfuLost(): void {
+    const now = this.#platform.now()
+    if (this.#mode === 'mesh' || now - this.#lostSaidAt < LOST_ONCE_MS) return
+    this.#lostSaidAt = now
+    this.#error(
+      'sfu-lost',
+      'the connection to the media server is lost; the call goes on as soon as there is another',
+    )
+  }
+
+  #error(code: RoomError['code'], message: string): void {
+    this.emit('error', new RoomError(code, message))
+  }
+
+  /** What waited for an answer of a session that is gone. */
+  #interrupt(): void {
+    const error = new RoomError('interrupted', 'the session ended before the server answered')
+    for (const { reject } of this.#legRequests.values()) reject(error)
+    this.#legRequests.clear()
+    this.#locals.interrupted(error)
+  }
+
+  #close(error: RoomError | undefined): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#unload()
+    this.#levels.stop()
+    this.#paths.clear()
+    this.#roster.clear()
+    this.#interrupt()
+    const joining = this.#joining
+    this.#joining = undefined
+    joining?.reject(error ?? new RoomError('interrupted', 'left before the server answered'))
+    if (error && !joining) this.emit('error', error)
+    this.emit('closed', error)
+  }
+
+  #mustBeJoined(): void {
+    if (this.#state !== 'joined') throw new RoomError('not-joined', 'join the room first')
+  }
+
+  #quietly(work: Promise<void>): void {
+    work.catch(() => {})
+  }
+}

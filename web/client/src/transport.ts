@@ -1,0 +1,185 @@
+import type { LocalTrack } from './local-track.js'
+import { mediaOf, type Media } from './media.js'
+import type { Platform } from './platform.js'
+import type { ClientMessage, Direction, Slot } from './wire.js'
+
+/** A replaced or closed transport's connection is kept this long, ms, so that its last picture stays until there is another. */
+const KEEP_MS = 1000
+
+export interface TransportHost {
+  readonly platform: Platform
+  readonly iceServers: RTCIceServer[]
+  send(message: ClientMessage): void
+  /** What arrives by it, or whether it stands, has changed. */
+  changed(): void
+  /** It is dead. The server is told and offers another. */
+  lost(direction: Direction): void
+}
+
+/** A connection to the server's media port. The server offers, we answer; one direction of media each. */
+export abstract class Transport {
+  readonly pc: RTCPeerConnection
+  protected closed = false
+  /** Offers are answered one after the other. */
+  #queue = Promise.resolve()
+  #failed = false
+
+  constructor(
+    protected readonly host: TransportHost,
+    readonly direction: Direction,
+    readonly generation: number,
+  ) {
+    // The server needs no help to be reached but a relay, where UDP does not get through.
+    const iceServers = host.iceServers.filter(({ urls }) =>
+      [urls].flat().some((url) => url.startsWith('turn')),
+    )
+    this.pc = host.platform.peer({ iceServers, bundlePolicy: 'max-bundle' })
+    this.pc.onconnectionstatechange = () => {
+      if (this.pc.connectionState === 'failed') this.#fail()
+      if (!this.closed) host.changed()
+    }
+  }
+
+  get stands(): boolean {
+    return !this.closed && this.pc.connectionState === 'connected'
+  }
+
+  /** Answers an offer. `slots` says what each of its m-lines is for. */
+  offer(sdp: string, slots: Slot[]): void {
+    this.queue(async () => {
+      await this.pc.setRemoteDescription({ type: 'offer', sdp })
+      await this.place(slots)
+      await this.pc.setLocalDescription()
+      const answer = this.pc.localDescription
+      if (this.closed || !answer) return
+      this.host.send({
+        type: 'answer',
+        transport: this.direction,
+        generation: this.generation,
+        sdp: answer.sdp,
+      })
+      this.host.changed()
+    })
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.host.platform.after(KEEP_MS, () => this.pc.close())
+  }
+
+  protected abstract place(slots: Slot[]): Promise<void>
+
+  protected queue(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work).catch((error: unknown) => {
+      if (this.closed) return
+      console.warn(`crescendo: ${this.direction} transport`, error)
+      this.#fail()
+    })
+  }
+
+  protected transceivers(): Map<string | null, RTCRtpTransceiver> {
+    return new Map(this.pc.getTransceivers().map((transceiver) => [transceiver.mid, transceiver]))
+  }
+
+  #fail(): void {
+    if (this.closed || this.#failed) return
+    this.#failed = true
+    this.host.send({ type: 'transport-failed', transport: this.direction, generation: this.generation })
+    this.host.lost(this.direction)
+  }
+}
+
+/** Sends our tracks to the server. Every source has an m-line from the start, so that publishing needs no new offer. */
+export class Up extends Transport {
+  #slots: Slot[] = []
+  #tracks: LocalTrack[]
+  #active: boolean
+
+  constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>, active: boolean) {
+    super(host, 'up', generation)
+    this.#tracks = [...tracks]
+    this.#active = active
+  }
+
+  setTracks(tracks: Iterable<LocalTrack>): void {
+    this.#tracks = [...tracks]
+    this.queue(() => this.#fill())
+  }
+
+  /** Sends, or keeps everything ready without sending: a proven path that costs nothing. */
+  activate(active: boolean): void {
+    if (this.#active === active) return
+    this.#active = active
+    this.queue(() => this.#switch())
+  }
+
+  protected async place(slots: Slot[]): Promise<void> {
+    this.#slots = slots
+    const transceivers = this.transceivers()
+    for (const { mid } of slots) {
+      const transceiver = transceivers.get(mid)
+      if (transceiver) transceiver.direction = 'sendonly'
+    }
+    await this.#switch()
+    await this.#fill()
+  }
+
+  async #fill(): Promise<void> {
+    const transceivers = this.transceivers()
+    for (const { mid, source } of this.#slots) {
+      const sender = transceivers.get(mid)?.sender
+      const track = this.#tracks.find((track) => track.source === source)
+      if (!sender || sender.track === (track?.sent ?? null)) continue
+      if (track) sender.setStreams?.(track.stream)
+      await sender.replaceTrack(track?.sent ?? null)
+    }
+  }
+
+  async #switch(): Promise<void> {
+    const transceivers = this.transceivers()
+    for (const { mid } of this.#slots) {
+      const sender = transceivers.get(mid)?.sender
+      if (!sender) continue
+      const parameters = sender.getParameters()
+      if (parameters.encodings.every((encoding) => encoding.active === this.#active)) continue
+      for (const encoding of parameters.encodings) encoding.active = this.#active
+      await sender.setParameters(parameters)
+    }
+  }
+}
+
+/** Brings the others' tracks from the server. */
+export class Down extends Transport {
+  /** What arrives by it, by track id. */
+  readonly media = new Map<string, Media>()
+  #slots: Slot[] = []
+
+  constructor(host: TransportHost, generation: number) {
+    super(host, 'down', generation)
+  }
+
+  /** The same m-lines carry other tracks from now on. */
+  setSlots(slots: Slot[]): void {
+    this.queue(async () => {
+      await this.place(slots)
+      this.host.changed()
+    })
+  }
+
+  override close(): void {
+    super.close()
+    this.media.clear()
+  }
+
+  protected async place(slots: Slot[]): Promise<void> {
+    this.#slots = slots
+    this.media.clear()
+    if (this.closed) return
+    const transceivers = this.transceivers()
+    for (const { mid, track } of this.#slots) {
+      const receiver = transceivers.get(mid)?.receiver
+      if (track !== undefined && receiver) this.media.set(track, mediaOf(receiver))
+    }
+  }
+}

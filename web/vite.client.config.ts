@@ -1,0 +1,14 @@
+import { defineConfig } from 'vite'
+
+// The library as one file with no dependencies, served by every Crescendo server as /client.js. The package for npm is
+// written by tsc beside it: see tsconfig.client.json.
+export default defineConfig({
+  publicDir: false,
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    emptyOutDir: false,
+    sourcemap: true,
+    lib: { entry: 'client/src/index.ts', formats: ['es'], fileName: () => 'client.js' },
+  },
+})
