@@ -1,8 +1,8 @@
 // One participant. The lab drives it through window.lab.
 import { camera, microphone } from './camera.js'
 import * as eye from './eye.js'
-import { BLANK, read, COLUMNS, ROWS } from './picture.js'
 
+const epoch = () => performance.timeOrigin + performance.now()
 const events = []
 const note = (name, detail) => events.push({ at: Date.now(), name, ...detail })
 // Every peer connection, so that renegotiation and states can be counted.
@@ -16,13 +16,14 @@ window.RTCPeerConnection = class extends Native {
     this.addEventListener('signalingstatechange', () => entry.signaling++)
   }
 }
-// Sockets, so that they can be cut.
+// Sockets, so that they can be cut and timed.
 const sockets = []
 const NativeSocket = window.WebSocket
 window.WebSocket = class extends NativeSocket {
   constructor(...args) {
     super(...args)
     sockets.push(this)
+    this.addEventListener('open', () => (this.opened = epoch()))
   }
 }
 
@@ -63,7 +64,7 @@ function removed(track, participant) {
 
 window.lab = {
   events,
-  /** Joins; gives { ms } until join() was through. Rejects with the code of the error in its message. */
+  /** Joins, and gives { ms } until join() was through. Rejects with the code of the error in its message. */
   async join({ url, room: name, number, tone = 0, video = true, listen = false }) {
     const { Room } = await import('/client.js')
     stops = []
@@ -89,13 +90,13 @@ window.lab = {
     room.on('reconnected', () => note('reconnected'))
     room.on('error', error => note('error', { code: error.code, message: error.message, fatal: error.fatal }))
     room.on('closed', () => note('closed'))
-    const begun = performance.timeOrigin + performance.now()
+    const begun = epoch()
     try {
       await room.join({ stream: tracks.length > 0 ? new MediaStream(tracks) : undefined })
     } catch (error) {
       throw new Error(`join: ${error.code}: ${error.message}`)
     }
-    return { begun, ms: performance.timeOrigin + performance.now() - begun }
+    return { begun, ms: epoch() - begun }
   },
   async leave() {
     await room.leave()
@@ -108,6 +109,8 @@ window.lab = {
   startLeg: options => room.startLeg(options),
   stopLeg: id => room.stopLeg(id),
   stats: () => room.stats(),
+  /** When the newest signaling socket opened. */
+  opened: () => sockets.at(-1).opened,
   /** Cuts the newest signaling socket from underneath the client. */
   cut: () => sockets.at(-1).close(),
   /** What was seen: { tiles: { name: { runs, paths, doubled } }, late }; older than `since` left out. */
@@ -119,7 +122,7 @@ window.lab = {
     const tiles = {}
     for (const [key, t] of eye.tiles)
       tiles[key] = { runs: cutAt(t.runs, since), paths: t.paths, doubled: t.doubled }
-    return { tiles, late: eye.late.filter(([when]) => when >= since), now: performance.timeOrigin + performance.now() }
+    return { tiles, late: eye.late.filter(([when]) => when >= since), now: epoch() }
   },
   /** Forgets what was seen before `until`, so that long runs stay small. */
   forget(until) {
@@ -131,12 +134,4 @@ window.lab = {
   /** Signaling changes and state of each peer connection that was made. */
   connections: () =>
     connections.map(({ pc, made, signaling }) => ({ made, signaling, state: pc.connectionState })),
-  /** Reads whatever a video element of the page shows now, for pages that are not the harness's. */
-  readVideo(element, sender) {
-    const canvas = new OffscreenCanvas(COLUMNS, ROWS)
-    const context = canvas.getContext('2d')
-    context.imageSmoothingEnabled = false
-    context.drawImage(element, 0, 0, COLUMNS, ROWS)
-    return element.videoWidth ? read(context.getImageData(0, 0, COLUMNS, ROWS).data, sender) : BLANK
-  },
 }
