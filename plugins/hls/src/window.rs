@@ -22,13 +22,6 @@ impl Rendition {
         }
     }
 
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Video => Self::Audio,
-            Self::Audio => Self::Video,
-        }
-    }
-
     pub(crate) fn playlist(self) -> &'static str {
         match self {
             Self::Video => "video.m3u8",

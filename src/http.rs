@@ -1,0 +1,4 @@
+//! Doors that speak HTTP.
+
+#[cfg(feature = "hls")]
+pub mod hls;
