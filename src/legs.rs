@@ -123,23 +123,26 @@ async fn run(host: &mut Host, mut packets: mpsc::Receiver<Tapped>, mut controls:
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(BATCH);
     loop {
-        // Fair: neither a flood of packets nor a slow leg keeps the others from their turn.
-        tokio::select! {
-            control = controls.recv() => match control {
-                Some(Control::Add { publication, track }) => host.add(publication, track),
-                Some(Control::Remove { publication }) => host.remove(publication),
-                Some(Control::Stop) | None => break,
-            },
-            count = packets.recv_many(&mut batch, BATCH) => {
-                if count == 0 {
-                    break;
-                }
-                for tapped in batch.drain(..) {
-                    host.take(tapped);
-                }
+        // In random order, so that neither a flood of packets nor a slow leg keeps the others from their turn.
+        let mut control = tokio::select! {
+            control = controls.recv() => Ok(control.unwrap_or(Control::Stop)),
+            _ = packets.recv_many(&mut batch, BATCH) => controls.try_recv(),
+            _ = ticks.tick() => {
+                host.tick(Instant::now());
+                controls.try_recv()
             }
-            _ = ticks.tick() => host.tick(Instant::now()),
+        };
+        // A track that was added before its packets were sent is known when they are taken.
+        while let Ok(next) = control {
+            match next {
+                Control::Add { publication, track } => host.add(publication, track),
+                Control::Remove { publication } => host.remove(publication),
+                Control::Stop => return host.finish(Instant::now()),
+            }
+            control = controls.try_recv();
+        }
+        for tapped in batch.drain(..) {
+            host.take(tapped);
         }
     }
-    host.finish(Instant::now());
 }

@@ -128,3 +128,101 @@ fn a_broadcast_of_picture_and_sound_is_what_its_playlists_say() {
     assert!(frames >= 175, "{frames} frames on disk");
     assert_eq!(complaints, "");
 }
+
+#[test]
+fn loss_disorder_clock_jumps_and_a_new_resolution_break_neither_files_nor_timeline() {
+    let files = tempfile::tempdir().expect("a directory");
+    let mut units = h264(files.path(), "320x180", FPS, 4, FPS);
+    units.extend(h264(files.path(), "640x360", FPS, 4, FPS));
+    let sound = opus(files.path(), 8);
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    scene.add(2, "p1", true);
+    let mut random = fastrand::Rng::with_seed(3);
+    play(&scene, 1, &units, &sound, |index, mut packets| {
+        random.shuffle(&mut packets);
+        // One frame in the middle of each group of pictures loses a packet, and later the sender's clock jumps an hour.
+        if index % 30 == 20 {
+            packets.pop();
+        }
+        let jump = if index < 150 { 0 } else { 3_600 * 90_000 };
+        packets.iter().map(|packet| shifted(packet, jump)).collect()
+    });
+    media_playlist(&scene.store, "video.m3u8");
+    let (store, _) = scene.end();
+    media_playlist(&store, "video.m3u8");
+    assert!(!text(&store, "video.m3u8").contains("DISCONTINUITY"));
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    let (frames, complaints) = decode(&path);
+    // Two thirds of each group, up to the loss.
+    assert!((130..200).contains(&frames), "{frames} frames");
+    assert_eq!(complaints, "");
+    let index = text(&store, "index.m3u8");
+    assert!(index.contains("RESOLUTION=640x360"), "{index}");
+    let total: f64 = lengths(&text(&store, "video.m3u8")).iter().sum();
+    // Up to a second is lost where the very first packets come shuffled and so the first key frame is not whole.
+    assert!((6.5..8.5).contains(&total), "{total} s of video");
+}
+
+#[test]
+fn without_key_frames_and_then_without_any_frames_segments_keep_their_length() {
+    let files = tempfile::tempdir().expect("a directory");
+    let units = h264(files.path(), "320x180", FPS, 5, 10_000);
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    play(&scene, 1, &units, &[], |_, packets| packets);
+    let from_sender = lengths(&text(&scene.store, "video.m3u8")).len();
+    // Silence: the last key frame stands in.
+    scene.until(Duration::from_secs(9));
+    media_playlist(&scene.store, "video.m3u8");
+    let with_silence = lengths(&text(&scene.store, "video.m3u8")).len();
+    assert!(from_sender >= 2 && with_silence >= from_sender + 2, "{from_sender}, then {with_silence} segments");
+    let (store, events) = scene.end();
+    media_playlist(&store, "video.m3u8");
+    assert!(events.iter().any(|event| matches!(event, LegEvent::State(State::Waiting(_)))), "{events:?}");
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    assert_eq!(decode(&path).1, "");
+}
+
+#[test]
+fn when_the_shown_participant_leaves_another_ones_picture_follows() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (one, two) = (h264(files.path(), "320x180", FPS, 6, FPS), h264(files.path(), "160x120", FPS, 6, 45));
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    scene.add(2, "p2", false);
+    let (mut first, mut second) = (Packetizer::new(1), Packetizer::new(2));
+    for (index, (a, b)) in one.iter().zip(&two).enumerate() {
+        scene.until(frame_time(index));
+        let timestamp = index as u32 * 3_000;
+        match index {
+            0..90 => scene.send(1, H264, first.video(timestamp, a)),
+            90 => scene.host.remove(PublicationId(1)),
+            _ => {}
+        }
+        scene.send(2, H264, second.video(timestamp + 77, b));
+    }
+    let (store, events) = scene.end();
+    assert!(events.contains(&LegEvent::WantsKey(PublicationId(2))), "{events:?}");
+    media_playlist(&store, "video.m3u8");
+    assert!(text(&store, "index.m3u8").contains("RESOLUTION=160x120"));
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    let (frames, complaints) = decode(&path);
+    assert!(frames > 160, "{frames} frames");
+    assert_eq!(complaints, "");
+}
+
+fn lengths(playlist: &str) -> Vec<f64> {
+    values(playlist, "#EXTINF").iter().map(|value| value.trim_end_matches(',').parse().expect("a number")).collect()
+}
+
+/// The same RTP packet with a later timestamp.
+fn shifted(packet: &Bytes, ticks: u32) -> Bytes {
+    let mut packet = packet.to_vec();
+    let timestamp = u32::from_be_bytes(packet[4..8].try_into().expect("four bytes"));
+    packet[4..8].copy_from_slice(&timestamp.wrapping_add(ticks).to_be_bytes());
+    packet.into()
+}
