@@ -96,7 +96,11 @@ fn send_sound(port: u16) -> anyhow::Result<Child> {
 }
 
 /// Takes RTP at a port and RTCP at the next one (RFC 3550 section 11), as ffmpeg sends them.
-async fn receiver(tap: Tap, publication: PublicationId, codec: Codec) -> anyhow::Result<(tokio::task::JoinHandle<()>, u16)> {
+async fn receiver(
+    tap: Tap,
+    publication: PublicationId,
+    codec: Codec,
+) -> anyhow::Result<(tokio::task::JoinHandle<()>, u16)> {
     let (rtp, rtcp, port) = loop {
         let rtp = UdpSocket::bind("127.0.0.1:0").await?;
         let port = rtp.local_addr()?.port();

@@ -28,7 +28,10 @@ pub(super) struct Order {
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ordered {
-    Packet { arrival: Instant, packet: Packet },
+    Packet {
+        arrival: Instant,
+        packet: Packet,
+    },
     /// Packets are missing here and are not waited for any more.
     Gap,
 }

@@ -53,10 +53,10 @@ fn a_frame_that_lost_a_packet_is_dropped() {
 fn vp8_vp9_and_av1_key_frames_are_known() {
     let vp8 = [packet(1, false, &[0x10, 0x00, 1, 2]), packet(1, true, &[0x00, 3, 4, 5])];
     assert_eq!(frames(Codec::Vp8, &vp8), [(1, true, vec![0, 1, 2, 3, 4, 5])]);
-    assert_eq!(frames(Codec::Vp9, &[packet(1, true, &[0x08, 9]), packet(2, true, &[0x48, 9])]), [
-        (1, true, vec![9]),
-        (2, false, vec![9])
-    ]);
+    assert_eq!(
+        frames(Codec::Vp9, &[packet(1, true, &[0x08, 9]), packet(2, true, &[0x48, 9])]),
+        [(1, true, vec![9]), (2, false, vec![9])]
+    );
     // One element of type 6 in two fragments, then one with W = 0.
     let av1 = [packet(1, false, &[0x58, 0x30, 1]), packet(1, true, &[0x90, 2]), packet(2, true, &[0, 3, 0x30, 7, 8])];
     assert_eq!(frames(Codec::Av1, &av1), [(1, true, vec![0x32, 2, 1, 2]), (2, false, vec![0x32, 2, 7, 8])]);
@@ -70,7 +70,9 @@ fn random_payloads_neither_panic_nor_grow_without_bound() {
         for _ in 0..100_000 {
             let mut payload = vec![0; random.usize(0..24)];
             random.fill(&mut payload);
-            if random.bool() && let Some(first) = payload.first_mut() {
+            if random.bool()
+                && let Some(first) = payload.first_mut()
+            {
                 *first = [24, 28, 0x7c, 0x65][random.usize(0..4)];
             }
             let packet = packet(random.u32(0..3), random.u8(0..9) == 0, &payload);

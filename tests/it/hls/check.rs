@@ -27,8 +27,7 @@ pub(super) fn media_playlist(store: &Store, file: &str) {
     let playlist = text(store, file);
     let one = |tag: &str| values(&playlist, tag).first().copied().unwrap_or_else(|| panic!("no {tag} in {playlist}"));
     let target: f64 = one("#EXT-X-TARGETDURATION").parse().expect("a number");
-    let part_target: f64 =
-        attribute(one("#EXT-X-PART-INF"), "PART-TARGET").expect("there").parse().expect("a number");
+    let part_target: f64 = attribute(one("#EXT-X-PART-INF"), "PART-TARGET").expect("there").parse().expect("a number");
     let hold_back: f64 =
         attribute(one("#EXT-X-SERVER-CONTROL"), "PART-HOLD-BACK").expect("there").parse().expect("a number");
     assert!(hold_back >= 3.0 * part_target - 1e-9);

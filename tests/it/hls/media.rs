@@ -12,17 +12,16 @@ pub(super) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u3
     let out = directory.join(format!("{size}-{gop}.h264"));
     let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
     let x264 = format!("keyint={gop}:min-keyint={gop}:scenecut=0:aud=1:sliced-threads=0");
-    run(&["-f", "lavfi", "-i", &input, "-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune"], &[
-        "zerolatency",
-        "-x264-params",
-        &x264,
-        "-f",
-        "h264",
-    ], &out);
+    run(
+        &["-f", "lavfi", "-i", &input, "-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune"],
+        &["zerolatency", "-x264-params", &x264, "-f", "h264"],
+        &out,
+    );
     let stream = Bytes::from(std::fs::read(out).expect("ffmpeg wrote it"));
     // Each access unit begins with its delimiter.
     let delimiter = [0, 0, 0, 1, 9];
-    let mut starts: Vec<usize> = stream.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(i, _)| i).collect();
+    let mut starts: Vec<usize> =
+        stream.windows(5).enumerate().filter(|(_, w)| *w == delimiter).map(|(i, _)| i).collect();
     starts.push(stream.len());
     starts.windows(2).map(|pair| stream.slice(pair[0]..pair[1])).collect()
 }

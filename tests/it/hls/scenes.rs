@@ -79,7 +79,13 @@ fn frame_time(index: usize) -> Duration {
 }
 
 /// Feeds 30 pictures a second and 50 sound packets a second in real time until `units` are used up.
-fn play(scene: &Scene, number: u64, units: &[Bytes], sound: &[Bytes], mut change: impl FnMut(usize, Vec<Bytes>) -> Vec<Bytes>) {
+fn play(
+    scene: &Scene,
+    number: u64,
+    units: &[Bytes],
+    sound: &[Bytes],
+    mut change: impl FnMut(usize, Vec<Bytes>) -> Vec<Bytes>,
+) {
     let (mut video, mut audio) = (Packetizer::new(1), Packetizer::new(2));
     let mut sounds = sound.iter().enumerate().peekable();
     for (index, unit) in units.iter().enumerate() {
@@ -87,7 +93,8 @@ fn play(scene: &Scene, number: u64, units: &[Bytes], sound: &[Bytes], mut change
         scene.until(time);
         let packets = video.video((index as u32 * 3_000).wrapping_add(4_294_900_000), unit);
         scene.send(number, H264, change(index, packets));
-        while let Some((count, packet)) = sounds.next_if(|(count, _)| Duration::from_millis(20) * *count as u32 <= time) {
+        while let Some((count, packet)) = sounds.next_if(|(count, _)| Duration::from_millis(20) * *count as u32 <= time)
+        {
             scene.send(number + 1, Codec::Opus, audio.audio(count as u32 * 960, packet));
         }
     }
