@@ -132,7 +132,8 @@ fn respond(name: &str, file: &File, request: &HeaderMap) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    let matches = |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.split(',').any(|known| known.trim() == tag));
+    let matches =
+        |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.split(',').any(|known| known.trim() == tag));
     if request.get(header::IF_NONE_MATCH).is_some_and(matches) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
@@ -158,9 +159,9 @@ fn content_range(text: &str) -> HeaderValue {
 
 /// FNV-1a of the text: two playlists that differ have different tags.
 fn playlist_tag(body: &Bytes) -> String {
-    let hash = body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = body
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("\"{hash:016x}\"")
 }
 

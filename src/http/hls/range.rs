@@ -5,7 +5,10 @@
 pub(super) enum Span {
     Whole,
     /// Both ends included.
-    Part { first: usize, last: usize },
+    Part {
+        first: usize,
+        last: usize,
+    },
     Unsatisfiable,
 }
 
