@@ -146,7 +146,7 @@ pub enum Event {
     Connected { transport: TransportId, direction: Direction, remote: SocketAddr },
     /// It is closed and forgotten: DTLS failed, the fingerprint was another, or nothing was heard for too long.
     Failed { transport: TransportId, direction: Direction, reason: FailReason },
-    /// The first packet of a publication has arrived, or its codec has changed.
+    /// The first packet of a publication has arrived over this transport, or its codec has changed.
     Media { publication: PublicationId, codec: Codec },
 }
 

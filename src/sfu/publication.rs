@@ -126,12 +126,12 @@ impl Publication {
         self.taps.retain(|tap| tap.push(Tapped::Ended { publication: id }));
     }
 
+    /// Packets go on their way from the next key frame on, which the caller asks for when the transport is open.
     pub(crate) fn subscribe(&mut self, transport: TransportId, mid: String, ssrc: u32) {
         // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
         let first = u64::from(fastrand::u16(1..1 << 15));
         let (rewrite, state) = (Rewrite::new(first), State::Waiting);
         self.subscriptions.push(Subscription { transport, mid, ssrc, rewrite, state, packets: 0, octets: 0 });
-        self.requests.want();
     }
 
     /// The SSRC that is sent no more.
@@ -169,7 +169,7 @@ impl Publication {
         }
     }
 
-    /// Takes a packet of the source and sends it on. True when it is the first one or the codec is another.
+    /// Takes a packet of the source and sends it on. True when the codec is another than before.
     pub(crate) fn accept(
         &mut self,
         incoming: &Incoming<'_>,

@@ -201,9 +201,15 @@ impl Shard {
 
     fn subscribe(&mut self, transport: TransportId, send: Send) {
         let Some(sends) = self.downs.get_mut(&transport) else { return };
+        let open = self.transports.get(&transport).is_some_and(Transport::is_open);
         let Send { mid, ssrc, publication } = send;
         if sends.insert(ssrc, publication).is_none() {
-            self.publication(publication).subscribe(transport, mid, ssrc);
+            let publication = self.publication(publication);
+            publication.subscribe(transport, mid, ssrc);
+            // Before, a key frame would come too early and delay the next one.
+            if open {
+                publication.want_key_frame();
+            }
         }
     }
 
@@ -293,7 +299,8 @@ impl Shard {
         }
         let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
         let history = self.settings.history_packets;
-        if publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters)
+        let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
+        if (found.first || changed)
             && let Some(transport) = self.transports.get(&id)
         {
             transport.tell(Event::Media { publication: found.publication, codec });
