@@ -4,6 +4,7 @@
 //! |---|---|
 //! | Two participants who had a working path keep one until a better one is proven and shown. | `check_still_playing` |
 //! | One switch at a time; epochs count up; a new direction is a new epoch, told to everybody who is there. | `check_mode` |
+//! | A switch ends by its deadline, one way or the other. | `check_mode` |
 //! | A room too large for a mesh aims for the SFU; it goes back only after having been small for `demote_after`. | `check_mode` |
 //! | Nobody is counted twice, and nobody who is not there; no number is given out twice. | `check_state`, `note_input` |
 //! | A vanished one is gone after its grace time, and not before. | `check_state`, `removed` |

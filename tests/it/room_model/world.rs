@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) epoch: Epoch,
     /// When the room was last too large for a mesh.
     pub(super) large_at: Instant,
+    /// When pairs last had a reason to move.
+    unsettled_at: Instant,
     pub(super) handled: u64,
     newest: (u32, u32, u32),
     stuck: BTreeSet<Pair>,
@@ -91,6 +93,7 @@ impl World {
             mode: Mode::Mesh,
             epoch: Epoch(0),
             large_at: now,
+            unsettled_at: now,
             handled: 0,
             newest: (0, 0, 0),
             stuck: BTreeSet::new(),
@@ -105,7 +108,7 @@ impl World {
         }
         self.handled += 1;
         let playing = self.playing();
-        let was_settled_on_sfu = self.mode == Mode::Sfu && self.sfu_is_fine();
+        let was_settled_on_sfu = self.mode == Mode::Sfu && self.somebody_is_on_sfu();
         let was_empty = self.clients.is_empty();
         let before = (self.handled % 16 == 0).then(|| format!("{:?}", self.room));
         let mut out = Vec::new();
@@ -408,10 +411,12 @@ impl World {
         }
     }
 
-    fn sfu_is_fine(&self) -> bool {
-        let uses_sfu = |&(to, from): &Pair| self.room.path(to, from) == PathInfo::On(Carrier::Sfu);
-        let up = |client: &Client| client.up == Transport::Connected && client.down == Transport::Connected;
-        self.pairs().iter().any(uses_sfu) && self.clients.values().all(up)
+    fn somebody_is_on_sfu(&self) -> bool {
+        self.pairs().iter().any(|&(to, from)| self.room.path(to, from) == PathInfo::On(Carrier::Sfu))
+    }
+
+    fn all_are_connected(&self) -> bool {
+        self.clients.values().all(|client| client.up == Transport::Connected && client.down == Transport::Connected)
     }
 
     pub(super) fn fits_mesh(&self) -> bool {
@@ -447,7 +452,7 @@ impl World {
             assert!(settled.is_some() || epoch > self.epoch, "a new direction is a new epoch");
         }
         if was_settled_on_sfu
-            && self.sfu_is_fine()
+            && self.all_are_connected()
             && matches!(mode, Mode::Demoting | Mode::Mesh)
             && !self.clients.is_empty()
         {
@@ -457,6 +462,16 @@ impl World {
                 "a room goes back to mesh only after having been small for long"
             );
         }
+        let came_or_went = out.iter().any(|output| match output {
+            Output::Tell { event, .. } => matches!(event, Event::Welcome { .. }),
+            Output::Removed { .. } => true,
+            _ => false,
+        });
+        if epoch != self.epoch || came_or_went {
+            self.unsettled_at = self.now;
+        }
+        let overdue = self.unsettled_at + self.settings.switch_deadline <= self.now;
+        assert!(settled.is_some() || !overdue, "a switch ends by its deadline, one way or the other");
         if (mode, epoch) != (self.mode, self.epoch) {
             for (id, client) in &self.clients {
                 let told = out.contains(&Output::Tell { to: *id, event: Event::Mode { mode, epoch } });
