@@ -94,12 +94,11 @@ export abstract class Transport {
 export class Up extends Transport {
   #slots: Slot[] = []
   #tracks: LocalTrack[]
-  #active: boolean
+  #active = false
 
-  constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>, active: boolean) {
+  constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>) {
     super(host, 'up', generation)
     this.#tracks = [...tracks]
-    this.#active = active
   }
 
   setTracks(tracks: Iterable<LocalTrack>): void {
