@@ -72,14 +72,11 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : ['chromium'
     await page.exposeFunction('unhide', () => front.close().then(() => page.bringToFront()))
     await page.goto(`http://127.0.0.1:${server.address().port}/?swaps=${process.env.SWAPS ?? 4}`)
     await page.waitForFunction('window.run')
-    for (const { name: what, ok, detail } of await page.evaluate('window.run()')) {
+    for (const { at, name: what, ok, detail } of await page.evaluate('window.run()')) {
       if (!ok) wrong++
-      console.log(
-        name,
-        ok ? 'ok   ' : 'WRONG',
-        what,
-        typeof detail === 'string' ? detail : JSON.stringify(detail),
-      )
+      const verdict = ok ? 'ok   ' : 'WRONG'
+      const figures = typeof detail === 'string' ? detail : JSON.stringify(detail)
+      console.log(name, (at / 1000).toFixed(1).padStart(5), verdict, what, figures)
     }
   } finally {
     await browser.close()
