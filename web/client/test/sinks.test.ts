@@ -19,6 +19,7 @@ function sounding(receiver: FakeReceiver, removedForMs = 0) {
   const begun = performance.now()
   const timer = setInterval(() => {
     const inbound = receiver.inbound
+    inbound.packetsReceived = (inbound.packetsReceived ?? 0) + 1
     inbound.totalSamplesReceived = (inbound.totalSamplesReceived ?? 0) + 480
     if (performance.now() - begun < removedForMs) {
       inbound.removedSamplesForAcceleration = (inbound.removedSamplesForAcceleration ?? 0) + 10
@@ -69,6 +70,19 @@ it('sound that never settles is taken after a while', async () => {
   expect(two.muted).toBe(true)
   await vi.advanceTimersByTimeAsync(400)
   expect(two.muted).toBe(false)
+})
+
+it('samples that the browser makes up are no proof', async () => {
+  const { sink, one } = sound()
+  const next = way('audio')
+  sink.show(way('audio').media, () => {})
+  sink.show(next.media, () => {})
+  for (let ms = 0; ms < 5000; ms += 10) {
+    const { inbound } = next.receiver
+    inbound.totalSamplesReceived = inbound.concealedSamples = (inbound.concealedSamples ?? 0) + 480
+    await vi.advanceTimersByTimeAsync(10)
+  }
+  expect(one.muted).toBe(false)
 })
 
 it('a new path that brings no sound changes nothing', async () => {
