@@ -88,7 +88,13 @@ export class LegControl {
     private readonly host: LegHost,
   ) {
     const words = (this.#words = KINDS[kind] ?? { ...(KINDS['hls'] as Words), idle: kind })
-    const pop = h('div', { id: `leg-${kind}`, class: 'pop card', popover: true, 'aria-label': words.title })
+    const pop = h('div', {
+      id: `leg-${kind}`,
+      class: 'pop card',
+      popover: true,
+      role: 'dialog',
+      'aria-label': words.title,
+    })
     this.#buttonText = h('span', { class: 'control-text' }, words.idle)
     this.#button = h(
       'button',
@@ -208,7 +214,7 @@ export class LegControl {
       h(
         'a',
         { class: 'button', href: page, target: '_blank', rel: 'noopener', 'data-leg-link': this.kind },
-        'Open the page',
+        'Open watch page',
       ),
       copy,
     ]

@@ -222,7 +222,6 @@ export class Session {
     const others = this.room.participants.size
     this.#parts.alone.hidden = others > 0 || this.#panel !== undefined
     setText(byId('people-count', HTMLElement), String(others + 1))
-    this.#parts.people.setAttribute('aria-label', `People, ${others + 1}`)
     if (this.#panel === 'people') this.#drawPeople()
     document.title =
       others > 0 ? `(${others + 1}) ${this.roomName} · Crescendo` : `${this.roomName} · Crescendo`
@@ -483,6 +482,7 @@ export class Session {
       this.#unread = 0
       showCount(byId('chat-count', HTMLElement), 0)
       this.#chat.focus()
+      this.notices.clear()
     } else if (this.#panel === undefined && before !== undefined) this.#parts[before].focus()
     this.#draw()
   }
@@ -511,7 +511,6 @@ function control(button: HTMLButtonElement, name: IconName, text: string, title:
   const label = button.querySelector('.control-text')
   if (label !== null) setText(label, text)
   button.title = title
-  button.setAttribute('aria-label', title.replace(/ \(.\)$/u, ''))
 }
 
 function isTyping(target: EventTarget | null): boolean {
