@@ -12,6 +12,7 @@ const LOOKS = {
   dark: { width: 1280, height: 800, scheme: 'dark' },
   light: { width: 1280, height: 800, scheme: 'light' },
   phone: { width: 390, height: 844, scheme: 'light', mobile: true },
+  lying: { width: 844, height: 390, scheme: 'dark', mobile: true },
   'phone-dark': { width: 390, height: 844, scheme: 'dark', mobile: true },
 }
 
@@ -26,7 +27,7 @@ const SHOTS = [
   ['before', '/r/design-review', ['dark', 'light', 'phone']],
   ['call-1', '/r/design-review?auto=1&name=Robin&people=0', ['light', 'phone']],
   ['call-2', '/r/design-review?auto=1&name=Robin&people=1', ['dark', 'phone']],
-  ['call-4', '/r/design-review?auto=1&name=Robin&people=3', ['dark', 'light', 'phone']],
+  ['call-4', '/r/design-review?auto=1&name=Robin&people=3', ['dark', 'light', 'phone', 'lying']],
   [
     'call-6',
     '/r/design-review?auto=1&name=Robin&people=5&leg=running&away=1',
@@ -49,7 +50,12 @@ const SHOTS = [
     click('#leg-hls-button'),
   ],
   ['call-go-live', '/r/design-review?auto=1&name=Robin&people=2', ['light'], click('#leg-hls-button')],
-  ['call-devices', '/r/design-review?auto=1&name=Robin&people=2', ['dark'], click('#settings-button')],
+  [
+    'call-devices',
+    '/r/design-review?auto=1&name=Robin&people=2',
+    ['dark', 'lying'],
+    click('#settings-button'),
+  ],
   [
     'call-help',
     '/r/design-review?auto=1&name=Robin&people=2',

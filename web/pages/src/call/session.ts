@@ -356,7 +356,10 @@ export class Session {
 
   #measured(tracks: TrackStats[]): void {
     for (const id of this.room.participants.keys()) {
-      const theirs = tracks.filter((track) => track.participant === id && track.path !== undefined)
+      const muted = (track: string) => this.room.participants.get(id)?.tracks.get(track)?.muted ?? true
+      const theirs = tracks.filter(
+        ({ participant, path, track }) => participant === id && path && !muted(track),
+      )
       this.#qualities.set(
         id,
         worst(
