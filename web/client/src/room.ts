@@ -1,4 +1,4 @@
-import { Output } from './autoplay.js'
+import { Output } from './output.js'
 import { RoomError } from './error.js'
 import { Emitter } from './events.js'
 import { Levels } from './levels.js'
@@ -204,7 +204,7 @@ export class Room extends Emitter<RoomEvents> {
     for (const track of [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]]) {
       if (track) this.#locals.add(track, {})
     }
-    this.#unload = this.#platform.onUnload(() => this.#socket.close({ type: 'leave' }))
+    this.#unload = this.#platform.onUnload(() => void this.leave())
     return new Promise((resolve, reject) => {
       this.#joining = { resolve, reject }
       this.#socket.open()
