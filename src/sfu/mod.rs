@@ -4,10 +4,25 @@
 //! what happened by [`Event`]s, both over bounded channels; it knows nothing of rooms, signaling or HTTP.
 //! SDP is written and read outside the shards ([`sdp`]), so that what reaches one is typed and checked.
 
+pub mod forward;
+mod handle;
+mod meters;
+mod out;
+mod place;
+mod publication;
+pub mod rtcp;
+pub mod sdp;
+mod shard;
 pub mod tap;
+pub mod transport;
+mod udp;
+mod up;
 
 use std::fmt;
 use std::net::SocketAddr;
+
+pub use handle::{Sfu, ShardFull, StartError};
+pub use place::ShardId;
 
 pub use crate::room::{Direction, Kind, Source, VideoCodec};
 
@@ -131,7 +146,7 @@ pub enum Event {
     Connected { transport: TransportId, direction: Direction, remote: SocketAddr },
     /// It is closed and forgotten: DTLS failed, the fingerprint was another, or nothing was heard for too long.
     Failed { transport: TransportId, direction: Direction, reason: FailReason },
-    /// The first packet of a publication has arrived, or its codec has changed.
+    /// The first packet of a publication has arrived over this transport, or its codec has changed.
     Media { publication: PublicationId, codec: Codec },
 }
 
@@ -139,6 +154,15 @@ pub enum Event {
 pub enum Codec {
     Opus,
     Video(VideoCodec),
+}
+
+impl Codec {
+    pub fn kind(self) -> Kind {
+        match self {
+            Codec::Opus => Kind::Audio,
+            Codec::Video(_) => Kind::Video,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,209 @@
+//! The media plane as the rest of the server holds it.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::place::Places;
+use super::sdp::Local;
+use super::shard::{Control, Settings, Shard};
+use super::tap::TapId;
+use super::transport::dtls::Identity;
+use super::transport::ice;
+use super::udp::{self, Socket};
+use super::{Command, PublicationId, ShardId, TransportId};
+use crate::config;
+use crate::room::ids::RoomName;
+
+/// The media plane could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the media port {address} cannot be had")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error("the addresses of this machine cannot be read")]
+    Addresses(#[source] io::Error),
+    #[error("the machine has no address that clients could be told of: set sfu.announce")]
+    NoAddress,
+    #[error("no DTLS certificate could be made: {0}")]
+    Certificate(String),
+    #[error("a media thread cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media thread is not keeping up")]
+pub struct ShardFull;
+
+/// A handle to all shards; copies are the same media plane.
+#[derive(Debug, Clone)]
+pub struct Sfu(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shards: Vec<Handle>,
+    fingerprint: [u8; 32],
+    places: Mutex<Places>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop: Arc<AtomicBool>,
+    transports: AtomicU64,
+    publications: AtomicU64,
+    taps: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Handle {
+    commands: SyncSender<Command>,
+    waker: UnixStream,
+    candidates: Vec<SocketAddr>,
+}
+
+impl Handle {
+    /// A full pipe will wake the thread as well.
+    fn wake(&self) {
+        let _ = (&self.waker).write(&[1]);
+    }
+}
+
+impl Sfu {
+    /// Binds the sockets and starts the threads. A metrics recorder has to be installed before, if there is to be one.
+    pub fn start(config: &config::Sfu) -> Result<Self, StartError> {
+        let retransmit = Duration::from_millis(config.dtls_retransmit_ms.into());
+        let identity = Identity::new(retransmit).map_err(|error| StartError::Certificate(error.to_string()))?;
+        let identity = Arc::new(identity);
+        let stop = Arc::new(AtomicBool::new(false));
+        let settings = Settings {
+            handshake: Duration::from_millis(config.handshake_ms.into()),
+            consent: Duration::from_millis(config.consent_ms.into()),
+            pli_interval: Duration::from_millis(config.pli_interval_ms.into()),
+            history_packets: config.history_packets,
+        };
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let count = if config.shards == 0 { cores.len().max(1) } else { config.shards };
+        let mut shards = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for number in 0..count {
+            let socket = bind(config, number)?;
+            let candidates = candidates(config, &socket)?;
+            let (commands, inbox) = mpsc::sync_channel(config.command_queue);
+            let (waker, woken) = wakers().map_err(StartError::Thread)?;
+            let control = Control { commands: inbox, waker: woken, stop: stop.clone() };
+            let core = cores.get(number).copied().filter(|_| config.pin);
+            let (settings, identity) = (settings.clone(), identity.clone());
+            let run = move || {
+                if let Some(core) = core {
+                    core_affinity::set_for_current(core);
+                }
+                Shard::new(socket, settings, identity).run(control);
+            };
+            threads
+                .push(thread::Builder::new().name(format!("media-{number}")).spawn(run).map_err(StartError::Thread)?);
+            shards.push(Handle { commands, waker, candidates });
+        }
+        Ok(Self(Arc::new(Inner {
+            fingerprint: identity.fingerprint,
+            places: Mutex::new(Places::new(count)),
+            threads: Mutex::new(threads),
+            shards,
+            stop,
+            transports: AtomicU64::new(1),
+            publications: AtomicU64::new(1),
+            taps: AtomicU64::new(1),
+        })))
+    }
+
+    /// Where clients are told to send to: the bound ports at every announced address.
+    pub fn media_addresses(&self) -> Vec<SocketAddr> {
+        self.0.shards.iter().flat_map(|shard| shard.candidates.iter().copied()).collect()
+    }
+
+    /// The shard that the room lives on, until it is released.
+    pub fn place(&self, room: &RoomName) -> ShardId {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner).place(room)
+    }
+
+    pub fn release(&self, room: &RoomName) {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner).release(room);
+    }
+
+    /// Never blocks.
+    pub fn send(&self, shard: ShardId, command: Command) -> Result<(), ShardFull> {
+        let shard = &self.0.shards[shard.0];
+        shard.commands.try_send(command).map_err(|_| ShardFull)?;
+        shard.wake();
+        Ok(())
+    }
+
+    /// What an offer of a new transport needs: a fresh ICE credential, the certificate's fingerprint, the candidates.
+    pub fn local(&self, shard: ShardId) -> Local {
+        Local {
+            ice: ice::credential(),
+            fingerprint: self.0.fingerprint,
+            candidates: self.0.shards[shard.0].candidates.clone(),
+            session: fastrand::u64(..1 << 62),
+        }
+    }
+
+    pub fn next_transport_id(&self) -> TransportId {
+        TransportId(self.0.transports.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn next_publication_id(&self) -> PublicationId {
+        PublicationId(self.0.publications.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn next_tap_id(&self) -> TapId {
+        TapId(self.0.taps.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Closes every transport and waits for the threads to end. Blocks for a few milliseconds.
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Release);
+        self.0.shards.iter().for_each(Handle::wake);
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a media thread had panicked");
+            }
+        }
+    }
+}
+
+fn bind(config: &config::Sfu, number: usize) -> Result<Socket, StartError> {
+    let mut address = config.listen;
+    if address.port() != 0 {
+        let port = u16::try_from(number).ok().and_then(|number| address.port().checked_add(number));
+        let beyond = || StartError::Bind { address, source: io::ErrorKind::AddrNotAvailable.into() };
+        address.set_port(port.ok_or_else(beyond)?);
+    }
+    Socket::bind(address, config.socket_buffer_bytes).map_err(|source| StartError::Bind { address, source })
+}
+
+fn candidates(config: &config::Sfu, socket: &Socket) -> Result<Vec<SocketAddr>, StartError> {
+    let bound = socket.local_addr().map_err(StartError::Addresses)?;
+    let addresses = match (&config.announce[..], bound.ip().is_unspecified()) {
+        ([], false) => vec![bound.ip()],
+        ([], true) => {
+            let mut all = udp::machine_addresses().map_err(StartError::Addresses)?;
+            all.retain(|ip| ip.is_ipv4() || bound.is_ipv6());
+            all
+        }
+        (announced, _) => announced.to_vec(),
+    };
+    if addresses.is_empty() {
+        return Err(StartError::NoAddress);
+    }
+    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect())
+}
+
+fn wakers() -> io::Result<(UnixStream, UnixStream)> {
+    let (waker, woken) = UnixStream::pair()?;
+    waker.set_nonblocking(true)?;
+    woken.set_nonblocking(true)?;
+    Ok((waker, woken))
+}

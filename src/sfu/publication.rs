@@ -1,0 +1,300 @@
+//! One publication: what its sender brings, and who gets it.
+//!
+//! Later: several layers of one publication are several [`Media`], and a subscription moves between them by
+//! [`Rewrite::start`]; retransmissions over RTX change [`Publication::resend`]; trains change [`Out`].
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::forward::header::{self, Fixed, Header};
+use super::forward::history::History;
+use super::forward::keyframe::{self, Requests};
+use super::forward::rewrite::{Place, Rewrite};
+use super::meters::Meters;
+use super::out::Out;
+use super::rtcp::{self, Sent};
+use super::sdp::tables;
+use super::tap::{Tap, TapId, Tapped};
+use super::transport::Transport;
+use super::{Codec, Kind, PublicationId, TransportId};
+
+/// Audio is not retransmitted; what is kept is for receivers that ask all the same. A power of two.
+const AUDIO_HISTORY: usize = 64;
+/// After this long without packets a sender is taken for paused and is not asked for key frames.
+const PAUSED: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Publication {
+    id: PublicationId,
+    source: Option<Origin>,
+    media: Option<Media>,
+    requests: Requests,
+    subscriptions: Vec<Subscription>,
+    taps: Vec<Tap>,
+}
+
+/// The stream that brings a publication now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) transport: TransportId,
+    pub(crate) ssrc: u32,
+}
+
+/// What is there once a packet has come; it outlives its source, so that numbers go on when another one comes.
+#[derive(Debug)]
+struct Media {
+    codec: Codec,
+    history: History,
+    /// Added to a source's indices, so that those of the next source are above all of this one. A multiple of 2^16.
+    base: u64,
+    highest: u64,
+    last_packet: Instant,
+    report: Option<Clock>,
+}
+
+/// A sender report of the source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) ntp: u64,
+    pub(crate) rtp: u32,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    transport: TransportId,
+    mid: String,
+    ssrc: u32,
+    rewrite: Rewrite,
+    state: State,
+    packets: u32,
+    octets: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// For the first packet of the source from which it can be decoded.
+    Waiting,
+    Going,
+}
+
+/// A packet that came in, opened and without RTP padding.
+#[derive(Debug)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) packet: &'a [u8],
+    pub(crate) header: &'a Header,
+    pub(crate) codec: Codec,
+    /// Of its stream.
+    pub(crate) index: u64,
+    pub(crate) now: Instant,
+}
+
+impl Publication {
+    pub(crate) fn new(id: PublicationId) -> Self {
+        let (requests, subscriptions, taps) = (Requests::default(), Vec::new(), Vec::new());
+        Self { id, source: None, media: None, requests, subscriptions, taps }
+    }
+
+    /// Nobody brings it, gets it or taps it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.source.is_none() && self.subscriptions.is_empty() && self.taps.is_empty()
+    }
+
+    pub(crate) fn source(&self) -> Option<Origin> {
+        self.source
+    }
+
+    /// Another stream brings the publication from now on. Numbers go on; pictures go on with its first key frame.
+    pub(crate) fn set_source(&mut self, source: Origin) {
+        self.source = Some(source);
+        if let Some(media) = &mut self.media {
+            media.base = (media.highest >> 16) + 1 << 16;
+            media.report = None;
+        }
+        for subscription in &mut self.subscriptions {
+            subscription.state = State::Waiting;
+        }
+        self.requests.want();
+    }
+
+    /// The source is gone.
+    pub(crate) fn end(&mut self) {
+        self.source = None;
+        let id = self.id;
+        self.taps.retain(|tap| tap.push(Tapped::Ended { publication: id }));
+    }
+
+    /// Packets go on their way from the next key frame on, which the caller asks for when the transport is open.
+    pub(crate) fn subscribe(&mut self, transport: TransportId, mid: String, ssrc: u32) {
+        // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
+        let first = u64::from(fastrand::u16(1..1 << 15));
+        let (rewrite, state) = (Rewrite::new(first), State::Waiting);
+        self.subscriptions.push(Subscription { transport, mid, ssrc, rewrite, state, packets: 0, octets: 0 });
+    }
+
+    /// The SSRC that is sent no more.
+    pub(crate) fn unsubscribe(&mut self, transport: TransportId, mid: &str) -> Option<u32> {
+        let at = self.subscriptions.iter().position(|s| s.transport == transport && s.mid == mid)?;
+        Some(self.subscriptions.swap_remove(at).ssrc)
+    }
+
+    /// A down transport is gone, with all that it got.
+    pub(crate) fn drop_transport(&mut self, transport: TransportId) {
+        self.subscriptions.retain(|subscription| subscription.transport != transport);
+    }
+
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        self.taps.retain(|known| known.id != tap.id);
+        self.taps.push(tap);
+        self.requests.want();
+    }
+
+    pub(crate) fn untap(&mut self, tap: TapId) {
+        self.taps.retain(|known| known.id != tap);
+    }
+
+    pub(crate) fn want_key_frame(&mut self) {
+        self.requests.want();
+    }
+
+    /// Whom to ask for a key frame now.
+    pub(crate) fn key_frame_due(&mut self, now: Instant, interval: Duration) -> Option<Origin> {
+        let media = self.media.as_ref()?;
+        let sends = now.saturating_duration_since(media.last_packet) < PAUSED;
+        match media.codec {
+            Codec::Video(_) if sends && self.requests.due(now, interval) => self.source,
+            Codec::Video(_) | Codec::Opus => None,
+        }
+    }
+
+    /// Takes a packet of the source and sends it on. True when the codec is another than before.
+    pub(crate) fn accept(
+        &mut self,
+        incoming: &Incoming<'_>,
+        history_packets: usize,
+        transports: &mut HashMap<TransportId, Transport>,
+        out: &mut Out,
+        meters: &Meters,
+    ) -> bool {
+        let &Incoming { packet, header, codec, now, .. } = incoming;
+        let changed = self.media.as_ref().is_none_or(|media| media.codec != codec);
+        let media = self.media.get_or_insert_with(|| {
+            let capacity = match codec.kind() {
+                Kind::Audio => AUDIO_HISTORY,
+                Kind::Video => history_packets,
+            };
+            Media { codec, history: History::new(capacity), base: 0, highest: 0, last_packet: now, report: None }
+        });
+        media.codec = codec;
+        media.last_packet = now;
+        let index = media.base + incoming.index;
+        media.highest = media.highest.max(index);
+
+        let payload = &packet[header.payload.clone()];
+        let starts = !payload.is_empty() && keyframe::is_start(codec, payload);
+        if starts {
+            self.requests.satisfied();
+        }
+        media.history.put(index, packet);
+        if !payload.is_empty() && !self.taps.is_empty() {
+            let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
+            self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
+        }
+        for subscription in &mut self.subscriptions {
+            let Some(transport) = transports.get_mut(&subscription.transport).filter(|t| t.is_open()) else { continue };
+            if subscription.state == State::Waiting {
+                if !starts {
+                    continue;
+                }
+                subscription.rewrite.start(index, header.timestamp, now, tables::clock_rate(codec));
+                subscription.state = State::Going;
+            }
+            // Padding is for the way it came; what was probed there says nothing here.
+            if payload.is_empty() && subscription.rewrite.skip(index) {
+                continue;
+            }
+            let Some(place) = subscription.rewrite.place(index, header.timestamp, now) else { continue };
+            if let Some(bytes) = send(transport, subscription.ssrc, packet, header, place, out) {
+                subscription.packets = subscription.packets.wrapping_add(1);
+                subscription.octets = subscription.octets.wrapping_add(payload.len() as u32);
+                meters.forwarded(bytes);
+            }
+        }
+        changed
+    }
+
+    /// Answers a NACK from the history.
+    pub(crate) fn resend(&self, transport: &mut Transport, ssrc: u32, sequences: &[u16], out: &mut Out) {
+        let Some(media) = &self.media else { return };
+        let Some(subscription) = self.subscriptions.iter().find(|s| s.transport == transport.id && s.ssrc == ssrc)
+        else {
+            return;
+        };
+        for sequence in sequences {
+            let Some((index, place)) = subscription.rewrite.sent(*sequence) else { continue };
+            let Some(packet) = media.history.get(index) else { continue };
+            let Some(header) = Header::parse(packet) else { continue };
+            send(transport, ssrc, packet, &header, place, out);
+        }
+    }
+
+    pub(crate) fn reported(&mut self, clock: Clock) {
+        let Clock { ntp, rtp, at } = clock;
+        if let Some(media) = &mut self.media {
+            media.report = Some(clock);
+        }
+        let publication = self.id;
+        self.taps.retain(|tap| tap.push(Tapped::SenderReport { publication, ntp, rtp, arrival: at }));
+    }
+
+    /// Sender reports for everybody who gets it. They carry on the publisher's own clock, so that what it sends together
+    /// stays together.
+    pub(crate) fn report(&self, transports: &mut HashMap<TransportId, Transport>, out: &mut Out, now: Instant) {
+        let Some((media, clock)) = self.media.as_ref().and_then(|media| Some((media, media.report?))) else { return };
+        let elapsed = now.saturating_duration_since(clock.at).as_secs_f64();
+        let ntp = clock.ntp.wrapping_add((elapsed * (1u64 << 32) as f64) as u64);
+        let ticks = (elapsed * f64::from(tables::clock_rate(media.codec))) as u32;
+        for subscription in self.subscriptions.iter().filter(|s| s.state == State::Going && s.packets > 0) {
+            let Subscription { ssrc, packets, octets, .. } = *subscription;
+            let (Some(shift), Some(transport)) =
+                (subscription.rewrite.timestamp_shift(), transports.get_mut(&subscription.transport))
+            else {
+                continue;
+            };
+            let rtp = clock.rtp.wrapping_add(ticks).wrapping_add(shift);
+            let Some((keys, route)) = transport.media() else { continue };
+            // A packet that cannot be sealed is not sent; the next report is a second away.
+            let _ = out.push_with(route, |buffer, start| {
+                rtcp::write_sender_report(buffer, &Sent { ssrc, ntp, rtp, packets, octets });
+                keys.outbound.seal_rtcp(buffer, start)
+            });
+        }
+    }
+}
+
+/// Writes, seals and queues one packet; its length on the wire. Nothing while the transport is not open.
+fn send(
+    transport: &mut Transport,
+    ssrc: u32,
+    packet: &[u8],
+    header: &Header,
+    place: Place,
+    out: &mut Out,
+) -> Option<usize> {
+    let (keys, route) = transport.media()?;
+    let fixed = Fixed {
+        marker: header.marker,
+        payload_type: header.payload_type,
+        sequence: place.index as u16,
+        timestamp: header.timestamp.wrapping_add(place.timestamp_shift),
+        ssrc,
+    };
+    let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
+    out.push_with(route, |buffer, start| {
+        header::write(buffer, fixed, extensions, &packet[header.payload.clone()]);
+        keys.outbound.seal_rtp(place.index, buffer, start)
+    })
+    .ok()
+}

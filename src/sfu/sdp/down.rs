@@ -1,0 +1,246 @@
+//! The down transport's description: a growing list of m-lines, each for one publication in its life.
+//!
+//! Some are offered before anybody needs them, so that most newcomers cost no new offer. An m-line that is no longer needed is
+//! closed in the next offer, and its place is taken by a new one, with a new mid and SSRC, in a later one (RFC 8829 section
+//! 5.2.2): what is late for the old one can never be taken for the new one. The first m-line is never closed, because it holds
+//! the transport that all others share (RFC 9143 section 7.3.3).
+
+use super::answer::{self, Answer, Section};
+use super::write::{Line, Offer};
+use super::{Local, SdpError};
+use crate::room::{Kind, Source, VideoCodec};
+use crate::sfu::{PublicationId, Remote, Send};
+
+/// Most m-lines of an offer; more publications find no place. Browsers get slow before that.
+const MAX_SLOTS: usize = answer::MAX_SECTIONS - 1;
+/// Mid of the first m-line.
+const ANCHOR: &str = "a";
+
+#[derive(Debug)]
+pub struct Down {
+    local: Local,
+    codecs: Vec<VideoCodec>,
+    reserve: usize,
+    version: u64,
+    /// Counts mids.
+    made: u32,
+    /// The m-lines after the first, in order.
+    slots: Vec<Slot>,
+    negotiation: Negotiation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Negotiation {
+    /// Nothing has been offered.
+    New,
+    /// An offer has not been answered. It had this many slots.
+    Outstanding {
+        slots: usize,
+    },
+    Stable,
+}
+
+#[derive(Debug)]
+struct Slot {
+    mid: String,
+    ssrc: u32,
+    kind: Kind,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// In no offer yet.
+    Planned { holds: Option<PublicationId> },
+    /// In the outstanding offer for the first time.
+    Offered { holds: Option<PublicationId> },
+    /// Accepted by the client.
+    Ready { holds: Option<PublicationId> },
+    /// Over; the client has to be told.
+    Dropped,
+    /// Over, as the outstanding offer says.
+    Closing,
+    /// Over, and the client knows: the place can be used again.
+    Closed,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assigned {
+    /// It has an m-line that the client knows: forward at once.
+    Ready(Send),
+    /// The client has to be told of an m-line; the [`Send`] comes with an answer.
+    NeedsOffer,
+    /// The transport has as many m-lines as it may have.
+    Full,
+}
+
+impl Slot {
+    fn holds(&self) -> Option<PublicationId> {
+        match self.stage {
+            Stage::Planned { holds } | Stage::Offered { holds } | Stage::Ready { holds } => holds,
+            Stage::Dropped | Stage::Closing | Stage::Closed => None,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Planned { holds: None } | Stage::Offered { holds: None } | Stage::Ready { holds: None }
+        )
+    }
+
+    fn send(&self, publication: PublicationId) -> Send {
+        Send { mid: self.mid.clone(), ssrc: self.ssrc, publication }
+    }
+
+    /// What the next offer says of it.
+    fn line(&self) -> Line {
+        match self.stage {
+            Stage::Planned { .. } | Stage::Offered { .. } | Stage::Ready { .. } => {
+                Line::Send { kind: self.kind, ssrc: self.ssrc }
+            }
+            Stage::Dropped | Stage::Closing | Stage::Closed => Line::Closed { kind: self.kind },
+        }
+    }
+}
+
+impl Down {
+    /// `reserve`: how many pairs of an audio and a video m-line each offer has beyond those in use.
+    pub fn new(local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
+        let (slots, negotiation) = (Vec::new(), Negotiation::New);
+        Self { local, codecs: codecs.to_vec(), reserve, version: 0, made: 0, slots, negotiation }
+    }
+
+    /// Finds an m-line for a publication: one that the client knows, if there is any. One that has an m-line keeps it.
+    pub fn assign(&mut self, publication: PublicationId, source: Source) -> Assigned {
+        let kind = source.kind();
+        let find = |wanted: &dyn Fn(&Slot) -> bool| self.slots.iter().position(wanted);
+        let at = find(&|slot| slot.holds() == Some(publication))
+            .or_else(|| find(&|slot| slot.kind == kind && slot.stage == Stage::Ready { holds: None }))
+            .or_else(|| find(&|slot| slot.kind == kind && slot.is_free()))
+            .or_else(|| self.add(kind));
+        let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) else { return Assigned::Full };
+        let holds = Some(publication);
+        match slot.stage {
+            Stage::Ready { .. } => {
+                slot.stage = Stage::Ready { holds };
+                return Assigned::Ready(slot.send(publication));
+            }
+            Stage::Offered { .. } => slot.stage = Stage::Offered { holds },
+            Stage::Planned { .. } | Stage::Dropped | Stage::Closing | Stage::Closed => {
+                slot.stage = Stage::Planned { holds };
+            }
+        }
+        Assigned::NeedsOffer
+    }
+
+    /// The publication is no longer wanted; the mid that sends it, if the client knows of one.
+    pub fn release(&mut self, publication: PublicationId) -> Option<String> {
+        let slot = self.slots.iter_mut().find(|slot| slot.holds() == Some(publication))?;
+        match slot.stage {
+            Stage::Planned { .. } => {
+                slot.stage = Stage::Planned { holds: None };
+                None
+            }
+            Stage::Offered { .. } | Stage::Ready { .. } => {
+                slot.stage = Stage::Dropped;
+                Some(slot.mid.clone())
+            }
+            Stage::Dropped | Stage::Closing | Stage::Closed => None,
+        }
+    }
+
+    /// True when the client has not been told of something that it has to know.
+    pub fn needs_offer(&self) -> bool {
+        let untold = |slot: &Slot| matches!(slot.stage, Stage::Planned { holds: Some(_) } | Stage::Dropped);
+        self.negotiation == Negotiation::New || self.slots.iter().any(untold)
+    }
+
+    /// The next offer; nothing while one is outstanding.
+    pub fn offer(&mut self) -> Option<String> {
+        if let Negotiation::Outstanding { .. } = self.negotiation {
+            return None;
+        }
+        for kind in [Kind::Audio, Kind::Video] {
+            let free = self.slots.iter().filter(|slot| slot.kind == kind && slot.is_free()).count();
+            for _ in free..self.reserve {
+                self.add(kind);
+            }
+        }
+        for slot in &mut self.slots {
+            slot.stage = match slot.stage {
+                Stage::Planned { holds } => Stage::Offered { holds },
+                Stage::Dropped => Stage::Closing,
+                stage @ (Stage::Offered { .. } | Stage::Ready { .. } | Stage::Closing | Stage::Closed) => stage,
+            };
+        }
+        self.version += 1;
+        self.negotiation = Negotiation::Outstanding { slots: self.slots.len() };
+        let offer = Offer { local: &self.local, version: self.version, codecs: &self.codecs, start_bitrate_kbps: None };
+        let lines = self.slots.iter().map(|slot| (slot.mid.as_str(), slot.line()));
+        Some(offer.text(std::iter::once((ANCHOR, Line::Anchor)).chain(lines)))
+    }
+
+    /// The m-lines that the client knows, or is being told of, and what they carry.
+    pub fn slots(&self) -> Vec<(String, Option<PublicationId>)> {
+        let known = |slot: &&Slot| matches!(slot.stage, Stage::Offered { .. } | Stage::Ready { .. });
+        self.slots.iter().filter(known).map(|slot| (slot.mid.clone(), slot.holds())).collect()
+    }
+
+    /// Takes the answer to the outstanding offer: where the client is, and what can be forwarded from now on. A publication
+    /// whose m-line the client rejected loses it.
+    pub fn answer(&mut self, sdp: &str) -> Result<(Remote, Vec<Send>), SdpError> {
+        let Negotiation::Outstanding { slots: offered } = self.negotiation else { return Err(SdpError::Unasked) };
+        let answer = answer::parse(sdp)?;
+        let [anchor, sections @ ..] = &answer.sections[..] else { return Err(SdpError::Sections) };
+        // Browsers name a closed m-line by its old mid or not at all.
+        let same = |(section, slot): (&Section, &Slot)| section.rejected || section.mid == slot.mid;
+        if anchor.mid != ANCHOR
+            || anchor.rejected
+            || sections.len() != offered
+            || !sections.iter().zip(&self.slots).all(same)
+        {
+            return Err(SdpError::Sections);
+        }
+        let mut ready = Vec::new();
+        for (slot, section) in self.slots.iter_mut().zip(sections) {
+            slot.stage = match slot.stage {
+                Stage::Offered { .. } | Stage::Ready { .. } | Stage::Dropped if section.rejected => Stage::Closed,
+                Stage::Closing => Stage::Closed,
+                Stage::Offered { holds } => {
+                    ready.extend(holds.map(|publication| slot.send(publication)));
+                    Stage::Ready { holds }
+                }
+                stage @ (Stage::Planned { .. } | Stage::Ready { .. } | Stage::Dropped | Stage::Closed) => stage,
+            };
+        }
+        self.negotiation = Negotiation::Stable;
+        let Answer { ice, fingerprint, dtls, .. } = answer;
+        Ok((Remote { ice, fingerprint, dtls, receive: Vec::new() }, ready))
+    }
+
+    /// Plans an m-line, in the place of a closed one or at the end; nothing when there is no room.
+    fn add(&mut self, kind: Kind) -> Option<usize> {
+        let place = self.slots.iter().position(|slot| slot.stage == Stage::Closed);
+        if place.is_none() && self.slots.len() == MAX_SLOTS {
+            return None;
+        }
+        self.made += 1;
+        let mid = self.made.to_string();
+        let ssrc = loop {
+            // 0 and 1 are what the server's own reports come from.
+            let ssrc = fastrand::u32(2..);
+            if self.slots.iter().all(|slot| slot.ssrc != ssrc) {
+                break ssrc;
+            }
+        };
+        let slot = Slot { mid, ssrc, kind, stage: Stage::Planned { holds: None } };
+        let at = place.unwrap_or(self.slots.len());
+        match self.slots.get_mut(at) {
+            Some(closed) => *closed = slot,
+            None => self.slots.push(slot),
+        }
+        Some(at)
+    }
+}

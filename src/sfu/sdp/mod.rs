@@ -1,0 +1,50 @@
+//! Session descriptions of the native client's transports (RFC 8829). The server offers, so that payload types and extension
+//! ids are those of [`tables`]; the client answers. Pure: what comes out of an answer is typed and goes to a shard.
+
+mod answer;
+mod down;
+pub mod tables;
+mod up;
+mod write;
+
+use std::net::SocketAddr;
+
+pub use down::{Assigned, Down};
+pub use up::Up;
+
+use super::IceCredential;
+
+/// The server's end of one transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    pub ice: IceCredential,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    pub candidates: Vec<SocketAddr>,
+    /// Session id of the `o=` line, below 2^62.
+    pub session: u64,
+}
+
+/// Why an answer was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    #[error("the description is longer than {} bytes", answer::MAX_BYTES)]
+    TooLong,
+    #[error("the description has more than {} m-lines", answer::MAX_SECTIONS)]
+    TooManySections,
+    #[error("line {0} is not SDP")]
+    Line(usize),
+    #[error("nothing was offered that this could answer")]
+    Unasked,
+    #[error("the m-lines are not those of the offer")]
+    Sections,
+    #[error("a=ice-ufrag or a=ice-pwd is missing or of the wrong length")]
+    Ice,
+    #[error("a=fingerprint with sha-256 is missing or malformed")]
+    Fingerprint,
+    #[error("a=setup must be active or passive")]
+    Setup,
+}
+
+#[cfg(test)]
+mod tests;

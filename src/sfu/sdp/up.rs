@@ -1,0 +1,75 @@
+//! The up transport's description: one m-line a source, for the life of the transport. Tracks come and go in them by
+//! `replaceTrack`, so one offer is enough unless the order of codecs changes.
+
+use super::answer;
+use super::write::{Line, Offer};
+use super::{Local, SdpError};
+use crate::room::{Source, VideoCodec};
+use crate::sfu::{PublicationId, Receive, Remote};
+
+const SLOTS: [(&str, Source); 4] =
+    [("0", Source::Microphone), ("1", Source::Camera), ("2", Source::Screen), ("3", Source::ScreenAudio)];
+
+#[derive(Debug)]
+pub struct Up {
+    local: Local,
+    codecs: Vec<VideoCodec>,
+    start_bitrate_kbps: u32,
+    version: u64,
+}
+
+impl Up {
+    /// `codecs`: the most wanted first.
+    pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
+        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0 }
+    }
+
+    /// The offer as it is now; each one has a higher version.
+    pub fn offer(&mut self) -> String {
+        self.version += 1;
+        let offer = Offer {
+            local: &self.local,
+            version: self.version,
+            codecs: &self.codecs,
+            start_bitrate_kbps: Some(self.start_bitrate_kbps),
+        };
+        offer.text(SLOTS.iter().map(|(mid, source)| (*mid, Line::Receive { kind: source.kind() })))
+    }
+
+    /// Which m-line is for what.
+    pub fn slots(&self) -> Vec<(String, Source)> {
+        SLOTS.iter().map(|(mid, source)| ((*mid).to_owned(), *source)).collect()
+    }
+
+    /// Puts a codec first. True when that changed the order: a new offer has to be made. False for one that is not offered.
+    pub fn prefer(&mut self, codec: VideoCodec) -> bool {
+        match self.codecs.iter().position(|known| *known == codec) {
+            None | Some(0) => false,
+            Some(at) => {
+                self.codecs[..=at].rotate_right(1);
+                true
+            }
+        }
+    }
+
+    /// What the client will send, and where it is.
+    pub fn answer(&mut self, sdp: &str, publication_of: impl Fn(Source) -> PublicationId) -> Result<Remote, SdpError> {
+        if self.version == 0 {
+            return Err(SdpError::Unasked);
+        }
+        let answer = answer::parse(sdp)?;
+        if !answer.sections.iter().map(|section| section.mid.as_str()).eq(SLOTS.map(|(mid, _)| mid)) {
+            return Err(SdpError::Sections);
+        }
+        let sent = answer.sections.iter().zip(SLOTS).filter(|(section, _)| section.sends && !section.rejected);
+        let receive = sent
+            .map(|(section, (mid, source))| Receive {
+                mid: mid.to_owned(),
+                ssrc: section.ssrc,
+                kind: source.kind(),
+                publication: publication_of(source),
+            })
+            .collect();
+        Ok(Remote { ice: answer.ice, fingerprint: answer.fingerprint, dtls: answer.dtls, receive })
+    }
+}

@@ -1,0 +1,138 @@
+//! Writes the server's offers.
+
+use std::fmt::Write;
+
+use super::Local;
+use super::tables::{self, Payload, Scope};
+use crate::room::{Kind, VideoCodec};
+
+/// What an offered m-line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// The client is to send here.
+    Receive { kind: Kind },
+    /// The server sends here.
+    Send { kind: Kind, ssrc: u32 },
+    /// Holds the transport and carries nothing.
+    Anchor,
+    /// Over; its place is free for another one (RFC 8829 section 5.2.2).
+    Closed { kind: Kind },
+}
+
+/// An offer's text.
+#[derive(Debug)]
+pub(super) struct Offer<'a> {
+    pub(super) local: &'a Local,
+    pub(super) version: u64,
+    /// The most wanted first.
+    pub(super) codecs: &'a [VideoCodec],
+    pub(super) start_bitrate_kbps: Option<u32>,
+}
+
+impl Offer<'_> {
+    /// The whole offer of these (mid, line).
+    pub(super) fn text<'a>(&self, lines: impl Iterator<Item = (&'a str, Line)> + Clone) -> String {
+        let mut out = String::new();
+        self.write(&mut out, lines).expect("writing to a string does not fail");
+        out
+    }
+
+    fn write<'a>(&self, out: &mut String, lines: impl Iterator<Item = (&'a str, Line)> + Clone) -> std::fmt::Result {
+        let Local { session, .. } = self.local;
+        write!(out, "v=0\r\no=- {session} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n", self.version)?;
+        write!(out, "a=group:BUNDLE")?;
+        for (mid, _) in lines.clone().filter(|(_, line)| !matches!(line, Line::Closed { .. })) {
+            write!(out, " {mid}")?;
+        }
+        write!(out, "\r\na=msid-semantic: WMS *\r\n")?;
+        lines.into_iter().try_for_each(|(mid, line)| self.section(out, mid, line))
+    }
+
+    fn section(&self, out: &mut String, mid: &str, line: Line) -> std::fmt::Result {
+        let (kind, port) = match line {
+            Line::Receive { kind } | Line::Send { kind, .. } => (kind, 9),
+            Line::Anchor => (Kind::Audio, 9),
+            Line::Closed { kind } => (kind, 0),
+        };
+        let payloads: Vec<&Payload> =
+            self.codecs.iter().flat_map(|codec| tables::VIDEO.iter().filter(|p| p.codec == *codec)).collect();
+        match kind {
+            Kind::Audio => write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF {}", tables::OPUS)?,
+            Kind::Video => {
+                write!(out, "m=video {port} UDP/TLS/RTP/SAVPF")?;
+                payloads.iter().try_for_each(|payload| write!(out, " {}", payload.payload_type))?;
+            }
+        }
+        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\n")?;
+        out.push_str(match line {
+            Line::Receive { .. } => "a=recvonly\r\n",
+            Line::Send { .. } => "a=sendonly\r\n",
+            Line::Anchor | Line::Closed { .. } => "a=inactive\r\n",
+        });
+        self.transport(out)?;
+        for (id, scope, uri) in tables::EXTENSIONS {
+            if scope == Scope::Both || (scope == Scope::Audio && kind == Kind::Audio) {
+                // What the server sends has no transport-wide numbers yet, so no feedback is asked for.
+                let sends = matches!(line, Line::Send { .. } | Line::Anchor);
+                if !(sends && id == tables::TRANSPORT_CC) {
+                    write!(out, "a=extmap:{id} {uri}\r\n")?;
+                }
+            }
+        }
+        let congestion = matches!(line, Line::Receive { .. });
+        match kind {
+            Kind::Audio => {
+                let opus = tables::OPUS;
+                write!(out, "a=rtpmap:{opus} opus/48000/2\r\na=fmtp:{opus} {}\r\n", tables::OPUS_FORMAT)?;
+                if congestion {
+                    write!(out, "a=rtcp-fb:{opus} transport-cc\r\n")?;
+                }
+            }
+            Kind::Video => payloads.iter().try_for_each(|payload| self.payload(out, payload, congestion))?,
+        }
+        if let Line::Send { ssrc, .. } = line {
+            write!(out, "a=msid:{mid} {mid}\r\na=ssrc:{ssrc} cname:crescendo\r\n")?;
+        }
+        Ok(())
+    }
+
+    /// The same in every section: a receiver of BUNDLE reads it in the first, others in each.
+    fn transport(&self, out: &mut String) -> std::fmt::Result {
+        let Local { ice, fingerprint, candidates, .. } = self.local;
+        write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 ", ice.ufrag, ice.pwd)?;
+        for (at, byte) in fingerprint.iter().enumerate() {
+            write!(out, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
+        }
+        write!(out, "\r\na=setup:{SETUP}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")?;
+        for (at, candidate) in candidates.iter().enumerate() {
+            // RFC 8445 section 5.1.2.1: type preference 126 for host, one component; earlier ones are preferred.
+            let priority = (126 << 24) + ((65_535 - at.min(65_535)) << 8) + 255;
+            let (ip, port) = (candidate.ip(), candidate.port());
+            write!(out, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", at + 1)?;
+        }
+        out.write_str("a=end-of-candidates\r\n")
+    }
+
+    fn payload(&self, out: &mut String, payload: &Payload, congestion: bool) -> std::fmt::Result {
+        let Payload { payload_type, name, format, .. } = payload;
+        write!(out, "a=rtpmap:{payload_type} {name}/90000\r\n")?;
+        let start = self.start_bitrate_kbps.map(|kbps| format!("x-google-start-bitrate={kbps}"));
+        match (*format, start) {
+            ("", None) => {}
+            ("", Some(start)) => write!(out, "a=fmtp:{payload_type} {start}\r\n")?,
+            (format, None) => write!(out, "a=fmtp:{payload_type} {format}\r\n")?,
+            (format, Some(start)) => write!(out, "a=fmtp:{payload_type} {format};{start}\r\n")?,
+        }
+        if congestion {
+            write!(out, "a=rtcp-fb:{payload_type} transport-cc\r\n")?;
+        }
+        for feedback in ["ccm fir", "nack", "nack pli"] {
+            write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// `active`: the server is the DTLS client and speaks first, which saves a round trip. RFC 8842 section 5.3 asks for
+/// `actpass` in a first offer, but that leaves the choice to the browser, which then wants to be the client.
+const SETUP: &str = "active";

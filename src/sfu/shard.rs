@@ -1,0 +1,431 @@
+//! One media thread: receive, route, forward, flush; and the timers.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use super::forward::header::Header;
+use super::meters::{Drop, Meters};
+use super::out::{Out, Route};
+use super::publication::{Clock, Incoming, Origin, Publication};
+use super::rtcp::{self, Report};
+use super::sdp::tables;
+use super::transport::dtls::Identity;
+use super::transport::{Transport, ice};
+use super::udp::{Batch, Socket};
+use super::up::Up;
+use super::{Command, Direction, Event, FailReason, PublicationId, Remote, Send, TransportId};
+
+/// How often timers are looked at while there is a transport. Shorter: NACKs and key-frame requests leave sooner, for more
+/// wake-ups of an idle thread.
+const TICK: Duration = Duration::from_millis(10);
+/// Ticks between transport-wide feedbacks: 50 ms, what senders expect.
+const TWCC_TICKS: u64 = 5;
+/// Ticks between sender and receiver reports: 1 s.
+const REPORT_TICKS: u64 = 100;
+/// How long a thread without transports sleeps when nothing wakes it.
+const IDLE: Duration = Duration::from_secs(1);
+/// Batches that are received before commands and timers are looked at again.
+const BATCHES: usize = 16;
+/// Commands that are carried out before packets are looked at again.
+const COMMANDS: usize = 256;
+/// Packets that one RTCP datagram may ask to be sent again. More only helps who has lost all anyway.
+const MAX_RESENT: usize = 256;
+
+/// What a shard goes by; from configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) handshake: Duration,
+    pub(crate) consent: Duration,
+    pub(crate) pli_interval: Duration,
+    pub(crate) history_packets: usize,
+}
+
+/// The thread's ends of what the handle holds.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) waker: UnixStream,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    socket: Socket,
+    settings: Settings,
+    identity: Arc<Identity>,
+    transports: HashMap<TransportId, Transport>,
+    by_ufrag: HashMap<String, TransportId>,
+    by_address: HashMap<SocketAddr, TransportId>,
+    ups: HashMap<TransportId, Up>,
+    /// What each down transport sends, by SSRC.
+    downs: HashMap<TransportId, HashMap<u32, PublicationId>>,
+    publications: HashMap<PublicationId, Publication>,
+    out: Out,
+    meters: Meters,
+    ticks: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(socket: Socket, settings: Settings, identity: Arc<Identity>) -> Self {
+        Self {
+            socket,
+            settings,
+            identity,
+            transports: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            by_address: HashMap::new(),
+            ups: HashMap::new(),
+            downs: HashMap::new(),
+            publications: HashMap::new(),
+            out: Out::new(),
+            meters: Meters::new(),
+            ticks: 0,
+        }
+    }
+
+    /// Runs until it is told to stop, then closes every transport.
+    pub(crate) fn run(mut self, mut control: Control) {
+        let mut batch = Batch::default();
+        let mut next_tick = Instant::now() + TICK;
+        while !control.stop.load(Ordering::Acquire) {
+            let timeout =
+                if self.transports.is_empty() { IDLE } else { next_tick.saturating_duration_since(Instant::now()) };
+            if let Err(error) = self.socket.wait(&control.waker, timeout) {
+                tracing::error!(%error, "the media thread cannot wait");
+                break;
+            }
+            self.commands(&mut control);
+            self.packets(&mut batch);
+            let now = Instant::now();
+            if now >= next_tick {
+                self.tick(now);
+                next_tick = now + TICK;
+            }
+            self.out.flush(&self.socket);
+        }
+        let all: Vec<TransportId> = self.transports.keys().copied().collect();
+        all.into_iter().for_each(|transport| self.close(transport, Instant::now()));
+        self.out.flush(&self.socket);
+    }
+
+    fn commands(&mut self, control: &mut Control) {
+        // Emptied first: what is sent after this wakes the thread again.
+        while matches!(control.waker.read(&mut [0; 64]), Ok(1..)) {}
+        for _ in 0..COMMANDS {
+            match control.commands.try_recv() {
+                Ok(command) => self.command(command, Instant::now()),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => return control.stop.store(true, Ordering::Release),
+            }
+        }
+    }
+
+    fn packets(&mut self, batch: &mut Batch) {
+        for _ in 0..BATCHES {
+            match self.socket.receive(batch) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::debug!(%error, "receive"),
+            }
+            let now = Instant::now();
+            batch.for_each(|from, source, datagram| self.datagram(Route { to: from, source }, datagram, now));
+            self.out.flush(&self.socket);
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Open { transport: id, direction, local, events } => {
+                let until = now + self.settings.handshake;
+                self.by_ufrag.insert(local.ufrag.clone(), id);
+                let transport = Transport::new(id, direction, local, events, self.identity.clone(), until, now);
+                self.transports.insert(id, transport);
+                match direction {
+                    Direction::Up => drop(self.ups.insert(id, Up::new(now))),
+                    Direction::Down => drop(self.downs.insert(id, HashMap::new())),
+                }
+                self.meters.transports(direction).increment(1.0);
+            }
+            Command::SetRemote { transport, remote } => self.set_remote(transport, remote, now),
+            Command::Subscribe { transport, send } => self.subscribe(transport, send),
+            Command::Unsubscribe { transport, mid } => {
+                let Some(sends) = self.downs.get_mut(&transport) else { return };
+                for publication in self.publications.values_mut() {
+                    if let Some(ssrc) = publication.unsubscribe(transport, &mid) {
+                        sends.remove(&ssrc);
+                    }
+                }
+                self.forget_idle();
+            }
+            Command::Tap { publication, tap } => self.publication(publication).tap(tap),
+            Command::Untap { publication, tap } => {
+                self.publication(publication).untap(tap);
+                self.forget_idle();
+            }
+            Command::RequestKeyFrame { publication } => {
+                if let Some(publication) = self.publications.get_mut(&publication) {
+                    publication.want_key_frame();
+                }
+            }
+            Command::Close { transport } => self.close(transport, now),
+        }
+    }
+
+    fn publication(&mut self, id: PublicationId) -> &mut Publication {
+        self.publications.entry(id).or_insert_with(|| Publication::new(id))
+    }
+
+    fn forget_idle(&mut self) {
+        self.publications.retain(|_, publication| !publication.is_idle());
+    }
+
+    fn set_remote(&mut self, id: TransportId, remote: Remote, now: Instant) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        if let Some(up) = self.ups.get_mut(&id) {
+            for gone in up.set_receive(remote.receive.clone()) {
+                end_if_from(&mut self.publications, gone, id);
+            }
+        }
+        let was_open = transport.is_open();
+        let result = transport.set_remote(remote);
+        transport.start(now);
+        transport.flush_dtls(&mut self.out);
+        self.settle(id, was_open, result, now);
+    }
+
+    fn subscribe(&mut self, transport: TransportId, send: Send) {
+        let Some(sends) = self.downs.get_mut(&transport) else { return };
+        let open = self.transports.get(&transport).is_some_and(Transport::is_open);
+        let Send { mid, ssrc, publication } = send;
+        if sends.insert(ssrc, publication).is_none() {
+            let publication = self.publication(publication);
+            publication.subscribe(transport, mid, ssrc);
+            // Before, a key frame would come too early and delay the next one.
+            if open {
+                publication.want_key_frame();
+            }
+        }
+    }
+
+    /// RFC 7983: the first byte tells what a datagram is.
+    fn datagram(&mut self, route: Route, datagram: &mut [u8], now: Instant) {
+        let first = datagram.first().copied().unwrap_or(255);
+        if first <= 3 {
+            return self.stun(route, datagram, now);
+        }
+        if !matches!(first, 20..=63 | 128..=191) {
+            return self.meters.dropped(Drop::Unknown);
+        }
+        let Some(&id) = self.by_address.get(&route.to) else { return self.meters.dropped(Drop::Stranger) };
+        match (first, datagram.get(1)) {
+            (20..=63, _) => self.dtls(id, datagram, now),
+            // RFC 5761 section 4: RTCP packet types 192 to 223 are no RTP payload types with marker.
+            (_, Some(192..=223)) => self.rtcp(id, datagram, now),
+            _ => self.rtp(id, datagram, now),
+        }
+    }
+
+    fn stun(&mut self, route: Route, datagram: &[u8], now: Instant) {
+        let known = ice::parse(datagram).and_then(|request| {
+            let id = *self.by_ufrag.get(&request.ufrag)?;
+            let transport = self.transports.get_mut(&id)?;
+            let check = request.check(&transport.local, route.to, self.identity.provider.crypto())?;
+            Some((transport, check))
+        });
+        let Some((transport, check)) = known else { return self.meters.dropped(Drop::Stun) };
+        self.out.push(route, &check.response);
+        if let Some(forgotten) = transport.checked(route, check.nominated, now) {
+            self.by_address.remove(&forgotten);
+        }
+        // With every check, so that an address belongs to who was heard from it last.
+        self.by_address.insert(route.to, transport.id);
+        transport.start(now);
+        transport.flush_dtls(&mut self.out);
+    }
+
+    fn dtls(&mut self, id: TransportId, datagram: &[u8], now: Instant) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let was_open = transport.is_open();
+        let result = transport.dtls(datagram, now);
+        transport.flush_dtls(&mut self.out);
+        self.settle(id, was_open, result, now);
+    }
+
+    /// After a step that may have opened the transport or ended it.
+    fn settle(&mut self, id: TransportId, was_open: bool, result: Result<(), FailReason>, now: Instant) {
+        if let Err(reason) = result {
+            return self.fail(id, reason, now);
+        }
+        if was_open || !self.transports.get(&id).is_some_and(Transport::is_open) {
+            return;
+        }
+        for publication in self.downs.get(&id).into_iter().flat_map(HashMap::values) {
+            if let Some(publication) = self.publications.get_mut(publication) {
+                publication.want_key_frame();
+            }
+        }
+    }
+
+    fn rtp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
+        let (Some(transport), Some(up)) = (self.transports.get_mut(&id), self.ups.get_mut(&id)) else {
+            return self.meters.dropped(Drop::Unroutable);
+        };
+        let Some((media, _)) = transport.media() else { return self.meters.dropped(Drop::Early) };
+        let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Drop::Srtp) };
+        let packet = &mut datagram[..length];
+        let Some((header, codec)) =
+            Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
+        else {
+            return self.meters.dropped(Drop::Unroutable);
+        };
+        // Padding ends here; nobody behind this line has to know of it.
+        packet[0] &= !0x20;
+        let packet = &packet[..header.payload.end];
+        let Some(found) = up.found(packet, &header, codec, now) else { return self.meters.dropped(Drop::Unroutable) };
+
+        let origin = Origin { transport: id, ssrc: header.ssrc };
+        let publication =
+            self.publications.entry(found.publication).or_insert_with(|| Publication::new(found.publication));
+        if found.first {
+            publication.set_source(origin);
+        } else if publication.source() != Some(origin) {
+            return self.meters.dropped(Drop::Stale);
+        }
+        let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
+        let history = self.settings.history_packets;
+        let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
+        if (found.first || changed)
+            && let Some(transport) = self.transports.get(&id)
+        {
+            transport.tell(Event::Media { publication: found.publication, codec });
+        }
+    }
+
+    fn rtcp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let Some((media, _)) = transport.media() else { return self.meters.dropped(Drop::Early) };
+        let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Drop::Srtp) };
+        let mut budget = MAX_RESENT;
+        rtcp::read(&datagram[..length], |report| match report {
+            Report::Sender { ssrc, ntp, rtp } => {
+                let clock = Clock { ntp, rtp, at: now };
+                let publication = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock));
+                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(&p)) {
+                    publication.reported(clock);
+                }
+            }
+            Report::Nack { ssrc, sequences } => {
+                let taken = sequences.len().min(budget);
+                budget -= taken;
+                let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
+                if let Some(publication) = publication.and_then(|p| self.publications.get(p)) {
+                    publication.resend(transport, ssrc, &sequences[..taken], &mut self.out);
+                }
+            }
+            Report::KeyFrame { ssrc } => {
+                let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
+                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
+                    publication.want_key_frame();
+                }
+            }
+        });
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.ticks += 1;
+        let mut failed = Vec::new();
+        for transport in self.transports.values_mut() {
+            if let Err(reason) = transport.tick(now, self.settings.consent) {
+                failed.push((transport.id, reason));
+            }
+            transport.flush_dtls(&mut self.out);
+        }
+        failed.into_iter().for_each(|(id, reason)| self.fail(id, reason, now));
+        self.feed_back(now);
+        self.ask_for_key_frames(now);
+        if self.ticks.is_multiple_of(REPORT_TICKS) {
+            for publication in self.publications.values() {
+                publication.report(&mut self.transports, &mut self.out, now);
+            }
+        }
+    }
+
+    /// What senders are told: what is missing, when packets came, how many.
+    fn feed_back(&mut self, now: Instant) {
+        let (mut compound, mut broken) = (Vec::new(), Vec::new());
+        for (id, up) in &mut self.ups {
+            let Some((media, route)) = self.transports.get_mut(id).and_then(Transport::media) else { continue };
+            if self.ticks.is_multiple_of(REPORT_TICKS) {
+                up.write_report(now, &mut compound);
+            }
+            if self.ticks.is_multiple_of(TWCC_TICKS) {
+                up.write_twcc(&mut compound);
+            }
+            up.write_nacks(now, &mut compound, &mut broken);
+            if !compound.is_empty() {
+                // What cannot be sealed is not sent; there is more in 10 ms.
+                let _ = self.out.push_with(route, |buffer, start| {
+                    buffer.extend_from_slice(&compound);
+                    media.outbound.seal_rtcp(buffer, start)
+                });
+                compound.clear();
+            }
+        }
+        for publication in broken {
+            if let Some(publication) = self.publications.get_mut(&publication) {
+                publication.want_key_frame();
+            }
+        }
+    }
+
+    fn ask_for_key_frames(&mut self, now: Instant) {
+        for publication in self.publications.values_mut() {
+            let Some(Origin { transport, ssrc }) = publication.key_frame_due(now, self.settings.pli_interval) else {
+                continue;
+            };
+            let Some((media, route)) = self.transports.get_mut(&transport).and_then(Transport::media) else { continue };
+            // It is asked for again until it comes.
+            let _ = self.out.push_with(route, |buffer, start| {
+                rtcp::write_pli(buffer, ssrc);
+                media.outbound.seal_rtcp(buffer, start)
+            });
+        }
+    }
+
+    fn fail(&mut self, id: TransportId, reason: FailReason, now: Instant) {
+        if let Some(transport) = self.transports.get(&id) {
+            transport.tell(Event::Failed { transport: id, direction: transport.direction, reason });
+        }
+        self.close(id, now);
+    }
+
+    fn close(&mut self, id: TransportId, now: Instant) {
+        let Some(mut transport) = self.transports.remove(&id) else { return };
+        transport.close(now, &mut self.out);
+        self.meters.transports(transport.direction).decrement(1.0);
+        self.by_ufrag.remove(&transport.local.ufrag);
+        self.by_address.retain(|_, owner| *owner != id);
+        if let Some(up) = self.ups.remove(&id) {
+            up.publications().for_each(|publication| end_if_from(&mut self.publications, publication, id));
+        }
+        if self.downs.remove(&id).is_some() {
+            self.publications.values_mut().for_each(|publication| publication.drop_transport(id));
+        }
+        self.forget_idle();
+    }
+}
+
+/// The publication is over, unless another transport brings it by now.
+fn end_if_from(publications: &mut HashMap<PublicationId, Publication>, id: PublicationId, transport: TransportId) {
+    if let Some(publication) = publications.get_mut(&id)
+        && publication.source().is_some_and(|origin| origin.transport == transport)
+    {
+        publication.end();
+    }
+}

@@ -1,0 +1,191 @@
+//! One transport: ICE says where the far end is, DTLS who it is, SRTP seals the media. Nothing is received or sent as media
+//! before all three are there and the certificate agrees with the description.
+
+pub(crate) mod dtls;
+pub(crate) mod hello;
+pub mod ice;
+pub(crate) mod srtp;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use self::dtls::{Dtls, Established, Identity, Progress};
+use self::srtp::{Inbound, Outbound};
+use super::out::{Out, Route};
+use super::{Direction, DtlsRole, Event, FailReason, IceCredential, Remote, TransportId};
+
+/// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
+const MAX_ADDRESSES: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) id: TransportId,
+    pub(crate) direction: Direction,
+    pub(crate) local: IceCredential,
+    pub(crate) remote: Option<Remote>,
+    events: mpsc::Sender<Event>,
+    identity: Arc<Identity>,
+    dtls: Dtls,
+    phase: Phase,
+    /// Addresses that an authentic check came from, the oldest first. Media is taken from these alone.
+    addresses: Vec<SocketAddr>,
+    route: Option<Route>,
+    last_check: Instant,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Handshake {
+        until: Instant,
+    },
+    /// DTLS was faster than the answer.
+    Unproven {
+        until: Instant,
+        established: Box<Established>,
+    },
+    Open(Box<Media>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Media {
+    pub(crate) inbound: Inbound,
+    pub(crate) outbound: Outbound,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        id: TransportId,
+        direction: Direction,
+        local: IceCredential,
+        events: mpsc::Sender<Event>,
+        identity: Arc<Identity>,
+        until: Instant,
+        now: Instant,
+    ) -> Self {
+        let dtls = Dtls::new(identity.clone());
+        let phase = Phase::Handshake { until };
+        let (remote, addresses, route) = (None, Vec::new(), None);
+        Self { id, direction, local, remote, events, identity, dtls, phase, addresses, route, last_check: now }
+    }
+
+    /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
+    /// The address that had to be forgotten for it, if any.
+    pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<SocketAddr> {
+        self.last_check = now;
+        if self.route.is_none() || nominated {
+            self.route = Some(route);
+        }
+        if self.addresses.contains(&route.to) {
+            return None;
+        }
+        let forgotten = (self.addresses.len() == MAX_ADDRESSES).then(|| self.addresses.remove(0));
+        self.addresses.push(route.to);
+        forgotten
+    }
+
+    /// The keys, once the far end is known to be who the description says.
+    pub(crate) fn media(&mut self) -> Option<(&mut Media, Route)> {
+        match (&mut self.phase, self.route) {
+            (Phase::Open(media), Some(route)) => Some((media, route)),
+            (Phase::Open(_) | Phase::Handshake { .. } | Phase::Unproven { .. }, _) => None,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    /// The description has come, for the first time or again.
+    pub(crate) fn set_remote(&mut self, remote: Remote) -> Result<(), FailReason> {
+        let changed = self.remote.as_ref().is_some_and(|known| known.fingerprint != remote.fingerprint);
+        if changed && self.is_open() {
+            return Err(FailReason::Fingerprint);
+        }
+        self.remote = Some(remote);
+        self.prove()
+    }
+
+    /// Starts the handshake as DTLS client, once the address and the description are there.
+    pub(crate) fn start(&mut self, now: Instant) {
+        let client = self.remote.as_ref().is_some_and(|remote| remote.dtls == DtlsRole::Client);
+        if client && self.route.is_some() && self.dtls.connect(now).is_err() {
+            tracing::debug!(transport = ?self.id, "the ClientHello could not be made");
+        }
+    }
+
+    /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it.
+    pub(crate) fn dtls(&mut self, datagram: &[u8], now: Instant) -> Result<(), FailReason> {
+        match self.dtls.read(now, datagram) {
+            Ok(Progress::Going) => Ok(()),
+            Ok(Progress::Closed) => Err(FailReason::Closed),
+            Ok(Progress::Established(established)) => match self.phase {
+                Phase::Handshake { until } => {
+                    self.phase = Phase::Unproven { until, established };
+                    self.prove()
+                }
+                Phase::Unproven { .. } | Phase::Open(_) => Ok(()),
+            },
+            Err(error) => {
+                tracing::debug!(transport = ?self.id, %error, "DTLS");
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens the transport if description and handshake are both there and agree (RFC 8122 section 6.2).
+    fn prove(&mut self) -> Result<(), FailReason> {
+        let (Some(remote), Phase::Unproven { established, .. }) = (&self.remote, &self.phase) else { return Ok(()) };
+        if remote.fingerprint != established.fingerprint {
+            return Err(FailReason::Fingerprint);
+        }
+        let crypto = self.identity.provider.crypto();
+        let inbound = Inbound::new(&established.remote, crypto).map_err(|_| FailReason::Handshake)?;
+        let outbound = Outbound::new(&established.local, crypto).map_err(|_| FailReason::Handshake)?;
+        tracing::debug!(transport = ?self.id, profile = ?established.local.profile, "open");
+        self.phase = Phase::Open(Box::new(Media { inbound, outbound }));
+        if let Some(route) = self.route {
+            self.tell(Event::Connected { transport: self.id, direction: self.direction, remote: route.to });
+        }
+        Ok(())
+    }
+
+    /// Moves what DTLS wants to send into `out`.
+    pub(crate) fn flush_dtls(&mut self, out: &mut Out) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            if let Some(route) = self.route {
+                out.push(route, &datagram);
+            }
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant, consent: Duration) -> Result<(), FailReason> {
+        match self.phase {
+            Phase::Handshake { until } | Phase::Unproven { until, .. } if until <= now => match self.route {
+                None => Err(FailReason::NoCheck),
+                Some(_) => Err(FailReason::Handshake),
+            },
+            Phase::Handshake { .. } => self.dtls.handle_timeout(now).map_err(|_| FailReason::Handshake),
+            Phase::Unproven { .. } => Ok(()),
+            Phase::Open(_) if now.saturating_duration_since(self.last_check) > consent => Err(FailReason::Consent),
+            Phase::Open(_) => Ok(()),
+        }
+    }
+
+    /// Says goodbye to a far end that is there.
+    pub(crate) fn close(&mut self, now: Instant, out: &mut Out) {
+        if self.is_open() {
+            self.dtls.close(now);
+            self.flush_dtls(out);
+        }
+    }
+
+    /// The host bounds its channel; what it has no room for is lost, and said so.
+    pub(crate) fn tell(&self, event: Event) {
+        if self.events.try_send(event).is_err() {
+            tracing::warn!(transport = ?self.id, "an event found no room");
+        }
+    }
+}

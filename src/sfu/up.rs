@@ -1,0 +1,144 @@
+//! The receiving half of an up transport: which stream a packet belongs to, what is missing, and what the sender is told.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::forward::Unwrap;
+use super::forward::header::Header;
+use super::forward::nack::Losses;
+use super::forward::reception::Reception;
+use super::forward::twcc::Recorder;
+use super::publication::Clock;
+use super::rtcp::{self, Received};
+use super::sdp::tables;
+use super::{Codec, Kind, PublicationId, Receive};
+
+/// Streams that a far end may send at once. It has four tracks; a track that is replaced may bring a new SSRC.
+const MAX_STREAMS: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Up {
+    receive: Vec<Receive>,
+    streams: HashMap<u32, Stream>,
+    twcc: Recorder,
+}
+
+#[derive(Debug)]
+struct Stream {
+    publication: PublicationId,
+    kind: Kind,
+    unwrap: Unwrap,
+    losses: Losses,
+    reception: Reception,
+    clock: Option<Clock>,
+}
+
+/// A packet that belongs to a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) publication: PublicationId,
+    pub(crate) index: u64,
+    /// The first packet of its stream.
+    pub(crate) first: bool,
+}
+
+impl Up {
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self { receive: Vec::new(), streams: HashMap::new(), twcc: Recorder::new(epoch) }
+    }
+
+    /// The m-lines as the answer has them. Streams of others are forgotten; their publications come back.
+    pub(crate) fn set_receive(&mut self, receive: Vec<Receive>) -> Vec<PublicationId> {
+        let kept = |publication: PublicationId| receive.iter().any(|r| r.publication == publication);
+        self.streams.retain(|_, stream| kept(stream.publication));
+        let gone = self.receive.iter().map(|r| r.publication).filter(|p| !kept(*p)).collect();
+        self.receive = receive;
+        gone
+    }
+
+    pub(crate) fn publications(&self) -> impl Iterator<Item = PublicationId> {
+        self.receive.iter().map(|receive| receive.publication)
+    }
+
+    /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2).
+    pub(crate) fn found(&mut self, packet: &[u8], header: &Header, codec: Codec, now: Instant) -> Option<Found> {
+        if let Some(&[high, low]) = header.extension(packet, tables::TRANSPORT_CC) {
+            self.twcc.arrived(u16::from_be_bytes([high, low]), now);
+        }
+        if let Some(stream) = self.streams.get_mut(&header.ssrc) {
+            if stream.kind != codec.kind() {
+                return None;
+            }
+            let index = stream.unwrap.index(header.sequence);
+            stream.losses.arrived(index);
+            stream.reception.arrived(index, header.timestamp, now);
+            return Some(Found { publication: stream.publication, index, first: false });
+        }
+        let mid = header.extension(packet, tables::MID);
+        let receive = match mid {
+            Some(mid) => self.receive.iter().find(|r| r.mid.as_bytes() == mid)?,
+            None => self.receive.iter().find(|r| r.ssrc == Some(header.ssrc))?,
+        };
+        if receive.kind != codec.kind() || self.streams.len() >= MAX_STREAMS {
+            return None;
+        }
+        let mut unwrap = Unwrap::default();
+        let index = unwrap.index(header.sequence);
+        let mut losses = Losses::default();
+        losses.arrived(index);
+        let reception = Reception::new(index, header.timestamp, now, tables::clock_rate(codec));
+        let (publication, kind) = (receive.publication, receive.kind);
+        self.streams.insert(header.ssrc, Stream { publication, kind, unwrap, losses, reception, clock: None });
+        Some(Found { publication, index, first: true })
+    }
+
+    /// A sender report; the publication that it is about.
+    pub(crate) fn reported(&mut self, ssrc: u32, clock: Clock) -> Option<PublicationId> {
+        let stream = self.streams.get_mut(&ssrc)?;
+        stream.clock = Some(clock);
+        Some(stream.publication)
+    }
+
+    /// Appends requests for what is missing. `broken` gets the publications in which something was given up.
+    pub(crate) fn write_nacks(&mut self, now: Instant, out: &mut Vec<u8>, broken: &mut Vec<PublicationId>) {
+        let mut lost = Vec::new();
+        // Opus conceals what is lost; asking for it would come too late.
+        for (ssrc, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.kind == Kind::Video) {
+            stream.losses.due(now, &mut lost);
+            if !lost.is_empty() {
+                rtcp::write_nack(out, *ssrc, &lost);
+                lost.clear();
+            }
+            if stream.losses.take_broken() {
+                broken.push(stream.publication);
+            }
+        }
+    }
+
+    /// Appends when packets have arrived.
+    pub(crate) fn write_twcc(&mut self, out: &mut Vec<u8>) {
+        let mut information = Vec::new();
+        let any = self.streams.keys().next().copied();
+        if let Some(ssrc) = any.filter(|_| self.twcc.feedback(&mut information)) {
+            rtcp::write_twcc(out, ssrc, &information);
+        }
+    }
+
+    /// Appends how each stream is received.
+    pub(crate) fn write_report(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let received: Vec<Received> = self
+            .streams
+            .iter_mut()
+            .map(|(ssrc, stream)| {
+                let (last_report, delay) = stream.clock.map_or((0, 0), |clock| {
+                    let delay = now.saturating_duration_since(clock.at).as_secs_f64() * 65_536.0;
+                    ((clock.ntp >> 16) as u32, delay as u32)
+                });
+                Received { ssrc: *ssrc, block: stream.reception.report(), last_report, delay }
+            })
+            .collect();
+        if !received.is_empty() {
+            rtcp::write_receiver_report(out, &received);
+        }
+    }
+}
