@@ -11,6 +11,7 @@ use crate::room::ids::RoomName;
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/web/dist"]
+#[exclude = "*.map"]
 struct Dist;
 
 /// Names under `/assets` carry a hash of their content.
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| file("index.html", REVALIDATE, &headers)))
         .route("/client.js", get(async |headers: HeaderMap| file("client.js", REVALIDATE, &headers)))
+        .route("/favicon.svg", get(async |headers: HeaderMap| file("favicon.svg", REVALIDATE, &headers)))
         .route("/r/{room}", get(async |path, headers: HeaderMap| page("call.html", path, &headers)))
         .route("/watch/{room}", get(async |path, headers: HeaderMap| page("watch.html", path, &headers)))
         .route("/r/", get(async || Redirect::to("/")))

@@ -319,22 +319,16 @@ impl Room {
         }
     }
 
-    /// Somebody came or went: pairs that went another way than the room, and what the room gave up, may be tried again.
-    /// That is a new epoch, as a report about the try before must not pass for one about this.
+    /// Somebody came or went: what had failed those who were here may be tried again.
     fn members_changed(&mut self) {
         self.target.members_changed();
-        if self.clear_detours() {
-            self.target.next_epoch();
-        }
+        self.end_detours();
     }
 
-    pub(super) fn clear_detours(&mut self) -> bool {
-        let mut any = false;
+    pub(super) fn end_detours(&mut self) {
         for way in self.ways.values_mut() {
-            any |= way.aim == Aim::Detour;
             way.aim = Aim::Target;
         }
-        any
     }
 
     fn welcome(&self, id: ParticipantId, out: &mut Vec<Output>) {

@@ -53,13 +53,21 @@ pub(super) enum Demotion {
 pub(super) struct Target {
     pub(super) carrier: Carrier,
     pub(super) epoch: Epoch,
+    /// The epoch that began when `carrier` became the target.
+    pub(super) turned: Epoch,
     pub(super) phase: Phase,
     pub(super) demotion: Demotion,
 }
 
 impl Target {
     pub(super) fn new() -> Self {
-        Self { carrier: Carrier::Mesh, epoch: Epoch::default(), phase: Phase::Settled, demotion: Demotion::Unwanted }
+        Self {
+            carrier: Carrier::Mesh,
+            epoch: Epoch::default(),
+            turned: Epoch::default(),
+            phase: Phase::Settled,
+            demotion: Demotion::Unwanted,
+        }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -80,6 +88,7 @@ impl Target {
         self.carrier = self.carrier.other();
         self.phase = Phase::Switching { since: now, from };
         self.next_epoch();
+        self.turned = self.epoch;
     }
 
     pub(super) fn next_epoch(&mut self) {

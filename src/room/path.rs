@@ -118,9 +118,9 @@ impl Path {
     }
 
     /// Sends the pair to the order's carrier. True when the receiver has to be told: it is not there, and was not sent
-    /// there in the same epoch.
-    pub(super) fn send(&mut self, order: Order) -> bool {
-        let was_sent = |old: Order| old.to == order.to && old.epoch == order.epoch;
+    /// there since epoch `turned`.
+    pub(super) fn send(&mut self, order: Order, turned: Epoch) -> bool {
+        let was_sent = |old: Order| old.to == order.to && old.epoch >= turned;
         *self = match *self {
             Path::Arriving { order: old } | Path::Moving { order: old } if was_sent(old) => return false,
             Path::Settled { on } if on == order.to => return false,

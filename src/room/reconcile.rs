@@ -67,7 +67,7 @@ impl Room {
             Carrier::Sfu => self.may_return_to_mesh(now),
         };
         if turns {
-            self.clear_detours();
+            self.end_detours();
             self.target.turn(now);
         }
     }
@@ -121,35 +121,48 @@ impl Room {
         sends && self.participants.get(&pair.receiver).is_some_and(|receiver| receiver.down.is_connected())
     }
 
-    /// Takes from each pair the carriers that are gone and sends it where it aims, as soon as that can be tried.
-    fn direct(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+    /// Takes from each pair the carriers that are dead. That begins a new epoch: what a receiver has said about a carrier
+    /// that died must not pass for what it will say about the next one.
+    fn bury_the_dead(&mut self, now: Instant, orders: &mut BTreeSet<Pair>) {
+        let mut lost = false;
         let pairs: Vec<Pair> = self.ways.keys().copied().collect();
         for pair in pairs {
             let is_proven = self.is_proven(pair);
             let is_linked = self.links.contains_key(&pair.couple());
-            let (target, epoch) = (self.target.carrier, self.target.epoch);
             let Some(way) = self.ways.get_mut(&pair) else { continue };
-            let mut changed = false;
-            if !is_linked && way.path.uses(Carrier::Mesh) {
-                changed |= way.path.lose(Carrier::Mesh, now);
+            let before = way.path;
+            if !is_linked && way.path.lose(Carrier::Mesh, now) {
+                orders.insert(pair);
             }
             // Who is settled on the SFU stays: its transports are being opened again, and nothing better is known.
-            if !is_proven && way.path.uses(Carrier::Sfu) && way.path != (Path::Settled { on: Carrier::Sfu }) {
-                changed |= way.path.lose(Carrier::Sfu, now);
+            if !is_proven && way.path != (Path::Settled { on: Carrier::Sfu }) && way.path.lose(Carrier::Sfu, now) {
+                orders.insert(pair);
             }
+            lost |= way.path != before;
+        }
+        if lost {
+            self.target.next_epoch();
+        }
+    }
+
+    /// Sends each pair where it aims, as soon as that can be tried.
+    fn direct(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        self.bury_the_dead(now, orders);
+        let pairs: Vec<Pair> = self.ways.keys().copied().collect();
+        let (target, epoch) = (self.target.carrier, self.target.epoch);
+        for pair in pairs {
+            let is_proven = self.is_proven(pair);
+            let Some(way) = self.ways.get_mut(&pair) else { continue };
             let to = way.aims_for(target);
             let can_be_tried = match to {
                 Carrier::Mesh => true,
                 Carrier::Sfu => is_proven,
             };
-            if can_be_tried {
-                changed |= way.path.send(Order { to, epoch, since: now, progress: Progress::InTime });
-            }
-            let needs_link = way.path.uses(Carrier::Mesh);
-            if changed {
+            let order = Order { to, epoch, since: now, progress: Progress::InTime };
+            if can_be_tried && way.path.send(order, self.target.turned) {
                 orders.insert(pair);
             }
-            if needs_link && !is_linked {
+            if way.path.uses(Carrier::Mesh) && !self.links.contains_key(&pair.couple()) {
                 self.open_link(pair.couple(), out);
             }
         }

@@ -1,4 +1,4 @@
-import type { LocalTrack } from './local-track.js'
+import { kindOf, type LocalTrack } from './local-track.js'
 import { mediaOf, type Media } from './media.js'
 import type { Platform } from './platform.js'
 import type { ClientMessage, Direction, Slot } from './wire.js'
@@ -111,7 +111,10 @@ export class Up extends Transport {
   activate(active: boolean): void {
     if (this.#active === active) return
     this.#active = active
-    this.queue(() => this.#switch())
+    this.queue(async () => {
+      await this.#switch()
+      await this.#fill()
+    })
   }
 
   protected async place(slots: Slot[]): Promise<void> {
@@ -125,22 +128,25 @@ export class Up extends Transport {
     await this.#fill()
   }
 
+  /** Sound is held back by sending none: browsers heed `active` of an audio encoding only after it has sent. */
   async #fill(): Promise<void> {
     const transceivers = this.transceivers()
     for (const { mid, source } of this.#slots) {
       const sender = transceivers.get(mid)?.sender
-      const track = this.#tracks.find((track) => track.source === source)
-      if (!sender || sender.track === (track?.sent ?? null)) continue
-      if (track) sender.setStreams?.(track.stream)
-      await sender.replaceTrack(track?.sent ?? null)
+      const local = this.#tracks.find((track) => track.source === source)
+      const track = local && (this.#active || local.kind === 'video') ? local.sent : null
+      if (!sender || sender.track === track) continue
+      if (local) sender.setStreams?.(local.stream)
+      await sender.replaceTrack(track)
     }
   }
 
+  /** A picture is held back by inactive encodings: with them active again its first frame is there at once. */
   async #switch(): Promise<void> {
     const transceivers = this.transceivers()
-    for (const { mid } of this.#slots) {
+    for (const { mid, source } of this.#slots) {
       const sender = transceivers.get(mid)?.sender
-      if (!sender) continue
+      if (!sender || !source || kindOf(source) === 'audio') continue
       const parameters = sender.getParameters()
       if (parameters.encodings.every((encoding) => encoding.active === this.#active)) continue
       for (const encoding of parameters.encodings) encoding.active = this.#active

@@ -153,9 +153,9 @@ describe('the up transport', () => {
   }
 
   it('answers every slot as sending, and holds still until told to send', async () => {
-    const track = camera()
-    const you = mine({ id: 't1', source: 'camera' })
-    const { platform } = await joined(welcome({ you }), streamOf(track))
+    const [picture, sound] = [camera(), microphone()]
+    const you = mine({ id: 't1', source: 'camera' }, { id: 't2', source: 'microphone' })
+    const { platform } = await joined(welcome({ you }), streamOf(picture, sound))
     platform.socket.say(offer)
     await settle()
     const [answer] = platform.socket.of('answer')
@@ -165,12 +165,15 @@ describe('the up transport', () => {
       { direction: 'sendonly' },
     ])
     const senders = platform.peers[0]?.getSenders() ?? []
-    expect(senders.map((sender) => sender.track)).toEqual([null, track])
-    const active = () => senders.map(({ encodings }) => encodings[0]?.active)
-    expect(active()).toEqual([false, false])
+    const sent = () => senders.map(({ track, encodings }) => encodings[0]?.active && track)
+    expect(sent()).toEqual([null, false])
+    expect(senders[1]?.track).toBe(picture)
     platform.socket.say({ type: 'send-up', active: true })
     await settle()
-    expect(active()).toEqual([true, true])
+    expect(sent()).toEqual([sound, picture])
+    platform.socket.say({ type: 'send-up', active: false })
+    await settle()
+    expect(sent()).toEqual([null, false])
   })
 
   it('a track that comes later takes its slot with no new answer', async () => {

@@ -1,0 +1,90 @@
+//! Who may know whom: the table of ARCHITECTURE.md, held against the sources.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// (place, the crate's own modules that it may name)
+const MAY_KNOW: [(&str, &[&str]); 9] = [
+    ("src/room", &["room"]),
+    ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
+    ("src/sfu", &["sfu", "room", "config"]),
+    ("src/legs", &["legs", "sfu", "config"]),
+    ("src/signal/message.rs", &["signal", "room"]),
+    ("src/signal/convert.rs", &["signal", "room"]),
+    ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
+    ("src/config", &["config", "room"]),
+    ("src/host", &["host", "signal", "sfu", "legs", "room", "config", "http::hls"]),
+];
+
+/// Crates besides `std` that a place may name.
+const ROOM_CRATES: &[&str] = &["std", "thiserror", "crate", "super", "self"];
+
+fn sources(place: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+    if root.is_file() {
+        return vec![root];
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&root).unwrap_or_else(|error| panic!("{place}: {error}")) {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            let below = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below the root").to_owned();
+            found.extend(sources(below.to_str().expect("text")));
+        } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Everything that follows `crate::` in a file, up to a brace or the end of the path; lists in braces are opened one deep.
+fn named(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for after in line.split("crate::").skip(1) {
+            let end = after.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(after.len());
+            let path = after[..end].trim_end_matches(':');
+            match after[end..].strip_prefix('{') {
+                Some(list) => {
+                    for part in list.split(['}', ',']).map(str::trim).filter(|part| !part.is_empty() && *part != ";") {
+                        names.insert(format!("{path}::{part}").trim_start_matches(':').to_owned());
+                    }
+                }
+                None => {
+                    names.insert(path.to_owned());
+                }
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn nobody_knows_whom_they_should_not() {
+    let mut read = 0;
+    for (place, allowed) in MAY_KNOW {
+        for file in sources(place) {
+            let text = std::fs::read_to_string(&file).expect("readable");
+            read += 1;
+            for name in named(&text) {
+                let may = allowed.iter().any(|a| name == *a || name.starts_with(&format!("{a}::")));
+                assert!(may, "{} names crate::{name}, which {place} may not know", file.display());
+            }
+        }
+    }
+    assert!(read > 30, "only {read} files were found");
+}
+
+#[test]
+fn the_room_knows_std_and_thiserror_only_and_no_clock() {
+    for file in sources("src/room") {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with("use ")) {
+            let first = line.trim_start_matches("use ").split("::").next().expect("a name");
+            let local = first.chars().next().is_some_and(char::is_lowercase)
+                && Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/room/{first}.rs")).exists();
+            assert!(ROOM_CRATES.contains(&first) || local, "{}: {line}", file.display());
+        }
+        assert!(!text.contains("Instant::now") && !text.contains("SystemTime"), "{}", file.display());
+    }
+}
