@@ -23,7 +23,13 @@ async function callInNamespace(t, set = {}) {
 async function refused(call, newcomer, people) {
   const before = await Promise.all(people.map(person => person.lab('connections')))
   const since = Date.now()
-  await assert.rejects(newcomer.join(), /sfu-unreachable/)
+  await newcomer.join()
+  const error = await until('the newcomer to be refused', async () =>
+    (await newcomer.events()).find(({ code }) => code === 'sfu-unreachable'),
+  )
+  assert.ok(error.fatal)
+  assert.match(error.message, /firewall/, 'it says what to do')
+  assert.equal((await newcomer.events()).at(-1).name, 'closed')
   await sleep(2000)
   for (const [index, person] of people.entries()) {
     assert.equal(await person.mode(), 'mesh')
@@ -60,7 +66,7 @@ describe('the media port cannot be reached', () => {
     const newcomer = await call.participant()
     await refused(call, newcomer, people)
     unblock()
-    await until('the newcomer to come in', () => newcomer.join().then(() => true, () => false))
+    await newcomer.join()
     await call.everybodySees([...people, newcomer])
   })
 })
