@@ -72,10 +72,8 @@ describe('the media port cannot be reached', () => {
 })
 
 describe('the media port dies while the call runs through it', () => {
-  const dying = { 'sfu.consent_ms': 5000 }
-
   test('a room that is small enough goes back to mesh', async t => {
-    const { call, block } = await callInNamespace(t, { ...dying, 'room.demote_after_ms': 600_000 })
+    const { call, block } = await callInNamespace(t, { 'sfu.consent_ms': 5000, 'room.demote_after_ms': 600_000 })
     const people = await call.people(3)
     await call.everybodySees(people)
     const left = people.pop()
@@ -87,7 +85,7 @@ describe('the media port dies while the call runs through it', () => {
   })
 
   test('a larger room is told, and goes on when it is back', async t => {
-    const { call, block, unblock } = await callInNamespace(t, dying)
+    const { call, block, unblock } = await callInNamespace(t)
     const people = await call.people(3)
     await call.everybodySees(people)
     block()
