@@ -7,7 +7,7 @@ const suites = {
   rust: { run: ['cargo', 'test', '--no-fail-fast'], count: cargo },
   web: { run: ['npm', '--prefix', 'web', 'test', '--silent'], count: vitest },
   fuzz: { run: ['fuzz/run.sh', '3'], count: fuzz },
-  browser: { run: ['npm', '--prefix', 'tests/browser', 'test', '--silent'], count: nodeTest },
+  browser: { before: ['cargo', 'build'], run: ['npm', '--prefix', 'tests/browser', 'test', '--silent'], count: nodeTest },
 }
 
 // Each takes the output of a runner and gives [passed, failed].
@@ -51,6 +51,7 @@ for (const name of wanted) {
   }
   console.log(`\n== ${name}: ${suite.run.join(' ')}`)
   const begun = Date.now()
+  if (suite.before) await run(suite.before)
   const { code, text } = await run(suite.run)
   let [passed, failed] = suite.count(text)
   if ((code !== 0 && failed === 0) || passed + failed === 0) failed += 1

@@ -23,7 +23,13 @@ async function callInNamespace(t, set = {}) {
 async function refused(call, newcomer, people) {
   const before = await Promise.all(people.map(person => person.lab('connections')))
   const since = Date.now()
-  await assert.rejects(newcomer.join(), /sfu-unreachable/)
+  await newcomer.join()
+  const error = await until('the newcomer to be refused', async () =>
+    (await newcomer.events()).find(({ code }) => code === 'sfu-unreachable'),
+  )
+  assert.ok(error.fatal)
+  assert.match(error.message, /firewall/, 'it says what to do')
+  assert.equal((await newcomer.events()).at(-1).name, 'closed')
   await sleep(2000)
   for (const [index, person] of people.entries()) {
     assert.equal(await person.mode(), 'mesh')
@@ -60,16 +66,14 @@ describe('the media port cannot be reached', () => {
     const newcomer = await call.participant()
     await refused(call, newcomer, people)
     unblock()
-    await until('the newcomer to come in', () => newcomer.join().then(() => true, () => false))
+    await newcomer.join()
     await call.everybodySees([...people, newcomer])
   })
 })
 
 describe('the media port dies while the call runs through it', () => {
-  const dying = { 'sfu.consent_ms': 5000 }
-
   test('a room that is small enough goes back to mesh', async t => {
-    const { call, block } = await callInNamespace(t, { ...dying, 'room.demote_after_ms': 600_000 })
+    const { call, block } = await callInNamespace(t, { 'sfu.consent_ms': 5000, 'room.demote_after_ms': 600_000 })
     const people = await call.people(3)
     await call.everybodySees(people)
     const left = people.pop()
@@ -81,7 +85,7 @@ describe('the media port dies while the call runs through it', () => {
   })
 
   test('a larger room is told, and goes on when it is back', async t => {
-    const { call, block, unblock } = await callInNamespace(t, dying)
+    const { call, block, unblock } = await callInNamespace(t)
     const people = await call.people(3)
     await call.everybodySees(people)
     block()

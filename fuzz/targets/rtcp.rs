@@ -1,0 +1,12 @@
+//! An opened compound RTCP packet.
+#![no_main]
+
+use crescendo::sfu::rtcp::{self, Report};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|compound: &[u8]| {
+    rtcp::read(compound, |report| match report {
+        Report::Nack { sequences, .. } => assert!(sequences.len() <= compound.len() * 17 / 4),
+        Report::Sender { .. } | Report::KeyFrame { .. } => {}
+    });
+});
