@@ -20,6 +20,8 @@
 //! `ROOM_SEED=n` runs one room. Seeds that once failed are kept in `tests/data/room-seeds.txt` and run first.
 
 mod client;
+mod nature;
+mod rules;
 mod world;
 
 use std::collections::BTreeSet;
