@@ -310,7 +310,8 @@ impl World {
         assert_ne!(*transport, Transport::Closed, "what is closed was open");
         *transport = Transport::Closed;
         match direction {
-            Direction::Up => client.told_to_send = false,
+            // What was sent over it ends with it, even where the client cannot hear of that.
+            Direction::Up => (client.told_to_send, client.sends) = (false, false),
             Direction::Down => self.subscribed.retain(|(receiver, _)| *receiver != id),
         }
     }
