@@ -38,7 +38,7 @@ use client::{Reach, Transport};
 use world::{Net, World};
 
 /// Rooms of a run, each with a seed of its own.
-const ROOMS: u64 = 600;
+const ROOMS: u64 = 2_000;
 /// Steps of a room's life.
 const STEPS: usize = 500;
 /// Fewest inputs that a run has to hand to rooms.
