@@ -7,7 +7,7 @@ use super::Direction;
 
 /// Why a datagram went no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Drop {
+pub(crate) enum Dropped {
     /// Neither STUN, DTLS, RTP nor RTCP (RFC 7983).
     Unknown,
     /// STUN that is no Binding request with a known user name, or not authentic.
@@ -24,7 +24,7 @@ pub(crate) enum Drop {
     Stale,
 }
 
-impl Drop {
+impl Dropped {
     const ALL: [Self; 7] =
         [Self::Unknown, Self::Stun, Self::Stranger, Self::Early, Self::Srtp, Self::Unroutable, Self::Stale];
 
@@ -43,7 +43,7 @@ impl Drop {
 
 #[derive(Debug)]
 pub(crate) struct Meters {
-    dropped: [Counter; Drop::ALL.len()],
+    dropped: [Counter; Dropped::ALL.len()],
     packets: Counter,
     bytes: Counter,
     up: Gauge,
@@ -53,7 +53,7 @@ pub(crate) struct Meters {
 impl Meters {
     pub(crate) fn new() -> Self {
         Self {
-            dropped: Drop::ALL
+            dropped: Dropped::ALL
                 .map(|reason| metrics::counter!("crescendo_dropped_datagrams_total", "reason" => reason.name())),
             packets: metrics::counter!("crescendo_forwarded_packets_total"),
             bytes: metrics::counter!("crescendo_forwarded_bytes_total"),
@@ -62,7 +62,7 @@ impl Meters {
         }
     }
 
-    pub(crate) fn dropped(&self, reason: Drop) {
+    pub(crate) fn dropped(&self, reason: Dropped) {
         self.dropped[reason as usize].increment(1);
     }
 

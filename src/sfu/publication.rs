@@ -110,7 +110,7 @@ impl Publication {
     pub(crate) fn set_source(&mut self, source: Origin) {
         self.source = Some(source);
         if let Some(media) = &mut self.media {
-            media.base = (media.highest >> 16) + 1 << 16;
+            media.base = ((media.highest >> 16) + 1) << 16;
             media.report = None;
         }
         for subscription in &mut self.subscriptions {

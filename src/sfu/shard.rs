@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::forward::header::Header;
-use super::meters::{Drop, Meters};
+use super::meters::{Dropped, Meters};
 use super::out::{Out, Route};
 use super::publication::{Clock, Incoming, Origin, Publication};
 use super::rtcp::{self, Report};
@@ -93,14 +93,18 @@ impl Shard {
     pub(crate) fn run(mut self, mut control: Control) {
         let mut batch = Batch::default();
         let mut next_tick = Instant::now() + TICK;
+        let mut more = false;
         while !control.stop.load(Ordering::Acquire) {
-            let timeout =
-                if self.transports.is_empty() { IDLE } else { next_tick.saturating_duration_since(Instant::now()) };
+            let timeout = match (more, self.transports.is_empty()) {
+                (true, _) => Duration::ZERO,
+                (false, true) => IDLE,
+                (false, false) => next_tick.saturating_duration_since(Instant::now()),
+            };
             if let Err(error) = self.socket.wait(&control.waker, timeout) {
                 tracing::error!(%error, "the media thread cannot wait");
                 break;
             }
-            self.commands(&mut control);
+            more = self.commands(&mut control);
             self.packets(&mut batch);
             let now = Instant::now();
             if now >= next_tick {
@@ -114,16 +118,21 @@ impl Shard {
         self.out.flush(&self.socket);
     }
 
-    fn commands(&mut self, control: &mut Control) {
+    /// True when there may be more.
+    fn commands(&mut self, control: &mut Control) -> bool {
         // Emptied first: what is sent after this wakes the thread again.
         while matches!(control.waker.read(&mut [0; 64]), Ok(1..)) {}
         for _ in 0..COMMANDS {
             match control.commands.try_recv() {
                 Ok(command) => self.command(command, Instant::now()),
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => return control.stop.store(true, Ordering::Release),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => {
+                    control.stop.store(true, Ordering::Release);
+                    return false;
+                }
             }
         }
+        true
     }
 
     fn packets(&mut self, batch: &mut Batch) {
@@ -220,9 +229,9 @@ impl Shard {
             return self.stun(route, datagram, now);
         }
         if !matches!(first, 20..=63 | 128..=191) {
-            return self.meters.dropped(Drop::Unknown);
+            return self.meters.dropped(Dropped::Unknown);
         }
-        let Some(&id) = self.by_address.get(&route.to) else { return self.meters.dropped(Drop::Stranger) };
+        let Some(&id) = self.by_address.get(&route.to) else { return self.meters.dropped(Dropped::Stranger) };
         match (first, datagram.get(1)) {
             (20..=63, _) => self.dtls(id, datagram, now),
             // RFC 5761 section 4: RTCP packet types 192 to 223 are no RTP payload types with marker.
@@ -238,9 +247,11 @@ impl Shard {
             let check = request.check(&transport.local, route.to, self.identity.provider.crypto())?;
             Some((transport, check))
         });
-        let Some((transport, check)) = known else { return self.meters.dropped(Drop::Stun) };
+        let Some((transport, check)) = known else { return self.meters.dropped(Dropped::Stun) };
         self.out.push(route, &check.response);
-        if let Some(forgotten) = transport.checked(route, check.nominated, now) {
+        if let Some(forgotten) = transport.checked(route, check.nominated, now)
+            && self.by_address.get(&forgotten) == Some(&transport.id)
+        {
             self.by_address.remove(&forgotten);
         }
         // With every check, so that an address belongs to who was heard from it last.
@@ -274,20 +285,22 @@ impl Shard {
 
     fn rtp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
         let (Some(transport), Some(up)) = (self.transports.get_mut(&id), self.ups.get_mut(&id)) else {
-            return self.meters.dropped(Drop::Unroutable);
+            return self.meters.dropped(Dropped::Unroutable);
         };
-        let Some((media, _)) = transport.media() else { return self.meters.dropped(Drop::Early) };
-        let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Drop::Srtp) };
+        let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
+        let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
         let packet = &mut datagram[..length];
         let Some((header, codec)) =
             Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
         else {
-            return self.meters.dropped(Drop::Unroutable);
+            return self.meters.dropped(Dropped::Unroutable);
         };
         // Padding ends here; nobody behind this line has to know of it.
         packet[0] &= !0x20;
         let packet = &packet[..header.payload.end];
-        let Some(found) = up.found(packet, &header, codec, now) else { return self.meters.dropped(Drop::Unroutable) };
+        let Some(found) = up.found(packet, &header, codec, now) else {
+            return self.meters.dropped(Dropped::Unroutable);
+        };
 
         let origin = Origin { transport: id, ssrc: header.ssrc };
         let publication =
@@ -295,7 +308,7 @@ impl Shard {
         if found.first {
             publication.set_source(origin);
         } else if publication.source() != Some(origin) {
-            return self.meters.dropped(Drop::Stale);
+            return self.meters.dropped(Dropped::Stale);
         }
         let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
         let history = self.settings.history_packets;
@@ -309,8 +322,8 @@ impl Shard {
 
     fn rtcp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some((media, _)) = transport.media() else { return self.meters.dropped(Drop::Early) };
-        let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Drop::Srtp) };
+        let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
+        let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
         let mut budget = MAX_RESENT;
         rtcp::read(&datagram[..length], |report| match report {
             Report::Sender { ssrc, ntp, rtp } => {

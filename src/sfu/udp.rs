@@ -62,7 +62,8 @@ impl Socket {
     pub(crate) fn wait(&self, waker: &impl AsRawFd, timeout: Duration) -> io::Result<()> {
         let readable = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut fds = [readable(self.io.as_raw_fd()), readable(waker.as_raw_fd())];
-        let timeout_ms = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
+        // Rounded up: waking too early would be waking for nothing, again and again.
+        let timeout_ms = libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
         // SAFETY: `fds` is an array of as many pollfd as is said, and both descriptors are open as long as `self` and `waker`.
         let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
         match ready {
@@ -106,7 +107,8 @@ impl std::fmt::Debug for Batch {
     }
 }
 
-/// Addresses of the interfaces that are up, in the kernel's order: no link-local ones; loopback last, for what runs on this machine.
+/// Addresses of the interfaces that are up, in the kernel's order: no link-local ones, and loopback only if there is nothing
+/// else, for it means another machine to everybody else.
 pub(crate) fn machine_addresses() -> io::Result<Vec<IpAddr>> {
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: getifaddrs fills `list` or fails.
@@ -128,7 +130,9 @@ pub(crate) fn machine_addresses() -> io::Result<Vec<IpAddr>> {
         IpAddr::V4(ip) => !ip.is_link_local(),
         IpAddr::V6(ip) => !ip.is_unicast_link_local(),
     });
-    found.sort_by_key(IpAddr::is_loopback);
+    if found.iter().any(|ip| !ip.is_loopback()) {
+        found.retain(|ip| !ip.is_loopback());
+    }
     Ok(found)
 }
 

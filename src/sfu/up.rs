@@ -13,7 +13,8 @@ use super::rtcp::{self, Received};
 use super::sdp::tables;
 use super::{Codec, Kind, PublicationId, Receive};
 
-/// Streams that a far end may send at once. It has four tracks; a track that is replaced may bring a new SSRC.
+/// Streams that are known at once; beyond, the one that was silent longest is forgotten. A far end has four tracks, and one
+/// that is replaced may bring a new SSRC.
 const MAX_STREAMS: usize = 32;
 
 #[derive(Debug)]
@@ -31,6 +32,7 @@ struct Stream {
     losses: Losses,
     reception: Reception,
     clock: Option<Clock>,
+    heard: Instant,
 }
 
 /// A packet that belongs to a publication.
@@ -70,6 +72,7 @@ impl Up {
                 return None;
             }
             let index = stream.unwrap.index(header.sequence);
+            stream.heard = now;
             stream.losses.arrived(index);
             stream.reception.arrived(index, header.timestamp, now);
             return Some(Found { publication: stream.publication, index, first: false });
@@ -79,16 +82,21 @@ impl Up {
             Some(mid) => self.receive.iter().find(|r| r.mid.as_bytes() == mid)?,
             None => self.receive.iter().find(|r| r.ssrc == Some(header.ssrc))?,
         };
-        if receive.kind != codec.kind() || self.streams.len() >= MAX_STREAMS {
+        if receive.kind != codec.kind() {
             return None;
+        }
+        let (publication, kind) = (receive.publication, receive.kind);
+        if self.streams.len() == MAX_STREAMS {
+            let silent = self.streams.iter().min_by_key(|(_, stream)| stream.heard).map(|(ssrc, _)| *ssrc);
+            silent.and_then(|ssrc| self.streams.remove(&ssrc));
         }
         let mut unwrap = Unwrap::default();
         let index = unwrap.index(header.sequence);
         let mut losses = Losses::default();
         losses.arrived(index);
         let reception = Reception::new(index, header.timestamp, now, tables::clock_rate(codec));
-        let (publication, kind) = (receive.publication, receive.kind);
-        self.streams.insert(header.ssrc, Stream { publication, kind, unwrap, losses, reception, clock: None });
+        let stream = Stream { publication, kind, unwrap, losses, reception, clock: None, heard: now };
+        self.streams.insert(header.ssrc, stream);
         Some(Found { publication, index, first: true })
     }
 

@@ -189,7 +189,7 @@ impl Down {
     }
 
     /// Takes the answer to the outstanding offer: where the client is, and what can be forwarded from now on. A publication
-    /// whose m-line the client rejected loses it.
+    /// whose m-line the client rejected loses it. After an error the transport is of no more use.
     pub fn answer(&mut self, sdp: &str) -> Result<(Remote, Vec<Send>), SdpError> {
         let Negotiation::Outstanding { slots: offered } = self.negotiation else { return Err(SdpError::Unasked) };
         let answer = answer::parse(sdp)?;

@@ -1,5 +1,7 @@
 //! The media plane through real UDP sockets, with an independent client.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap in a test says where")]
+
 mod client;
 
 use std::time::Duration;
