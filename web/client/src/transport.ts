@@ -1,5 +1,5 @@
-import { kindOf, type LocalTrack } from './local-track.js'
-import { mediaOf, type Media } from './media.js'
+import type { LocalTrack } from './local-track.js'
+import { count, mediaOf, report, type Media } from './media.js'
 import type { Cancel, Platform } from './platform.js'
 import type { ClientMessage, Direction, Slot } from './wire.js'
 
@@ -9,6 +9,10 @@ const KEEP_MS = 1000
 /** Without contact for this long, ms, a transport is taken for dead; browsers take half a minute to call it failed. The
  * server is one hop away and offers another at once. Lower: a dead one is noticed sooner; higher: outages heal by themselves. */
 const LOST_MS = 3000
+
+/** Sound that was told to stop and has sent this many packets more after so many ms does not heed it. It is 15 at 20 ms. */
+const HUSH_MS = 300
+const HUSH_PACKETS = 5
 
 export interface TransportHost {
   readonly platform: Platform
@@ -107,6 +111,9 @@ export class Up extends Transport {
   #slots: Slot[] = []
   #tracks: LocalTrack[]
   #active = false
+  #hasSent = false
+  /** The browser stops sound when its encoding is made inactive. */
+  #heeds = true
 
   constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>) {
     super(host, 'up', generation)
@@ -122,9 +129,11 @@ export class Up extends Transport {
   activate(active: boolean): void {
     if (this.#active === active) return
     this.#active = active
+    this.#hasSent ||= active
     this.queue(async () => {
       await this.#switch()
       await this.#fill()
+      if (!active) await this.#hush()
     })
   }
 
@@ -139,30 +148,56 @@ export class Up extends Transport {
     await this.#fill()
   }
 
-  /** Sound is held back by sending none: browsers heed `active` of an audio encoding only after it has sent. */
+  /**
+   * Sound that was never sent is held back by sending none: Chromium heeds `active` only after its first packet, and
+   * Firefox never.
+   */
   async #fill(): Promise<void> {
     const transceivers = this.transceivers()
     for (const { mid, source } of this.#slots) {
       const sender = transceivers.get(mid)?.sender
       const local = this.#tracks.find((track) => track.source === source)
-      const track = local && (this.#active || local.kind === 'video') ? local.sent : null
+      const ready = local?.kind === 'video' || this.#active || (this.#hasSent && this.#heeds)
+      const track = local && ready ? local.sent : null
       if (!sender || sender.track === track) continue
       if (local) sender.setStreams?.(local.stream)
       await sender.replaceTrack(track)
     }
   }
 
-  /** A picture is held back by inactive encodings: with them active again its first frame is there at once. */
+  /**
+   * Inactive encodings keep everything ready: a picture's first frame is there at once, and the clock of sound goes on,
+   * where a track that was taken off and put back would have its packets pass for late ones.
+   */
   async #switch(): Promise<void> {
     const transceivers = this.transceivers()
-    for (const { mid, source } of this.#slots) {
+    for (const { mid } of this.#slots) {
       const sender = transceivers.get(mid)?.sender
-      if (!sender || !source || kindOf(source) === 'audio') continue
+      if (!sender) continue
       const parameters = sender.getParameters()
       if (parameters.encodings.every((encoding) => encoding.active === this.#active)) continue
       for (const encoding of parameters.encodings) encoding.active = this.#active
       await sender.setParameters(parameters)
     }
+  }
+
+  /** Takes sound off where it goes on in spite of its inactive encoding. */
+  async #hush(): Promise<void> {
+    const before = await this.#packets()
+    this.host.platform.after(HUSH_MS, () =>
+      this.queue(async () => {
+        if (this.closed || this.#active || (await this.#packets()) - before < HUSH_PACKETS) return
+        this.#heeds = false
+        await this.#fill()
+      }),
+    )
+  }
+
+  /** Packets of sound sent so far. */
+  async #packets(): Promise<number> {
+    const sounds = this.pc.getSenders().filter(({ track }) => track?.kind === 'audio')
+    const reports = await Promise.all(sounds.map((sender) => report(sender, 'outbound-rtp')))
+    return reports.reduce((sum, entry) => sum + count(entry, 'packetsSent'), 0)
   }
 }
 
