@@ -33,9 +33,9 @@ impl Timing {
     }
 }
 
-/// Parts are listed in this many segments at the end, as in RFC 8216bis section 4.4.4.9 (three target durations). Older ones
-/// are loaded whole.
-const SEGMENTS_WITH_PARTS: usize = 3;
+/// Parts are listed in this many segments at the end, the one that is open or about to be among them (RFC 8216bis section
+/// 4.4.4.9 has three target durations). Older ones are loaded whole.
+const SEGMENTS_WITH_PARTS: u64 = 3;
 
 /// The playlist of one rendition; `other` is the one that EXT-X-RENDITION-REPORT tells of.
 pub(crate) fn media(window: &Window, other: Option<&Window>, timing: &Timing) -> String {
@@ -50,16 +50,15 @@ pub(crate) fn media(window: &Window, other: Option<&Window>, timing: &Timing) ->
     line(&mut text, format_args!("#EXT-X-MEDIA-SEQUENCE:{first}"));
     line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", window.init_name()));
 
-    let listed: Vec<(u64, &Segment)> = window.listed().collect();
-    let with_parts = listed.len().saturating_sub(SEGMENTS_WITH_PARTS);
-    for (index, (number, segment)) in listed.iter().enumerate() {
+    let after = window.next().0;
+    for (number, segment) in window.listed() {
         line(&mut text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", date_time(timing.started + segment.start)));
-        if index >= with_parts && !window.ended {
-            parts(&mut text, window, *number, segment);
+        if number + SEGMENTS_WITH_PARTS > after && !window.ended {
+            parts(&mut text, window, number, segment);
         }
         if let Some(whole) = &segment.whole {
             line(&mut text, format_args!("#EXTINF:{:.5},", whole.duration.as_secs_f64()));
-            line(&mut text, format_args!("{}", window.segment_name(*number)));
+            line(&mut text, format_args!("{}", window.segment_name(number)));
         }
     }
     if window.ended {

@@ -1,3 +1,8 @@
+use std::time::SystemTime;
+
+use crescendo_hls::{HlsLeg, Options};
+use crescendo_leg_api::{Codec, Frame, Leg as _, Track, TrackKey};
+
 use super::range::{Span, parse};
 use super::*;
 
@@ -23,4 +28,122 @@ fn delivery_directives_are_found_among_others() {
     assert_eq!(parse_query(""), Some(Query::default()));
     assert_eq!(parse_query("_HLS_msn=-1"), None);
     assert_eq!(parse_query("_HLS_part=99999999999999999999999"), None);
+}
+
+const SPS: [u8; 15] = [0x67, 0x42, 0xc0, 0x1f, 0x8c, 0x8d, 0x40, 0x28, 0x02, 0xdd, 0x00, 0xf0, 0x88, 0x46, 0xa0];
+
+/// A leg whose time is ours, 30 pictures a second, and the room it is watched in.
+struct Broadcast {
+    leg: HlsLeg,
+    directory: HlsDirectory,
+    store: Arc<Store>,
+    pictures: u32,
+}
+
+impl Broadcast {
+    fn new() -> Self {
+        let (mut leg, store) = HlsLeg::new(Options {
+            part: Duration::from_millis(200),
+            segment: Duration::from_secs(1),
+            segments: 3,
+            audio_kbps: 64,
+            directory: None,
+            of: None,
+            started: SystemTime::now(),
+        });
+        let (participant, name) = ("p1".to_owned(), String::new());
+        leg.track_added(Track { key: TrackKey(1), participant, name, screen: false, audio: false });
+        let directory = HlsDirectory::default();
+        directory.insert("demo".parse().expect("a room name"), store.clone());
+        Self { leg, directory, store, pictures: 0 }
+    }
+
+    fn picture(&mut self) {
+        let key = self.pictures.is_multiple_of(30);
+        let units: &[&[u8]] = if key { &[&SPS, &[0x68, 1], &[0x65, 0x88]] } else { &[&[0x41, 0x9a]] };
+        let data: Vec<u8> =
+            units.iter().flat_map(|unit| [&(unit.len() as u32).to_be_bytes(), *unit].concat()).collect();
+        let capture = Duration::from_secs(1) * self.pictures / 30;
+        self.leg.frame(Frame { track: TrackKey(1), codec: Codec::H264, capture, key, data: data.into() });
+        self.leg.tick(capture);
+        self.pictures += 1;
+    }
+
+    /// Until the index can be had: the sound is encoded on threads that follow our time as fast as they can.
+    fn offered() -> Self {
+        let mut broadcast = Self::new();
+        while !broadcast.store.offered() {
+            broadcast.picture();
+            std::thread::yield_now();
+        }
+        broadcast
+    }
+
+    async fn get(
+        &self,
+        room: &str,
+        file: &str,
+        query: Option<&str>,
+        headers: &[(header::HeaderName, &str)],
+    ) -> Response {
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value"))).collect();
+        let path = Path((room.to_owned(), file.to_owned()));
+        serve(State(self.directory.clone()), path, RawQuery(query.map(String::from)), headers).await
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_given_out_is_not_found() {
+    let early = Broadcast::new();
+    assert_eq!(early.get("demo", "index.m3u8", None, &[]).await.status(), StatusCode::NOT_FOUND);
+    let broadcast = Broadcast::offered();
+    for (room, file) in
+        [("other", "index.m3u8"), ("..", "index.m3u8"), ("demo", "../x"), ("demo", "/etc/passwd"), ("demo", "")]
+    {
+        let response = broadcast.get(room, file, None, &[]).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{room} {file}");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+    }
+    let half = broadcast.get("demo", "video.m3u8", Some("_HLS_part=1"), &[]).await;
+    assert_eq!(half.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn playlists_are_asked_for_again_and_media_is_kept_for_ever() {
+    let broadcast = Broadcast::offered();
+    let playlist = broadcast.get("demo", "video.m3u8", None, &[]).await;
+    assert_eq!(playlist.status(), StatusCode::OK);
+    assert_eq!(playlist.headers()[header::CONTENT_TYPE], "application/vnd.apple.mpegurl");
+    assert_eq!(playlist.headers()[header::CACHE_CONTROL], "no-cache");
+    let tag = playlist.headers()[header::ETAG].to_str().expect("text").to_owned();
+    let again = broadcast.get("demo", "video.m3u8", None, &[(header::IF_NONE_MATCH, &tag)]).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+
+    let text = axum::body::to_bytes(playlist.into_body(), 1 << 20).await.expect("a body");
+    let text = String::from_utf8(text.to_vec()).expect("UTF-8");
+    let segment = text.lines().find(|line| line.ends_with(".m4s")).expect("a segment");
+    let media = broadcast.get("demo", segment, None, &[(header::RANGE, "bytes=4-7")]).await;
+    assert_eq!(media.status(), StatusCode::PARTIAL_CONTENT);
+    assert!(media.headers()[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+    let body = axum::body::to_bytes(media.into_body(), 1 << 20).await.expect("a body");
+    assert_eq!(&body[..], b"styp");
+}
+
+#[tokio::test]
+async fn a_blocked_reload_is_answered_by_the_part_that_it_waits_for() {
+    let mut broadcast = Broadcast::offered();
+    let number = broadcast.pictures / 30 + 1;
+    let store = broadcast.store.clone();
+    let query = Query { msn: Some(number.into()), part: Some(0) };
+    let mut waiting = tokio::spawn(async move { wait(&store, "video.m3u8", query).await });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    while !waiting.is_finished() {
+        assert!(broadcast.pictures < 30 * number + 10, "the part is there and nobody was told");
+        broadcast.picture();
+        tokio::task::yield_now().await;
+    }
+    assert!(broadcast.pictures > 30 * number, "answered before the part was there");
+    let file = (&mut waiting).await.expect("no panic").expect("a playlist");
+    assert!(String::from_utf8_lossy(&file.body).contains(&format!("-{number}.0.m4s\",INDEPENDENT=YES")));
 }

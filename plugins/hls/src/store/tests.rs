@@ -26,7 +26,7 @@ fn publish(store: &Store, index: u64) {
                 part: Part {
                     data: Bytes::from(format!("{}{index};", rendition.name())),
                     duration: Duration::from_millis(200),
-                    independent: index % 2 == 0,
+                    independent: index.is_multiple_of(2),
                 },
                 samples: 1,
                 segment_start: Duration::from_millis(400) * (index / 2) as u32,
