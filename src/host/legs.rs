@@ -1,6 +1,7 @@
 //! The running legs of one room.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -16,18 +17,20 @@ use super::Shared;
 /// Events that may wait for the room.
 const EVENTS: usize = 256;
 
-#[derive(Debug)]
 pub(super) struct Legs {
     running: BTreeMap<LegId, Running>,
     events_in: mpsc::Sender<(LegId, LegEvent)>,
     pub(super) events: mpsc::Receiver<(LegId, LegEvent)>,
 }
 
-#[derive(Debug)]
 struct Running {
     host: LegHost,
     tap: TapId,
+    over: Over,
 }
+
+/// What is to be done about a leg's output when the leg has ended.
+type Over = Box<dyn FnOnce() + Send>;
 
 impl Legs {
     pub(super) fn new() -> Self {
@@ -36,14 +39,16 @@ impl Legs {
     }
 
     /// Starts the HLS leg of `room`; `of` names whose picture it shows.
-    #[cfg(feature = "hls")]
     pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>) {
         let (plugin, store) = crescendo_hls::HlsLeg::new(hls_options(&shared.config.hls, room, of));
-        shared.hls.insert(room.clone(), store);
-        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"));
+        shared.hls.insert(room.clone(), store.clone());
+        let (directory, room) = (shared.hls.clone(), room.clone());
+        let linger = Duration::from_millis(shared.config.hls.linger_ms.into());
+        let over = Box::new(move || directory.remove_after(room, store, linger));
+        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), over);
     }
 
-    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String) {
+    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, over: Over) {
         let (to, mut from) = mpsc::channel(EVENTS);
         let host = legs::spawn(plugin, name, &shared.config.legs, to);
         let events = self.events_in.clone();
@@ -54,7 +59,7 @@ impl Legs {
                 }
             }
         });
-        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id() });
+        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id(), over });
     }
 
     /// Tells the leg of a track and gives the tap through which its packets are to come.
@@ -73,6 +78,7 @@ impl Legs {
     /// The leg finishes on a thread of its own; its output lingers.
     pub(super) fn stop(&mut self, leg: LegId) {
         if let Some(running) = self.running.remove(&leg) {
+            (running.over)();
             tokio::task::spawn_blocking(move || running.host.stop());
         }
     }
@@ -92,9 +98,7 @@ pub(super) fn state(of: State) -> LegState {
     }
 }
 
-#[cfg(feature = "hls")]
 fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>) -> crescendo_hls::Options {
-    use std::time::{Duration, SystemTime};
     let ms = |ms: u32| Duration::from_millis(ms.into());
     let directory = (!config.directory.as_os_str().is_empty()).then(|| config.directory.join(room.as_str()));
     crescendo_hls::Options {
@@ -104,6 +108,11 @@ fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>)
         audio_kbps: config.audio_kbps,
         directory,
         of,
-        started: SystemTime::now(),
+        started: now(),
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the host brings the clock to legs")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

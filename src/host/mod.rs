@@ -113,7 +113,7 @@ pub struct RoomView {
 
 /// The kinds of leg that this build has.
 pub fn legs_supported() -> &'static [LegKindOnWire] {
-    if cfg!(feature = "hls") { &[LegKindOnWire::Hls] } else { &[] }
+    &[LegKindOnWire::Hls]
 }
 
 /// All rooms of this process.

@@ -318,6 +318,10 @@ impl Task {
                 let state = legs::state(state);
                 info!(room = %self.name, %leg, ?state, "leg");
                 let _ = self.input(Input::LegChanged { leg, state });
+                // One that has failed is gone from the room already.
+                if self.room.legs().all(|info| info.id != leg) {
+                    self.legs.stop(leg);
+                }
             }
             LegEvent::WantsKey(publication) => self.command(Command::RequestKeyFrame { publication }),
         }
