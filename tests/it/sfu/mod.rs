@@ -291,8 +291,8 @@ async fn both_ends_are_told_how_the_media_goes() {
     up.client.send_rtcp(&report).await;
     up.client.until("it is told when packets came", |client| count::<TransportLayerCc>(client) > 0).await;
     up.client.until("it is told how many", |client| count::<ReceiverReport>(client) > 0).await;
-    let reports = up.client.rtcp.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
-    let block = reports.last().unwrap().reports[0].clone();
+    let mut reports = up.client.rtcp.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
+    let block = reports.next_back().unwrap().reports[0].clone();
     assert_eq!((block.ssrc, block.fraction_lost, block.last_sender_report), (CAMERA_SSRC, 0, 5 << 16));
     down.client.until("the sender's clock is told", |client| count::<SenderReport>(client) > 0).await;
     let report = down.client.rtcp.iter().find_map(|packet| packet.as_any().downcast_ref::<SenderReport>()).unwrap();
