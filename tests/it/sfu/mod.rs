@@ -428,11 +428,15 @@ async fn junk_and_strangers_are_passed_over() {
 
 #[tokio::test]
 async fn a_far_end_that_is_silent_is_forgotten() {
-    let server = Server::with(|config| (config.consent_ms, config.handshake_ms) = (300, 300));
+    let server = Server::with(|config| (config.consent_ms, config.handshake_ms) = (500, 500));
     let (mut up, mut down) = server.pair().await;
     up.client.checks = false;
     up.client.send(&video(100, true)).await;
-    let mut events = vec![up.event_meanwhile().await, up.event_meanwhile().await];
+    let failing = async { vec![up.event_meanwhile().await, up.event_meanwhile().await] };
+    let mut events = tokio::select! {
+        events = failing => events,
+        () = down.client.run_for(2 * PATIENCE) => panic!("nobody was forgotten"),
+    };
     events.retain(|event| !matches!(event, Event::Media { .. }));
     let failed = |link: TransportId, direction, reason| Event::Failed { transport: link, direction, reason };
     assert_eq!(events, [failed(up.id, Direction::Up, FailReason::Consent)]);
