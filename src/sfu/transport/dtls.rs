@@ -52,6 +52,7 @@ impl Identity {
                 .with_client_auth(ClientAuthType::RequireAnyClientCert)
                 // Certificates are self-signed; the fingerprint of the description is what is checked (RFC 8122).
                 .with_insecure_skip_verify(true)
+                .with_server_name("crescendo".to_owned())
                 .with_flight_interval(retransmit)
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
                 .build(is_client, None)

@@ -291,8 +291,8 @@ async fn both_ends_are_told_how_the_media_goes() {
     up.client.send_rtcp(&report).await;
     up.client.until("it is told when packets came", |client| count::<TransportLayerCc>(client) > 0).await;
     up.client.until("it is told how many", |client| count::<ReceiverReport>(client) > 0).await;
-    let reports = up.client.rtcp.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
-    let block = reports.last().unwrap().reports[0].clone();
+    let mut reports = up.client.rtcp.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
+    let block = reports.next_back().unwrap().reports[0].clone();
     assert_eq!((block.ssrc, block.fraction_lost, block.last_sender_report), (CAMERA_SSRC, 0, 5 << 16));
     down.client.until("the sender's clock is told", |client| count::<SenderReport>(client) > 0).await;
     let report = down.client.rtcp.iter().find_map(|packet| packet.as_any().downcast_ref::<SenderReport>()).unwrap();
@@ -428,11 +428,15 @@ async fn junk_and_strangers_are_passed_over() {
 
 #[tokio::test]
 async fn a_far_end_that_is_silent_is_forgotten() {
-    let server = Server::with(|config| (config.consent_ms, config.handshake_ms) = (300, 300));
+    let server = Server::with(|config| (config.consent_ms, config.handshake_ms) = (500, 500));
     let (mut up, mut down) = server.pair().await;
     up.client.checks = false;
     up.client.send(&video(100, true)).await;
-    let mut events = vec![up.event_meanwhile().await, up.event_meanwhile().await];
+    let failing = async { vec![up.event_meanwhile().await, up.event_meanwhile().await] };
+    let mut events = tokio::select! {
+        events = failing => events,
+        () = down.client.run_for(2 * PATIENCE) => panic!("nobody was forgotten"),
+    };
     events.retain(|event| !matches!(event, Event::Media { .. }));
     let failed = |link: TransportId, direction, reason| Event::Failed { transport: link, direction, reason };
     assert_eq!(events, [failed(up.id, Direction::Up, FailReason::Consent)]);
