@@ -80,9 +80,11 @@ async fn serve(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let store = room.parse::<RoomName>().ok().and_then(|room| directory.get(&room));
-    let (Some(store), Some(query)) = (store, parse_query(query.as_deref().unwrap_or(""))) else {
+    let Some(store) = room.parse::<RoomName>().ok().and_then(|room| directory.get(&room)) else {
         return refusal(StatusCode::NOT_FOUND);
+    };
+    let Some(query) = parse_query(query.as_deref().unwrap_or("")) else {
+        return refusal(StatusCode::BAD_REQUEST);
     };
     match wait(&store, &file, query).await {
         Ok(found) => respond(&file, &found, &headers),
@@ -107,8 +109,8 @@ async fn wait(store: &Store, file: &str, query: Query) -> Result<File, StatusCod
     }
 }
 
-/// Delivery directives among whatever else a player or a token adds. A directive that is no number asks for nothing that
-/// could ever be: None.
+/// Delivery directives among whatever else a player or a token adds. None where one is no
+/// number.
 fn parse_query(text: &str) -> Option<Query> {
     let mut query = Query::default();
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {

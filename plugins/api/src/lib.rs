@@ -75,7 +75,7 @@ pub trait Leg: Send {
     /// The host lost frames of this track (queue full, packet loss not repaired): a video track goes on with a key frame.
     fn gap(&mut self, key: TrackKey);
     fn frame(&mut self, frame: Frame);
-    /// Called every [`TICK`] and after frames: cut, publish, drain.
+    /// Called every [`TICK`], frames or not: cut, publish, drain.
     fn tick(&mut self, now: Duration);
     /// Tracks that the leg wants a key frame of; asked after each tick. The host asks the sender and asks again until it
     /// comes.
@@ -85,5 +85,5 @@ pub trait Leg: Send {
     fn finish(&mut self);
 }
 
-/// How often [`Leg::tick`] is called at least.
+/// How often [`Leg::tick`] is called, unless the machine or the leg itself is slower.
 pub const TICK: Duration = Duration::from_millis(20);
