@@ -140,6 +140,11 @@ impl DownTransport {
         match self.sdp.assign(publication, source) {
             Assigned::Ready(send) => Some(send),
             Assigned::NeedsOffer => None,
+            Assigned::Full => {
+                tracing::warn!(transport = ?self.id, ?publication, "the down transport has as many sections as it takes");
+                metrics::counter!("crescendo_refused_total", "limit" => "down sections").increment(1);
+                None
+            }
         }
     }
 

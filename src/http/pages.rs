@@ -11,7 +11,6 @@ use crate::room::ids::RoomName;
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/web/dist"]
-#[exclude = "*.map"]
 struct Dist;
 
 /// Names under `/assets` carry a hash of their content.

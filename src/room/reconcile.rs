@@ -19,6 +19,7 @@ impl Room {
         let mut orders = BTreeSet::new();
         self.let_go_of_the_vanished(now, out);
         loop {
+            self.bury_the_dead(now, &mut orders);
             self.retarget(now);
             self.direct(now, &mut orders, out);
             if !self.refuse_newcomer(now, out) && !self.detour(now) {
@@ -147,7 +148,6 @@ impl Room {
 
     /// Sends each pair where it aims, as soon as that can be tried.
     fn direct(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
-        self.bury_the_dead(now, orders);
         let pairs: Vec<Pair> = self.ways.keys().copied().collect();
         let (target, epoch) = (self.target.carrier, self.target.epoch);
         for pair in pairs {
@@ -158,6 +158,10 @@ impl Room {
                 Carrier::Mesh => true,
                 Carrier::Sfu => is_proven,
             };
+            if to == Carrier::Mesh && !is_proven {
+                // It stayed on the SFU for want of anything better; there is nothing to keep.
+                way.path.lose(Carrier::Sfu, now);
+            }
             let order = Order { to, epoch, since: now, progress: Progress::InTime };
             if can_be_tried && way.path.send(order, self.target.turned) {
                 orders.insert(pair);

@@ -159,5 +159,4 @@ pub fn write_twcc(out: &mut Vec<u8>, ssrc: u32, information: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "rtcp_tests.rs"]
 mod tests;

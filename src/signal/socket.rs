@@ -22,7 +22,7 @@ const BAD_MESSAGE_COST: u32 = 10;
 /// Frames above the message limit are read up to this many times its size, so that they can be answered; larger ones close
 /// the socket with code 1009.
 pub const OVERSIZE_FACTOR: usize = 4;
-/// How long a closing socket may take to read what was written to it.
+/// How long a closing socket may take to read what was written to it, and to close its own side.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 /// Runs a socket until it ends. The caller limits frames to [`OVERSIZE_FACTOR`] × `signal.max_message_bytes`.
@@ -47,7 +47,9 @@ pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
     }
     drop(outbox);
     let mut writer = writer;
-    if timeout(CLOSE_TIME, &mut writer).await.is_err() {
+    // What the client still sends is read and forgotten: closed with unread data, TCP would take back what was said last.
+    let over = async { tokio::join!(&mut writer, reader.drain()) };
+    if timeout(CLOSE_TIME, over).await.is_err() {
         writer.abort();
     }
 }
@@ -177,6 +179,10 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    async fn drain(&mut self) {
+        while let Some(Ok(_)) = self.socket.next().await {}
     }
 
     /// The library answers pings.

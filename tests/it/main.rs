@@ -1,9 +1,11 @@
 //! The one integration binary.
 
 mod architecture;
+mod hls;
 mod http;
 mod protocol;
 mod room_model;
+mod sfu;
 mod signaling;
 mod support;
 mod wire;

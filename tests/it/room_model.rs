@@ -4,6 +4,7 @@
 //! |---|---|
 //! | Two participants who had a working path keep one until a better one is proven and shown. | `check_still_playing` |
 //! | One switch at a time; epochs count up; a new direction is a new epoch, told to everybody who is there. | `check_mode` |
+//! | A switch ends by its deadline, one way or the other. | `check_mode` |
 //! | A room too large for a mesh aims for the SFU; it goes back only after having been small for `demote_after`. | `check_mode` |
 //! | Nobody is counted twice, and nobody who is not there; no number is given out twice. | `check_state`, `note_input` |
 //! | A vanished one is gone after its grace time, and not before. | `check_state`, `removed` |
@@ -26,7 +27,8 @@ use std::time::Duration;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Direction, Input, LegKind, LegState, LinkReport, Mode, PathInfo, Settings, Source, TransportReport, VideoCodec,
+    Carrier, Direction, Input, LegKind, LegState, LinkReport, Mode, PathInfo, Settings, Source, TransportReport,
+    VideoCodec,
 };
 use fastrand::Rng;
 
@@ -106,11 +108,11 @@ fn settings(rng: &mut Rng) -> Settings {
 /// One random thing happens.
 fn step(rng: &mut Rng, world: &mut World) {
     let Some(id) = rng.choice(world.clients.keys().copied().collect::<Vec<_>>()) else {
-        join(rng, world);
+        join(rng, world, SOURCES.len());
         return;
     };
     match rng.u32(0..100) {
-        0..4 => join(rng, world),
+        0..4 => join(rng, world, SOURCES.len()),
         4..6 => drop(world.handle(Input::Leave { participant: id })),
         6..8 => drop(world.handle(Input::Vanish { participant: id })),
         8..11 => drop(world.handle(Input::Return { participant: id })),
@@ -159,8 +161,8 @@ fn direction(rng: &mut Rng) -> Direction {
     if rng.bool() { Direction::Up } else { Direction::Down }
 }
 
-fn join(rng: &mut Rng, world: &mut World) {
-    let count = rng.usize(0..=SOURCES.len());
+fn join(rng: &mut Rng, world: &mut World, most_tracks: usize) {
+    let count = rng.usize(0..=most_tracks);
     let published = rng.choose_multiple(SOURCES, count);
     let tracks = published.into_iter().map(|source| (source, rng.u8(..) < 64)).collect();
     let decodes = CODECS.into_iter().filter(|_| rng.u8(..) < 200).collect();
@@ -257,7 +259,7 @@ fn heal(rng: &mut Rng, world: &mut World) {
     }
     rest(world);
     if world.clients.len() < world.settings.capacity {
-        join(rng, world);
+        join(rng, world, 1);
     } else if let Some(&participant) = world.clients.keys().next() {
         world.handle(Input::Leave { participant }).expect("it is in the room");
     }
@@ -273,10 +275,15 @@ fn heal(rng: &mut Rng, world: &mut World) {
         assert_eq!(client.down == Transport::Connected, warm, "{id} has its transports while they are of use");
         let others: BTreeSet<_> = world.clients.keys().copied().filter(|other| other != id).collect();
         assert_eq!(client.roster, others, "{id} knows who is there");
-        let is_tapped = world.tracks.iter().any(|(t, track)| track.owner == *id && world.legs.values().any(|l| l.taps.contains(t)));
+        let is_tapped =
+            world.tracks.iter().any(|(t, track)| track.owner == *id && world.legs.values().any(|l| l.taps.contains(t)));
         assert_eq!(client.up == Transport::Connected, warm || is_tapped);
         let is_alone = world.clients.len() == 1;
-        assert_eq!(client.sends, is_tapped || carrier == Carrier::Sfu && !is_alone, "{id} sends up when that is of use");
+        assert_eq!(
+            client.sends,
+            is_tapped || carrier == Carrier::Sfu && !is_alone,
+            "{id} sends up when that is of use"
+        );
     }
 }
 

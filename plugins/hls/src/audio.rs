@@ -25,7 +25,7 @@ const VOICES_MAX: usize = 128;
 /// A decoder that broke is replaced after this time, so that garbage from one sender costs little.
 const BROKEN_FOR: Duration = Duration::from_secs(2);
 
-/// Buffers between us and an element: 2 s of packets. Beyond it the oldest are dropped.
+/// Buffers between us and an element: 2 s of packets.
 const BUFFERS_MAX: u32 = 100;
 
 /// Samples in an AAC frame, and how many of them the encoder puts in front of the first (its priming frame).
@@ -79,7 +79,7 @@ impl Sound {
         let encoder = make("avenc_aac")?;
         encoder.set_property("bitrate", bits_per_second);
         let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw").build();
-        let encoder = Pipeline::start(&raw_caps(), &[convert, encoder], &aac)?;
+        let encoder = Pipeline::start(&raw_caps(), &[convert, encoder], &aac, AppLeakyType::None)?;
         let start = position(now.saturating_sub(MIX_DELAY));
         Ok(Self { voices: BTreeMap::new(), mix: Mix::new(start), encoder, start, fed: 0, frames: 0 })
     }
@@ -137,6 +137,10 @@ impl Sound {
                 *speaker = Speaker::Broken { until: now + BROKEN_FOR };
             }
         }
+        // An encoder that lags loses nothing, or frames would be out of their place: the mix waits for it.
+        if self.encoder.full() {
+            return;
+        }
         let samples = self.mix.take(until);
         if samples.is_empty() {
             return;
@@ -180,7 +184,8 @@ fn open_decoder() -> Result<Pipeline, AudioError> {
         .field("channels", 2)
         .field("rate", RATE as i32)
         .build();
-    Pipeline::start(&opus, &[decoder], &raw_caps())
+    // A decoder that lags loses the oldest packets.
+    Pipeline::start(&opus, &[decoder], &raw_caps(), AppLeakyType::Downstream)
 }
 
 fn raw_caps() -> gst::Caps {
@@ -205,7 +210,12 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn start(input: &gst::Caps, elements: &[gst::Element], output: &gst::Caps) -> Result<Self, AudioError> {
+    fn start(
+        input: &gst::Caps,
+        elements: &[gst::Element],
+        output: &gst::Caps,
+        leaky: AppLeakyType,
+    ) -> Result<Self, AudioError> {
         // Looked for by name first: the typed builders panic where the plugin is missing.
         make("appsrc")?;
         make("appsink")?;
@@ -213,9 +223,9 @@ impl Pipeline {
             .caps(input)
             .format(gst::Format::Time)
             .max_buffers(BUFFERS_MAX.into())
-            .leaky_type(AppLeakyType::Downstream)
+            .leaky_type(leaky)
             .build();
-        let sink = AppSink::builder().caps(output).sync(false).max_buffers(BUFFERS_MAX).drop(true).build();
+        let sink = AppSink::builder().caps(output).sync(false).max_buffers(BUFFERS_MAX).build();
         let pipeline = gst::Pipeline::new();
         let mut chain: Vec<&gst::Element> = vec![source.upcast_ref()];
         chain.extend(elements);
@@ -234,6 +244,11 @@ impl Pipeline {
         }
         // Refused only by a pipeline that has stopped, which its bus reports.
         let _ = self.source.push_buffer(buffer);
+    }
+
+    /// No more should be pushed now.
+    fn full(&self) -> bool {
+        self.source.current_level_buffers() >= u64::from(BUFFERS_MAX) / 2
     }
 
     fn end(&self) {

@@ -81,7 +81,10 @@ struct Video {
 enum Audio {
     /// Opened with the first tick, on the leg's own thread: GStreamer may take a while.
     NotYet,
-    On { sound: Box<Sound>, chunker: Chunker },
+    On {
+        sound: Box<Sound>,
+        chunker: Chunker,
+    },
     Off,
 }
 
@@ -311,11 +314,7 @@ impl Leg for HlsLeg {
 
 fn published(chunk: Chunk, timescale: u32) -> Published {
     Published {
-        part: Part {
-            data: chunk.data,
-            duration: time(chunk.shown, timescale),
-            independent: chunk.independent,
-        },
+        part: Part { data: chunk.data, duration: time(chunk.shown, timescale), independent: chunk.independent },
         samples: chunk.samples,
         segment_start: time(chunk.segment_start, timescale),
         ends_segment: chunk.ends_segment.map(|length| time(length, timescale)),

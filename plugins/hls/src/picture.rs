@@ -40,7 +40,10 @@ struct Candidate {
 enum Sending {
     /// No H.264 yet.
     Nothing,
-    H264 { order: u64, last: Duration },
+    H264 {
+        order: u64,
+        last: Duration,
+    },
     /// H.264 of a kind that players do not show.
     Unusable,
 }

@@ -56,7 +56,10 @@ pub struct File {
 pub enum Answer {
     Now(File),
     /// It will be there soon: ask again when `changed` has changed, for at most `patience`.
-    Wait { changed: watch::Receiver<u64>, patience: Duration },
+    Wait {
+        changed: watch::Receiver<u64>,
+        patience: Duration,
+    },
     /// No such file, or the broadcast has nothing to show yet.
     NotFound,
     /// The query asks for what the specification forbids.
@@ -253,7 +256,9 @@ impl Inner {
     /// Media playlists first: who finds the index finds all that it names.
     fn write_playlists(&self, disk: &Disk) {
         let Some(index) = &self.index else { return };
-        for window in [self.video.as_ref().filter(|_| self.video_playlist.is_some()), self.audio.as_ref()].into_iter().flatten() {
+        for window in
+            [self.video.as_ref().filter(|_| self.video_playlist.is_some()), self.audio.as_ref()].into_iter().flatten()
+        {
             disk.write(window.rendition.playlist().to_owned(), playlist::plain(window, &self.timing).into());
         }
         disk.write(INDEX.to_owned(), index.clone());

@@ -22,13 +22,6 @@ impl Rendition {
         }
     }
 
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Video => Self::Audio,
-            Self::Audio => Self::Video,
-        }
-    }
-
     pub(crate) fn playlist(self) -> &'static str {
         match self {
             Self::Video => "video.m3u8",
@@ -224,9 +217,7 @@ impl Window {
     /// `part` lies beyond the newest ended segment `number`, and nothing of the next segment is there yet.
     fn beyond(&self, number: u64, part: usize) -> bool {
         let (next, next_part) = self.next();
-        number + 1 == next
-            && next_part == 0
-            && self.segments.back().is_some_and(|segment| part >= segment.parts.len())
+        number + 1 == next && next_part == 0 && self.segments.back().is_some_and(|segment| part >= segment.parts.len())
     }
 
     /// Peak and mean bits a second of the ended segments.

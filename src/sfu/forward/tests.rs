@@ -1,1 +1,297 @@
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::{SymbolTypeTcc, TransportLayerCc};
+use rtc_rtp::header::{Extension, Header as OtherHeader};
+use rtc_rtp::packet::Packet as OtherPacket;
+use rtc_shared::marshal::{Marshal, Unmarshal};
+
+use super::header::{Fixed, Header};
+use super::history::History;
+use super::keyframe::{Requests, is_start};
+use super::nack::{Losses, MAX_MISSING, REPEAT, TRIES};
+use super::reception::{Block, Reception};
+use super::rewrite::{Place, Rewrite};
 use super::*;
+use crate::sfu::rtcp;
+use crate::sfu::{Codec, VideoCodec};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn indices_go_on_over_a_wrap_in_both_directions() {
+    let mut unwrap = Unwrap::default();
+    let first = unwrap.index(65_534);
+    assert_eq!(first as u16, 65_534);
+    assert_eq!(unwrap.index(1), first + 3);
+    assert_eq!(unwrap.index(65_535), first + 1);
+    assert_eq!(unwrap.index(65_000), first - 534);
+    assert_eq!(nearest(5, 65_535), 65_535, "nothing is before 0");
+}
+
+#[test]
+fn headers_are_what_others_read_and_write() {
+    let fixed = Fixed { marker: true, payload_type: 96, sequence: 65_535, timestamp: 1 << 31, ssrc: 0xdead_beef };
+    let extensions = [(1, &b"0"[..]), (6, &[1; 16][..]), (15, &b"no"[..]), (7, &b""[..])];
+    let mut out = b"before".to_vec();
+    header::write(&mut out, fixed, extensions.into_iter(), b"payload");
+    let other = OtherPacket::unmarshal(&mut &out[6..]).unwrap();
+    assert_eq!((other.header.marker, other.header.payload_type), (true, 96));
+    assert_eq!((other.header.sequence_number, other.header.timestamp), (65_535, 1 << 31));
+    assert_eq!((other.header.ssrc, &other.payload[..]), (0xdead_beef, &b"payload"[..]));
+    assert_eq!(other.header.get_extension(1).unwrap()[..], b"0"[..]);
+    assert_eq!(other.header.get_extension(6).unwrap()[..], [1; 16]);
+    assert_eq!(other.header.extensions.len(), 2);
+
+    for extension_profile in [0xbede, 0x1000] {
+        let header = OtherHeader {
+            version: 2,
+            extension: true,
+            extension_profile,
+            extensions: vec![
+                Extension { id: 3, payload: b"abc"[..].into() },
+                Extension { id: 9, payload: b"d"[..].into() },
+            ],
+            csrc: vec![1, 2],
+            sequence_number: 7,
+            ..Default::default()
+        };
+        let packet = OtherPacket { header, payload: b"payload"[..].into() }.marshal().unwrap();
+        let read = Header::parse(&packet).unwrap();
+        assert_eq!(read.extension(&packet, 3), Some(&b"abc"[..]));
+        assert_eq!(read.extension(&packet, 9), Some(&b"d"[..]));
+        assert_eq!(read.extension(&packet, 4), None);
+        assert_eq!(&packet[read.payload.clone()], b"payload");
+        for end in 0..packet.len() - 7 {
+            assert_eq!(Header::parse(&packet[..end]), None);
+        }
+    }
+}
+
+#[test]
+fn padding_is_no_payload() {
+    let mut packet = vec![0; 20];
+    (packet[0], packet[19]) = (0xa0, 5);
+    assert_eq!(Header::parse(&packet).unwrap().payload, 12..15);
+    packet[19] = 8;
+    assert!(Header::parse(&packet).unwrap().payload.is_empty());
+    packet[19] = 9;
+    assert_eq!(Header::parse(&packet), None, "more padding than there is");
+    packet[19] = 0;
+    assert_eq!(Header::parse(&packet), None, "padding counts itself");
+}
+
+#[test]
+fn history_keeps_the_newest_and_nothing_else() {
+    let mut history = History::new(64);
+    assert_eq!(history.get(0), None);
+    (0..100_u64).for_each(|index| history.put(index, &[index as u8]));
+    assert_eq!(history.get(35), None);
+    assert_eq!(history.get(36), Some(&[36][..]));
+    assert_eq!(history.get(99), Some(&[99][..]));
+    history.put(35, b"late");
+    assert_eq!(history.get(35), None);
+    assert_eq!(history.get(99), Some(&[99][..]));
+}
+
+fn place(index: u64) -> Option<Place> {
+    Some(Place { index, timestamp_shift: 0 })
+}
+
+#[test]
+fn numbers_are_shifted_and_found_again() {
+    let now = Instant::now();
+    let mut rewrite = Rewrite::new(65_530);
+    assert_eq!(rewrite.place(99, 0, now), None, "nothing before the start");
+    rewrite.start(100, 0, now, 90_000);
+    assert_eq!(rewrite.place(100, 0, now), place(65_530));
+    assert_eq!(rewrite.place(110, 0, now), place(65_540));
+    assert_eq!(rewrite.place(105, 0, now), place(65_535), "late");
+    assert_eq!(rewrite.place(99, 0, now), None);
+    assert_eq!(rewrite.sent(4), Some((110, Place { index: 65_540, timestamp_shift: 0 })));
+    assert_eq!(rewrite.sent(65_530).map(|(input, _)| input), Some(100));
+    assert_eq!(rewrite.sent(5), None, "not sent yet");
+    assert_eq!(rewrite.sent(65_529), None, "before the first");
+}
+
+#[test]
+fn what_is_left_out_leaves_no_gap_and_is_never_sent() {
+    let now = Instant::now();
+    let mut rewrite = Rewrite::new(10);
+    rewrite.start(100, 0, now, 90_000);
+    assert_eq!(rewrite.place(100, 0, now), place(10));
+    assert!(rewrite.skip(101));
+    assert!(rewrite.skip(102));
+    assert_eq!(rewrite.place(103, 0, now), place(11));
+    assert_eq!(rewrite.place(101, 0, now), None);
+    assert_eq!(rewrite.place(102, 0, now), None);
+    assert_eq!(rewrite.place(105, 0, now), place(13));
+    assert!(!rewrite.skip(104), "its number was kept free for it");
+    assert_eq!(rewrite.place(104, 0, now), place(12));
+    assert_eq!(rewrite.sent(11).map(|(input, _)| input), Some(103));
+    assert_eq!(rewrite.sent(10).map(|(input, _)| input), Some(100));
+    // Many breaks: what is remembered is bounded, and goes on to be right.
+    for n in 0..1_000 {
+        assert!(rewrite.skip(106 + 2 * n));
+        assert_eq!(rewrite.place(107 + 2 * n, 0, now), place(14 + n));
+    }
+    assert_eq!(rewrite.sent(10), None);
+    assert_eq!(rewrite.sent(1_013).map(|(input, _)| input), Some(2_105));
+}
+
+#[test]
+fn a_new_source_goes_on_in_number_and_time() {
+    let now = Instant::now();
+    let mut rewrite = Rewrite::new(10);
+    rewrite.start(100, 5_000, now, 90_000);
+    rewrite.place(100, 5_000, now);
+    let later = now + 100 * MS;
+    rewrite.start(70_000, 77, later, 90_000);
+    let moved = rewrite.place(70_000, 77, later).unwrap();
+    assert_eq!(moved.index, 11);
+    assert_eq!(77_u32.wrapping_add(moved.timestamp_shift), 5_000 + 9_000);
+    assert_eq!(rewrite.place(69_999, 77, later), None, "of the new source, from before its start");
+    assert_eq!(rewrite.place(101, 5_000, later), None, "of the old source: its number is taken");
+    assert_eq!(rewrite.sent(10), Some((100, Place { index: 10, timestamp_shift: 0 })));
+    assert_eq!(rewrite.sent(11), Some((70_000, moved)));
+}
+
+#[test]
+fn a_missing_packet_is_asked_for_a_few_times_and_then_given_up() {
+    let start = Instant::now();
+    let (mut losses, mut asked) = (Losses::default(), Vec::new());
+    assert!(losses.arrived(65_533));
+    losses.due(start, &mut asked);
+    assert!(asked.is_empty());
+    assert!(losses.arrived(65_537));
+    losses.due(start, &mut asked);
+    assert_eq!(asked, [65_534, 65_535, 0]);
+    assert!(losses.arrived(65_535));
+    assert!(!losses.arrived(65_535), "twice");
+    for round in 1..20 {
+        asked.clear();
+        losses.due(start + REPEAT * round - MS, &mut asked);
+        assert!(asked.is_empty());
+        losses.due(start + REPEAT * round, &mut asked);
+        assert_eq!(asked, if round < u32::from(TRIES) { vec![65_534, 0] } else { vec![] });
+        assert_eq!(losses.take_broken(), round == u32::from(TRIES));
+    }
+}
+
+#[test]
+fn a_long_gap_is_a_break_and_not_asked_for() {
+    let (mut losses, mut asked) = (Losses::default(), Vec::new());
+    losses.arrived(10);
+    losses.arrived(10 + MAX_MISSING as u64 + 1);
+    losses.due(Instant::now(), &mut asked);
+    assert!(asked.is_empty() && losses.take_broken() && !losses.take_broken());
+    for n in 0..2_000 {
+        losses.arrived(1_000 + 2 * n);
+    }
+    losses.due(Instant::now(), &mut asked);
+    assert_eq!(asked.len(), MAX_MISSING);
+}
+
+#[test]
+fn key_frames_of_every_codec_are_recognised() {
+    let video = |codec, payload: &[u8]| is_start(Codec::Video(codec), payload);
+    let vp8 = |payload: &[u8]| video(VideoCodec::Vp8, payload);
+    assert!(vp8(&[0x10, 0x00]));
+    assert!(vp8(&[0x90, 0x80, 0x81, 0x01, 0x00]), "with a 15-bit picture id");
+    assert!(vp8(&[0x90, 0xf0, 0x01, 0x02, 0x03, 0x00]), "with all of its extensions");
+    assert!(!vp8(&[0x10, 0x01]), "an interframe");
+    assert!(!vp8(&[0x00, 0x00]), "not the start of a partition");
+    assert!(!vp8(&[0x11, 0x00]), "not the first partition");
+    let h264 = |payload: &[u8]| video(VideoCodec::H264, payload);
+    assert!(h264(&[0x67, 0x42]) && h264(&[0x65, 0x88]));
+    assert!(h264(&[0x18, 0, 2, 0x09, 0xf0, 0, 2, 0x67, 0x42]), "an SPS behind something else in a STAP-A");
+    assert!(h264(&[0x7c, 0x85, 0x00]), "the start of an IDR slice in an FU-A");
+    assert!(!h264(&[0x7c, 0x05, 0x00]), "its middle");
+    assert!(!h264(&[0x41, 0x9a]) && !h264(&[0x18, 0, 2, 0x41, 0x9a]) && !h264(&[0x68]));
+    let vp9 = |payload: &[u8]| video(VideoCodec::Vp9, payload);
+    assert!(vp9(&[0x08]) && vp9(&[0x88, 0x01]));
+    assert!(vp9(&[0xa8, 0x80, 0x01, 0x00]), "the lowest layer");
+    assert!(!vp9(&[0xa8, 0x01, 0x02]), "a higher one");
+    assert!(!vp9(&[0x48]) && !vp9(&[0x00]));
+    let av1 = |payload: &[u8]| video(VideoCodec::Av1, payload);
+    assert!(av1(&[0x18, 0x0a]));
+    assert!(!av1(&[0x10]) && !av1(&[0x98]));
+    assert!(is_start(Codec::Opus, &[0xfc]));
+    for codec in [VideoCodec::H264, VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::Av1] {
+        assert!(!video(codec, &[]));
+        for first in 0..=255 {
+            // Hostile bytes are no key frame, and no panic.
+            video(codec, &[first]);
+            video(codec, &[first, 255]);
+            video(codec, &[first, 255, 255]);
+        }
+    }
+}
+
+#[test]
+fn requests_are_merged_throttled_and_repeated_until_a_key_frame_comes() {
+    let (start, interval) = (Instant::now(), 400 * MS);
+    let mut requests = Requests::default();
+    assert!(!requests.due(start, interval), "nobody asked");
+    requests.want();
+    requests.want();
+    assert!(requests.due(start, interval));
+    requests.want();
+    assert!(!requests.due(start + 399 * MS, interval));
+    assert!(requests.due(start + 400 * MS, interval), "it has not come");
+    requests.satisfied();
+    assert!(!requests.due(start + 2_000 * MS, interval));
+    requests.want();
+    assert!(requests.due(start + 2_000 * MS, interval));
+}
+
+#[test]
+fn reports_say_what_was_lost_since_the_last_one_and_in_all() {
+    let start = Instant::now();
+    let mut reception = Reception::new(65_535, 0, start, 90_000);
+    for index in (65_536..65_635).filter(|index| index % 4 != 0) {
+        let step = (index - 65_535) as u32;
+        reception.arrived(index, step * 900, start + step * 10 * MS);
+    }
+    let block = reception.report();
+    assert_eq!(block, Block { fraction_lost: 64, cumulative_lost: 25, highest: 65_634, jitter: block.jitter });
+    assert!(block.jitter < 2, "packets came as evenly as they were made");
+    reception.arrived(65_635, 90_000, start + 1_050 * MS);
+    let block = reception.report();
+    assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 25));
+    assert!((200..300).contains(&block.jitter), "50 ms late is 4500 ticks, a sixteenth of it is 281: {}", block.jitter);
+}
+
+#[test]
+fn feedback_tells_when_packets_came() {
+    let epoch = Instant::now();
+    let mut recorder = twcc::Recorder::new(epoch);
+    let mut information = Vec::new();
+    assert!(!recorder.feedback(&mut information));
+    recorder.arrived(65_534, epoch + 130 * MS);
+    recorder.arrived(1, epoch + 131 * MS);
+    recorder.arrived(65_535, epoch + 133 * MS);
+    recorder.arrived(65_535, epoch + 134 * MS);
+    recorder.arrived(2, epoch + 300 * MS);
+    assert!(recorder.feedback(&mut information));
+    let feedback = other_feedback(&information);
+    assert_eq!((feedback.base_sequence_number, feedback.packet_status_count), (65_534, 5));
+    assert_eq!((feedback.reference_time, feedback.fb_pkt_count), (2, 0));
+    let deltas: Vec<_> = feedback.recv_deltas.iter().map(|d| (d.type_tcc_packet, d.delta)).collect();
+    let (small, large) = (SymbolTypeTcc::PacketReceivedSmallDelta, SymbolTypeTcc::PacketReceivedLargeDelta);
+    assert_eq!(deltas, [(small, 2_000), (small, 3_000), (large, -2_000), (large, 169_000)]);
+
+    // The next one goes on where this one ended, and tells of the gap.
+    recorder.arrived(5, epoch + 301 * MS);
+    information.clear();
+    assert!(recorder.feedback(&mut information));
+    let feedback = other_feedback(&information);
+    assert_eq!((feedback.base_sequence_number, feedback.packet_status_count, feedback.fb_pkt_count), (3, 3, 1));
+    assert_eq!(feedback.recv_deltas.len(), 1);
+}
+
+fn other_feedback(information: &[u8]) -> TransportLayerCc {
+    let mut packet = Vec::new();
+    rtcp::write_twcc(&mut packet, 9, information);
+    assert!(packet.len().is_multiple_of(4));
+    TransportLayerCc::unmarshal(&mut &packet[..]).unwrap()
+}

@@ -1,1 +1,213 @@
+//! Answers of real browsers are in `tests/data/sdp`; its README says where they come from.
+
+use super::answer::{MAX_BYTES, MAX_SECTIONS};
 use super::*;
+use crate::room::{Kind, Source, VideoCodec};
+use crate::sfu::{DtlsRole, PublicationId};
+
+const CODECS: [VideoCodec; 4] = [VideoCodec::H264, VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::Av1];
+const CHROMIUM_UP: &str = include_str!("../../../tests/data/sdp/chromium-up.sdp");
+const FIREFOX_UP: &str = include_str!("../../../tests/data/sdp/firefox-up.sdp");
+const CHROMIUM_DOWN: &str = include_str!("../../../tests/data/sdp/chromium-down.sdp");
+const FIREFOX_DOWN: &str = include_str!("../../../tests/data/sdp/firefox-down.sdp");
+
+fn local() -> Local {
+    Local {
+        ice: IceCredential { ufrag: "ufragufr".into(), pwd: "passwordpasswordpassword".into() },
+        fingerprint: [0xab; 32],
+        candidates: vec!["192.0.2.2:50000".parse().unwrap(), "[2001:db8::1]:50000".parse().unwrap()],
+        session: 42,
+    }
+}
+
+fn up() -> Up {
+    Up::new(local(), &CODECS, 1_500)
+}
+
+fn publication(source: Source) -> PublicationId {
+    PublicationId(source as u64 + 10)
+}
+
+/// A client's answer: everything is taken, in the direction that fits, except the mids in `rejected`.
+fn answer_to(offer: &str, rejected: &[&str]) -> String {
+    let mut sections = offer.split("m=").map(str::to_owned);
+    let mut answer = sections.next().unwrap();
+    for section in sections {
+        let reject =
+            section.contains(" 0 UDP") || rejected.iter().any(|mid| section.contains(&format!("a=mid:{mid}\r")));
+        let section = section
+            .replace("a=setup:active", "a=setup:passive")
+            .replace("recvonly", "SEND")
+            .replace("sendonly", "recvonly")
+            .replace("SEND", "sendonly");
+        answer += "m=";
+        answer += &if reject { section.replacen(" 9 ", " 0 ", 1) } else { section };
+    }
+    answer
+}
+
+#[test]
+fn an_up_offer_has_what_browsers_need() {
+    let mut up = up();
+    let offer = up.offer();
+    assert!(offer.starts_with("v=0\r\no=- 42 1 IN IP4 127.0.0.1\r\n"));
+    assert!(offer.contains("a=group:BUNDLE 0 1 2 3\r\n") && offer.contains("a=ice-lite\r\n"));
+    assert_eq!(offer.matches("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n").count(), 2);
+    assert_eq!(offer.matches("m=video 9 UDP/TLS/RTP/SAVPF 102 104 96 98 45\r\n").count(), 2);
+    assert_eq!(offer.matches("a=recvonly\r\n").count(), 4);
+    assert_eq!(offer.matches("x-google-start-bitrate=1500\r\n").count(), 10);
+    assert_eq!(offer.matches("transport-cc\r\n").count(), 2 + 10);
+    assert!(offer.contains("a=candidate:1 1 udp 2130706431 192.0.2.2 50000 typ host\r\n"));
+    assert!(offer.contains("a=candidate:2 1 udp 2130706175 2001:db8::1 50000 typ host\r\n"));
+    assert!(offer.contains(&format!("a=fingerprint:sha-256 {}AB\r\n", "AB:".repeat(31))));
+    assert!(!offer.contains("rtx"), "retransmission is not offered yet");
+    assert!(up.offer().starts_with("v=0\r\no=- 42 2 "));
+    assert_eq!(up.slots()[1], ("1".to_owned(), Source::Camera));
+}
+
+#[test]
+fn the_preferred_codec_comes_first() {
+    let mut up = up();
+    assert!(!up.prefer(VideoCodec::H264));
+    assert!(up.prefer(VideoCodec::Vp9));
+    assert!(up.offer().contains("SAVPF 98 102 104 96 45\r\n"));
+    assert!(!Up::new(local(), &[VideoCodec::Vp8], 1_000).prefer(VideoCodec::Av1), "not offered");
+}
+
+#[test]
+fn answers_of_browsers_to_an_up_offer_are_read() {
+    for (sdp, ssrc) in [(CHROMIUM_UP, 932_553_633), (FIREFOX_UP, 4_251_333_403)] {
+        let mut up = up();
+        assert_eq!(up.answer(sdp, publication), Err(SdpError::Unasked));
+        up.offer();
+        let remote = up.answer(sdp, publication).unwrap();
+        assert_eq!(remote.dtls, DtlsRole::Client);
+        assert!(remote.ice.ufrag.len() >= 4 && remote.ice.pwd.len() >= 22);
+        assert_ne!(remote.fingerprint, [0; 32]);
+        let camera = &remote.receive[1];
+        assert_eq!((camera.mid.as_str(), camera.kind, camera.ssrc), ("1", Kind::Video, Some(ssrc)));
+        assert_eq!(camera.publication, publication(Source::Camera));
+        assert_eq!(remote.receive.len(), 4);
+    }
+}
+
+#[test]
+fn answers_of_browsers_to_a_down_offer_are_read() {
+    for sdp in [CHROMIUM_DOWN, FIREFOX_DOWN] {
+        let mut down = Down::new(local(), &CODECS, 2);
+        assert_eq!(down.assign(PublicationId(1), Source::Microphone), Assigned::NeedsOffer);
+        assert_eq!(down.assign(PublicationId(2), Source::Camera), Assigned::NeedsOffer);
+        down.offer().unwrap();
+        let (remote, sends) = down.answer(sdp).unwrap();
+        assert_eq!(remote.dtls, DtlsRole::Client);
+        let sent: Vec<_> = sends.iter().map(|send| (send.mid.as_str(), send.publication.0)).collect();
+        assert_eq!(sent, [("1", 1), ("2", 2)]);
+    }
+}
+
+#[test]
+fn a_reserved_m_line_costs_no_offer() {
+    let mut down = Down::new(local(), &CODECS, 1);
+    assert!(down.needs_offer());
+    let offer = down.offer().unwrap();
+    assert!(offer.contains("a=group:BUNDLE a 1 2\r\n"));
+    assert_eq!(down.offer(), None, "one is outstanding");
+    assert_eq!(down.answer(&answer_to(&offer, &[])).unwrap().1, []);
+    assert!(!down.needs_offer());
+
+    let Assigned::Ready(send) = down.assign(PublicationId(7), Source::Camera) else {
+        panic!("there was one in reserve")
+    };
+    assert!(offer.contains(&format!("a=ssrc:{} cname:", send.ssrc)));
+    assert_eq!(down.assign(PublicationId(7), Source::Camera), Assigned::Ready(send.clone()), "it keeps it");
+    assert!(!down.needs_offer());
+    assert_eq!(down.slots(), [("1".to_owned(), None), (send.mid, Some(PublicationId(7)))]);
+
+    assert_eq!(down.assign(PublicationId(8), Source::Screen), Assigned::NeedsOffer);
+    assert!(down.needs_offer());
+    let offer = down.offer().unwrap();
+    assert!(!down.needs_offer());
+    let (_, sends) = down.answer(&answer_to(&offer, &[])).unwrap();
+    assert_eq!(sends.iter().map(|send| send.publication.0).collect::<Vec<_>>(), [8]);
+    assert!(matches!(down.assign(PublicationId(9), Source::Camera), Assigned::Ready(_)), "the reserve is full again");
+}
+
+#[test]
+fn a_released_m_line_comes_back_as_another_one() {
+    let mut down = Down::new(local(), &CODECS, 0);
+    down.assign(PublicationId(1), Source::Camera);
+    let offer = down.offer().unwrap();
+    let first = down.answer(&answer_to(&offer, &[])).unwrap().1.remove(0);
+
+    assert_eq!(down.release(PublicationId(1)), Some(first.mid.clone()));
+    assert_eq!(down.release(PublicationId(1)), None);
+    assert!(down.needs_offer() && down.slots().is_empty());
+    let offer = down.offer().unwrap();
+    assert!(offer.contains("a=group:BUNDLE a\r\n") && offer.contains("m=video 0 UDP"));
+    assert_eq!(down.assign(PublicationId(2), Source::Camera), Assigned::NeedsOffer);
+    down.answer(&answer_to(&offer, &[])).unwrap();
+
+    // The place of the closed one is taken by the next that is planned after the client knows.
+    down.assign(PublicationId(3), Source::Microphone);
+    let offer = down.offer().unwrap();
+    let sends = down.answer(&answer_to(&offer, &[])).unwrap().1;
+    assert_eq!(offer.matches("m=").count(), 3);
+    assert_eq!(sends.len(), 2);
+    assert!(sends.iter().all(|send| send.mid != first.mid && send.ssrc != first.ssrc));
+}
+
+#[test]
+fn a_publication_that_is_gone_before_the_answer_is_not_sent() {
+    let mut down = Down::new(local(), &CODECS, 0);
+    down.assign(PublicationId(1), Source::Camera);
+    assert_eq!(down.release(PublicationId(1)), None, "the client never heard of it");
+    down.assign(PublicationId(1), Source::Camera);
+    let offer = down.offer().unwrap();
+    assert!(down.release(PublicationId(1)).is_some());
+    assert_eq!(down.answer(&answer_to(&offer, &[])).unwrap().1, []);
+    assert!(down.needs_offer(), "the m-line has to be closed");
+}
+
+#[test]
+fn an_m_line_that_the_client_rejects_carries_nothing() {
+    let mut down = Down::new(local(), &CODECS, 0);
+    down.assign(PublicationId(1), Source::Camera);
+    down.assign(PublicationId(2), Source::Microphone);
+    let offer = down.offer().unwrap();
+    let sends = down.answer(&answer_to(&offer, &["1"])).unwrap().1;
+    assert_eq!(sends.iter().map(|send| send.publication.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(down.slots().len(), 1);
+}
+
+#[test]
+fn only_so_many_m_lines_are_made() {
+    let mut down = Down::new(local(), &CODECS, 0);
+    for n in 1..MAX_SECTIONS as u64 {
+        assert_eq!(down.assign(PublicationId(n), Source::Camera), Assigned::NeedsOffer);
+    }
+    assert_eq!(down.assign(PublicationId(5_000), Source::Camera), Assigned::Full);
+}
+
+#[test]
+fn bad_answers_are_refused_with_a_reason() {
+    let mut up = up();
+    let good = answer_to(&up.offer(), &[]);
+    let mut refused = |sdp: &str| up.answer(sdp, publication).expect_err("it is bad");
+    assert_eq!(refused(""), SdpError::Ice);
+    assert_eq!(refused("hello"), SdpError::Line(1));
+    assert_eq!(refused("v=0\r\nm=audio x RTP 0"), SdpError::Line(2));
+    assert_eq!(refused(&"a".repeat(MAX_BYTES + 1)), SdpError::TooLong);
+    assert_eq!(refused(&"m=audio 9 RTP 0\r\n".repeat(MAX_SECTIONS + 1)), SdpError::TooManySections);
+    assert_eq!(refused(&good.replace("a=ice-pwd:passwordpasswordpassword", "a=ice-pwd:short")), SdpError::Ice);
+    assert_eq!(refused(&good.replace("ufragufr", "uf rag")), SdpError::Ice);
+    assert_eq!(refused(&good.replace("sha-256", "sha-1")), SdpError::Fingerprint);
+    assert_eq!(refused(&good.replace("AB:AB", "AB:ÄB")), SdpError::Fingerprint);
+    assert_eq!(refused(&good.replace(":AB\r\n", ":AB:AB\r\n")), SdpError::Fingerprint);
+    assert_eq!(refused(&good.replace("setup:passive", "setup:actpass")), SdpError::Setup);
+    assert_eq!(refused(&good.replace("a=mid:2", "a=mid:9")), SdpError::Sections);
+    assert_eq!(refused(good.rsplit_once("m=").unwrap().0), SdpError::Sections);
+    for end in (0..good.len()).step_by(7) {
+        // Cut anywhere it is refused or read, and never a panic.
+        let _ = up.answer(&good[..end], publication);
+    }
+}

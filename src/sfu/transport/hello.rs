@@ -116,5 +116,4 @@ fn take<'a>(rest: &mut &'a [u8], width: usize) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
-#[path = "hello_tests.rs"]
 mod tests;

@@ -327,5 +327,4 @@ impl std::fmt::Debug for Outbound {
 }
 
 #[cfg(test)]
-#[path = "srtp_tests.rs"]
 mod tests;

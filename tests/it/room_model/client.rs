@@ -8,14 +8,14 @@ use crescendo::room::{Carrier, Event, Input, Source};
 
 /// What the network between a participant and the server lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub(super) enum Reach {
     Good,
     Blocked,
 }
 
 /// A server transport as the media plane has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(super) enum Transport {
     Closed,
     Opening,
     Connected,
@@ -24,48 +24,48 @@ pub enum Transport {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Want {
-    pub carrier: Carrier,
-    pub epoch: Epoch,
-    pub said: bool,
+pub(super) struct Want {
+    pub(super) carrier: Carrier,
+    pub(super) epoch: Epoch,
+    pub(super) said: bool,
 }
 
 #[derive(Debug)]
-pub enum Mail {
+pub(super) enum Mail {
     Event(Event),
     /// The offer of a new up transport: it sends nothing until told.
     NewUp,
 }
 
 #[derive(Debug)]
-pub struct Client {
-    pub can_mesh: bool,
-    pub joined: Instant,
-    pub away_since: Option<Instant>,
+pub(super) struct Client {
+    pub(super) can_mesh: bool,
+    pub(super) joined: Instant,
+    pub(super) away_since: Option<Instant>,
     /// It never proves anything.
-    pub slow: bool,
-    pub reach_up: Reach,
-    pub reach_down: Reach,
-    pub up: Transport,
-    pub down: Transport,
+    pub(super) slow: bool,
+    pub(super) reach_up: Reach,
+    pub(super) reach_down: Reach,
+    pub(super) up: Transport,
+    pub(super) down: Transport,
     /// What the room has told it, and what it has heard of that.
-    pub told_to_send: bool,
-    pub sends: bool,
-    pub inbox: VecDeque<Mail>,
-    pub outbox: VecDeque<Input>,
-    pub wants: BTreeMap<ParticipantId, Want>,
+    pub(super) told_to_send: bool,
+    pub(super) sends: bool,
+    pub(super) inbox: VecDeque<Mail>,
+    pub(super) outbox: VecDeque<Input>,
+    pub(super) wants: BTreeMap<ParticipantId, Want>,
     /// What is on its screen.
-    pub screen: BTreeMap<ParticipantId, Carrier>,
-    pub links: BTreeMap<ParticipantId, LinkId>,
-    pub roster: BTreeSet<ParticipantId>,
+    pub(super) screen: BTreeMap<ParticipantId, Carrier>,
+    pub(super) links: BTreeMap<ParticipantId, LinkId>,
+    pub(super) roster: BTreeSet<ParticipantId>,
     /// What it publishes, and whether that is muted.
-    pub publishes: BTreeMap<Source, bool>,
+    pub(super) publishes: BTreeMap<Source, bool>,
     /// The room has once settled a pair of it.
-    pub was_shown: bool,
+    pub(super) was_shown: bool,
 }
 
 impl Client {
-    pub fn new(joined: Instant, can_mesh: bool) -> Self {
+    pub(super) fn new(joined: Instant, can_mesh: bool) -> Self {
         Self {
             can_mesh,
             joined,
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Reads the next of what it was sent.
-    pub fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         let event = match self.inbox.pop_front() {
             Some(Mail::Event(event)) => event,
             Some(Mail::NewUp) => {
@@ -134,7 +134,7 @@ impl Client {
     }
 
     /// The socket is gone with all that was on its way.
-    pub fn lose_socket(&mut self, now: Instant) {
+    pub(super) fn lose_socket(&mut self, now: Instant) {
         self.away_since.get_or_insert(now);
         self.inbox.clear();
         self.outbox.clear();

@@ -6,77 +6,78 @@ use std::time::{Duration, Instant};
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError, Settings,
-    Source, TransportReport,
+    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError,
+    Settings, Source, TransportReport,
 };
 
 use super::client::{Client, Mail, Reach, Transport};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Net {
+pub(super) enum Net {
     Direct,
     Relay,
     Blocked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wire {
+pub(super) enum Wire {
     Dialing,
     Up,
     Dead,
 }
 
 #[derive(Debug)]
-pub struct Link {
-    pub ends: [ParticipantId; 2],
-    pub wire: Wire,
+pub(super) struct Link {
+    pub(super) ends: [ParticipantId; 2],
+    pub(super) wire: Wire,
 }
 
 #[derive(Debug)]
-pub struct Track {
-    pub owner: ParticipantId,
-    pub source: Source,
-    pub muted: bool,
+pub(super) struct Track {
+    pub(super) owner: ParticipantId,
+    pub(super) source: Source,
 }
 
 #[derive(Debug)]
-pub struct Leg {
-    pub of: Option<ParticipantId>,
-    pub taps: BTreeSet<TrackId>,
+pub(super) struct Leg {
+    pub(super) of: Option<ParticipantId>,
+    pub(super) taps: BTreeSet<TrackId>,
 }
 
 /// (receiver, sender)
-pub type Pair = (ParticipantId, ParticipantId);
+pub(super) type Pair = (ParticipantId, ParticipantId);
 
 #[derive(Debug)]
-pub struct World {
-    pub room: Room,
-    pub settings: Settings,
-    pub now: Instant,
-    pub start: Instant,
-    pub clients: BTreeMap<ParticipantId, Client>,
-    pub tracks: BTreeMap<TrackId, Track>,
-    pub subscribed: BTreeSet<(ParticipantId, TrackId)>,
+pub(super) struct World {
+    pub(super) room: Room,
+    pub(super) settings: Settings,
+    pub(super) now: Instant,
+    pub(super) start: Instant,
+    pub(super) clients: BTreeMap<ParticipantId, Client>,
+    pub(super) tracks: BTreeMap<TrackId, Track>,
+    pub(super) subscribed: BTreeSet<(ParticipantId, TrackId)>,
     /// Those that the room has opened and not closed.
-    pub links: BTreeMap<LinkId, Link>,
-    pub nets: BTreeMap<BTreeSet<ParticipantId>, Net>,
-    pub legs: BTreeMap<LegId, Leg>,
-    pub mode: Mode,
-    pub epoch: Epoch,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) nets: BTreeMap<BTreeSet<ParticipantId>, Net>,
+    pub(super) legs: BTreeMap<LegId, Leg>,
+    pub(super) mode: Mode,
+    pub(super) epoch: Epoch,
     /// When the room was last too large for a mesh.
-    pub large_at: Instant,
-    pub handled: u64,
+    pub(super) large_at: Instant,
+    /// When pairs last had a reason to move.
+    unsettled_at: Instant,
+    pub(super) handled: u64,
     newest: (u32, u32, u32),
     stuck: BTreeSet<Pair>,
     /// The last inputs with what came of them, for whoever looks for the cause of a failure.
-    pub log: VecDeque<String>,
+    pub(super) log: VecDeque<String>,
 }
 
 /// Inputs that the log keeps.
 const LOG: usize = 60;
 
 impl World {
-    pub fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         let now = Instant::now();
         Self {
             room: Room::new(settings.clone(), now),
@@ -92,6 +93,7 @@ impl World {
             mode: Mode::Mesh,
             epoch: Epoch(0),
             large_at: now,
+            unsettled_at: now,
             handled: 0,
             newest: (0, 0, 0),
             stuck: BTreeSet::new(),
@@ -100,13 +102,13 @@ impl World {
     }
 
     /// Hands an input to the room, the timers that are due before it, and checks all that comes out.
-    pub fn handle(&mut self, input: Input) -> Result<(), RoomError> {
+    pub(super) fn handle(&mut self, input: Input) -> Result<(), RoomError> {
         if !matches!(input, Input::Timeout) && self.room.poll_timeout().is_some_and(|at| at <= self.now) {
             self.handle(Input::Timeout)?;
         }
         self.handled += 1;
         let playing = self.playing();
-        let was_settled_on_sfu = self.mode == Mode::Sfu && self.sfu_is_fine();
+        let was_settled_on_sfu = self.mode == Mode::Sfu && self.somebody_is_on_sfu();
         let was_empty = self.clients.is_empty();
         let before = (self.handled % 16 == 0).then(|| format!("{:?}", self.room));
         let mut out = Vec::new();
@@ -132,6 +134,7 @@ impl World {
             let ended = self.legs.remove(leg).expect("a live leg");
             assert!(ended.taps.is_empty(), "a leg that failed taps nothing");
         }
+        self.drop_closed_links(&out);
         self.check_mode(&out, was_settled_on_sfu);
         self.check_state(&input, &out);
         self.check_still_playing(&playing);
@@ -159,7 +162,8 @@ impl World {
             }
             Input::Return { participant } => {
                 let first = out.first();
-                let welcomed = matches!(first, Some(Output::Tell { to, event: Event::Welcome { .. } }) if to == participant);
+                let welcomed =
+                    matches!(first, Some(Output::Tell { to, event: Event::Welcome { .. } }) if to == participant);
                 assert!(welcomed, "a return is answered by a welcome first");
                 self.client(*participant).away_since = None;
             }
@@ -190,7 +194,7 @@ impl World {
         }
     }
 
-    pub fn client(&mut self, id: ParticipantId) -> &mut Client {
+    pub(super) fn client(&mut self, id: ParticipantId) -> &mut Client {
         self.clients.get_mut(&id).expect("it is in the room")
     }
 
@@ -200,7 +204,7 @@ impl World {
         for info in self.room.participants() {
             for track in &info.tracks {
                 self.newest.1 = self.newest.1.max(track.id.0);
-                let known = Track { owner: info.id, source: track.source, muted: track.muted };
+                let known = Track { owner: info.id, source: track.source };
                 assert!(self.tracks.insert(track.id, known).is_none(), "a track has one owner");
             }
         }
@@ -266,16 +270,18 @@ impl World {
                 assert_eq!(known.ends, ends, "a link's number is its own");
             }
             Event::CloseLink { link, peer } => {
-                if let Some(known) = self.links.remove(link) {
-                    assert_eq!(known.ends, [to.min(*peer), to.max(*peer)]);
-                }
+                let known = self.links.get(link).expect("what is closed was open");
+                assert_eq!(known.ends, [to.min(*peer), to.max(*peer)]);
             }
             Event::SendUp { active } => self.client(to).told_to_send = *active,
             Event::Path { peer, carrier, epoch } => {
                 self.stuck.remove(&(to, *peer));
                 assert!(*epoch <= self.room.epoch());
                 if !matches!(input, Input::Return { .. }) {
-                    assert!(self.is_open((to, *peer), *carrier), "{to} is sent to {peer} over {carrier:?} that is not there");
+                    assert!(
+                        self.is_open((to, *peer), *carrier),
+                        "{to} is sent to {peer} over {carrier:?} that is not there"
+                    );
                 }
             }
             Event::PathStuck { peer, carrier } => {
@@ -327,7 +333,20 @@ impl World {
         }
         assert!(gone.up == Transport::Closed && gone.down == Transport::Closed, "its transports are closed");
         assert!(!self.subscribed.iter().any(|(receiver, _)| *receiver == id));
-        assert!(!self.links.values().any(|link| link.ends.contains(&id)), "its links are closed");
+    }
+
+    /// A link that the room has closed: each end that is there was told.
+    fn drop_closed_links(&mut self, out: &[Output]) {
+        for (&link, known) in &self.links {
+            let [a, b] = known.ends;
+            let is_open = self.room.link(a, b) == Some(link);
+            for (to, peer) in [(a, b), (b, a)] {
+                let is_there = self.clients.get(&to).is_some_and(|client| client.away_since.is_none());
+                let told = out.contains(&Output::Tell { to, event: Event::CloseLink { peer, link } });
+                assert_eq!(is_there && !is_open, told, "{to} is told that its link to {peer} is closed");
+            }
+        }
+        self.links.retain(|&id, link| self.room.link(link.ends[0], link.ends[1]) == Some(id));
     }
 
     /// The host has what it takes for the pair's media to go over `carrier`.
@@ -337,7 +356,10 @@ impl World {
             Carrier::Sfu => {
                 let (to, from) = (&self.clients[&receiver], &self.clients[&sender]);
                 let sends = from.told_to_send || from.away_since.is_some();
-                from.up == Transport::Connected && to.down == Transport::Connected && sends && self.gets_all((receiver, sender))
+                from.up == Transport::Connected
+                    && to.down == Transport::Connected
+                    && sends
+                    && self.gets_all((receiver, sender))
             }
         }
     }
@@ -348,7 +370,7 @@ impl World {
     }
 
     /// Media of the pair gets through over `carrier`, here and now.
-    pub fn works(&self, (receiver, sender): Pair, carrier: Carrier) -> bool {
+    pub(super) fn works(&self, (receiver, sender): Pair, carrier: Carrier) -> bool {
         let (to, from) = (&self.clients[&receiver], &self.clients[&sender]);
         match carrier {
             Carrier::Mesh => {
@@ -360,11 +382,11 @@ impl World {
         }
     }
 
-    pub fn shows_something(&self, sender: ParticipantId) -> bool {
+    pub(super) fn shows_something(&self, sender: ParticipantId) -> bool {
         self.clients[&sender].publishes.values().any(|muted| !muted)
     }
 
-    pub fn pairs(&self) -> Vec<Pair> {
+    pub(super) fn pairs(&self) -> Vec<Pair> {
         let ids: Vec<_> = self.clients.keys().copied().collect();
         let all = ids.iter().flat_map(|&to| ids.iter().map(move |&from| (to, from)));
         all.filter(|(to, from)| to != from).collect()
@@ -372,7 +394,8 @@ impl World {
 
     /// Who sees whom, and over what.
     fn playing(&self) -> Vec<(Pair, Carrier)> {
-        let shown = self.pairs().into_iter().filter_map(|pair| Some((pair, *self.clients[&pair.0].screen.get(&pair.1)?)));
+        let shown =
+            self.pairs().into_iter().filter_map(|pair| Some((pair, *self.clients[&pair.0].screen.get(&pair.1)?)));
         shown.filter(|&(pair, carrier)| self.shows_something(pair.1) && self.works(pair, carrier)).collect()
     }
 
@@ -388,13 +411,15 @@ impl World {
         }
     }
 
-    fn sfu_is_fine(&self) -> bool {
-        let uses_sfu = |&(to, from): &Pair| self.room.path(to, from) == PathInfo::On(Carrier::Sfu);
-        let up = |client: &Client| client.up == Transport::Connected && client.down == Transport::Connected;
-        self.pairs().iter().any(uses_sfu) && self.clients.values().all(up)
+    fn somebody_is_on_sfu(&self) -> bool {
+        self.pairs().iter().any(|&(to, from)| self.room.path(to, from) == PathInfo::On(Carrier::Sfu))
     }
 
-    pub fn fits_mesh(&self) -> bool {
+    fn all_are_connected(&self) -> bool {
+        self.clients.values().all(|client| client.up == Transport::Connected && client.down == Transport::Connected)
+    }
+
+    pub(super) fn fits_mesh(&self) -> bool {
         let count = self.clients.len();
         count <= 1 || count <= self.settings.mesh_limit && self.clients.values().all(|client| client.can_mesh)
     }
@@ -420,13 +445,33 @@ impl World {
             Mode::Promoting | Mode::Demoting => None,
         };
         if mode != self.mode {
-            assert!(settled.is_none() || switched == settled.into_iter().collect::<Vec<_>>(), "the end of a switch is said");
+            assert!(
+                settled.is_none() || switched == settled.into_iter().collect::<Vec<_>>(),
+                "the end of a switch is said"
+            );
             assert!(settled.is_some() || epoch > self.epoch, "a new direction is a new epoch");
         }
-        if was_settled_on_sfu && self.sfu_is_fine() && matches!(mode, Mode::Demoting | Mode::Mesh) && !self.clients.is_empty() {
+        if was_settled_on_sfu
+            && self.all_are_connected()
+            && matches!(mode, Mode::Demoting | Mode::Mesh)
+            && !self.clients.is_empty()
+        {
             let waited = self.now - self.large_at >= self.settings.demote_after;
-            assert!(waited || self.clients.len() == 1, "a room goes back to mesh only after having been small for long");
+            assert!(
+                waited || self.clients.len() == 1,
+                "a room goes back to mesh only after having been small for long"
+            );
         }
+        let came_or_went = out.iter().any(|output| match output {
+            Output::Tell { event, .. } => matches!(event, Event::Welcome { .. }),
+            Output::Removed { .. } => true,
+            _ => false,
+        });
+        if epoch != self.epoch || came_or_went {
+            self.unsettled_at = self.now;
+        }
+        let overdue = self.unsettled_at + self.settings.switch_deadline <= self.now;
+        assert!(settled.is_some() || !overdue, "a switch ends by its deadline, one way or the other");
         if (mode, epoch) != (self.mode, self.epoch) {
             for (id, client) in &self.clients {
                 let told = out.contains(&Output::Tell { to: *id, event: Event::Mode { mode, epoch } });
@@ -450,7 +495,9 @@ impl World {
         for (to, from) in self.pairs() {
             let (over_mesh, over_sfu) = match self.room.path(to, from) {
                 PathInfo::None => (false, false),
-                PathInfo::Arriving(carrier) | PathInfo::On(carrier) => (carrier == Carrier::Mesh, carrier == Carrier::Sfu),
+                PathInfo::Arriving(carrier) | PathInfo::On(carrier) => {
+                    (carrier == Carrier::Mesh, carrier == Carrier::Sfu)
+                }
                 PathInfo::MovingTo(_) => (true, true),
             };
             if over_mesh {
@@ -463,7 +510,9 @@ impl World {
         }
         let needed = |link: &Link| {
             let [a, b] = link.ends;
-            let over_mesh = |path| matches!(path, PathInfo::On(Carrier::Mesh) | PathInfo::Arriving(Carrier::Mesh) | PathInfo::MovingTo(_));
+            let over_mesh = |path| {
+                matches!(path, PathInfo::On(Carrier::Mesh) | PathInfo::Arriving(Carrier::Mesh) | PathInfo::MovingTo(_))
+            };
             over_mesh(self.room.path(a, b)) || over_mesh(self.room.path(b, a))
         };
         assert!(self.links.values().all(needed), "a link goes when neither direction needs it");
@@ -476,7 +525,10 @@ impl World {
             let wanted: BTreeSet<_> = self.tracks.iter().filter(|(_, track)| wants(track)).map(|(&id, _)| id).collect();
             assert!(leg.taps == wanted || self.clients.is_empty(), "a leg taps what it wants and no more");
         }
-        assert_eq!(self.room.legs().map(|leg| leg.id).collect::<Vec<_>>(), self.legs.keys().copied().collect::<Vec<_>>());
+        assert_eq!(
+            self.room.legs().map(|leg| leg.id).collect::<Vec<_>>(),
+            self.legs.keys().copied().collect::<Vec<_>>()
+        );
         if matches!(input, Input::StartLeg { .. } | Input::StopLeg { .. } | Input::LegChanged { .. }) {
             self.check_leg_touches_nothing(out);
         }
@@ -486,7 +538,9 @@ impl World {
         for output in out {
             let harmless = match output {
                 Output::Tell { event, .. } => matches!(event, Event::Leg(_) | Event::SendUp { .. }),
-                Output::OpenTransport { direction, .. } | Output::CloseTransport { direction, .. } => *direction == Direction::Up,
+                Output::OpenTransport { direction, .. } | Output::CloseTransport { direction, .. } => {
+                    *direction == Direction::Up
+                }
                 Output::StartLeg { .. } | Output::StopLeg { .. } | Output::Tap { .. } | Output::Untap { .. } => true,
                 Output::Subscribe { .. }
                 | Output::Unsubscribe { .. }
@@ -506,7 +560,10 @@ impl World {
         if self.clients.is_empty() {
             assert!(self.room.is_empty() && self.room.participants().count() == 0);
             assert_eq!(self.room.poll_timeout(), None, "an empty room waits for nothing");
-            assert!(self.links.is_empty() && self.subscribed.is_empty() && self.tracks.is_empty(), "nothing is left behind");
+            assert!(
+                self.links.is_empty() && self.subscribed.is_empty() && self.tracks.is_empty(),
+                "nothing is left behind"
+            );
             assert!(self.legs.is_empty() && self.room.legs().count() == 0, "a leg keeps no room alive");
             assert_eq!(self.mode, Mode::Mesh);
         }
@@ -529,12 +586,12 @@ impl World {
         assert!(self.room.poll_timeout().is_none_or(|at| at > self.now), "a timer that is due is dealt with");
     }
 
-    pub fn net(&self, link: &Link) -> Net {
+    pub(super) fn net(&self, link: &Link) -> Net {
         self.nets.get(&link.ends.into_iter().collect()).copied().unwrap_or(Net::Direct)
     }
 
     /// The media plane or the client sees how a transport fares.
-    pub fn try_transport(&mut self, id: ParticipantId, direction: Direction, dies: bool) {
+    pub(super) fn try_transport(&mut self, id: ParticipantId, direction: Direction, dies: bool) {
         let client = self.client(id);
         let reach = match direction {
             Direction::Up => client.reach_up,
@@ -557,14 +614,16 @@ impl World {
     }
 
     /// The network decides on a link, and its ends see that.
-    pub fn try_link(&mut self, id: LinkId, dies: bool) {
+    pub(super) fn try_link(&mut self, id: LinkId, dies: bool) {
         let Some(link) = self.links.get(&id) else { return };
         let [a, b] = link.ends;
         let known = self.clients[&a].links.get(&b) == Some(&id) && self.clients[&b].links.get(&a) == Some(&id);
         let (wire, report) = match (link.wire, self.net(link), dies) {
             (Wire::Dialing, Net::Direct, false) if known => (Wire::Up, LinkReport::Connected { relayed: false }),
             (Wire::Dialing, Net::Relay, false) if known => (Wire::Up, LinkReport::Connected { relayed: true }),
-            (Wire::Dialing | Wire::Up, Net::Blocked, _) | (Wire::Dialing | Wire::Up, _, true) => (Wire::Dead, LinkReport::Failed),
+            (Wire::Dialing | Wire::Up, Net::Blocked, _) | (Wire::Dialing | Wire::Up, _, true) => {
+                (Wire::Dead, LinkReport::Failed)
+            }
             (Wire::Dialing | Wire::Up | Wire::Dead, _, _) => return,
         };
         self.links.get_mut(&id).expect("it was there").wire = wire;
@@ -576,7 +635,7 @@ impl World {
     }
 
     /// Puts a message on its way to the room, where there is a socket.
-    pub fn say(&mut self, id: ParticipantId, message: Input) {
+    pub(super) fn say(&mut self, id: ParticipantId, message: Input) {
         let client = self.client(id);
         if client.away_since.is_none() {
             client.outbox.push_back(message);
@@ -584,7 +643,7 @@ impl World {
     }
 
     /// The client reads the next that it was sent. A dead link that it is told of again it reports again.
-    pub fn read(&mut self, id: ParticipantId) {
+    pub(super) fn read(&mut self, id: ParticipantId) {
         let client = self.client(id);
         let reopened = match client.inbox.front() {
             Some(Mail::Event(Event::OpenLink { peer, link, .. })) => Some((*peer, *link)),
@@ -599,10 +658,13 @@ impl World {
     }
 
     /// The client proves and shows what it was sent to, where that works or there is nothing to prove.
-    pub fn prove(&mut self, (receiver, sender): Pair) {
+    pub(super) fn prove(&mut self, (receiver, sender): Pair) {
         let Some(want) = self.clients[&receiver].wants.get(&sender).copied() else { return };
         let nothing_to_prove = !self.shows_something(sender);
-        if want.said || self.clients[&receiver].slow || !nothing_to_prove && !self.works((receiver, sender), want.carrier) {
+        if want.said
+            || self.clients[&receiver].slow
+            || !nothing_to_prove && !self.works((receiver, sender), want.carrier)
+        {
             return;
         }
         let client = self.client(receiver);
@@ -612,13 +674,13 @@ impl World {
     }
 
     /// The next message of a client arrives.
-    pub fn hear(&mut self, id: ParticipantId) {
+    pub(super) fn hear(&mut self, id: ParticipantId) {
         if let Some(message) = self.client(id).outbox.pop_front() {
             self.handle(message).expect("a client in the room is heard");
         }
     }
 
-    pub fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         if self.room.poll_timeout().is_some_and(|at| at <= self.now) {
             self.handle(Input::Timeout).expect("a timeout is never refused");
@@ -626,7 +688,7 @@ impl World {
     }
 }
 
-pub fn transport(client: &mut Client, direction: Direction) -> &mut Transport {
+pub(super) fn transport(client: &mut Client, direction: Direction) -> &mut Transport {
     match direction {
         Direction::Up => &mut client.up,
         Direction::Down => &mut client.down,

@@ -36,6 +36,7 @@ const launch = {
     puppeteer.launch({
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       protocolTimeout: 300_000,
+      ignoreDefaultArgs: ['--mute-audio'],
       args: [
         '--no-sandbox',
         '--autoplay-policy=no-user-gesture-required',
@@ -63,16 +64,19 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : ['chromium'
     const page = await browser.newPage()
     page.on('pageerror', (error) => (wrong++, console.log(name, 'page error:', error.message)))
     page.on('console', (message) => console.log(name, 'console:', message.text()))
+    let front
+    await page.exposeFunction('hide', async () => {
+      front = await browser.newPage()
+      await front.bringToFront()
+    })
+    await page.exposeFunction('unhide', () => front.close().then(() => page.bringToFront()))
     await page.goto(`http://127.0.0.1:${server.address().port}/?swaps=${process.env.SWAPS ?? 4}`)
     await page.waitForFunction('window.run')
-    for (const { name: what, ok, detail } of await page.evaluate('window.run()')) {
+    for (const { at, name: what, ok, detail } of await page.evaluate('window.run()')) {
       if (!ok) wrong++
-      console.log(
-        name,
-        ok ? 'ok   ' : 'WRONG',
-        what,
-        typeof detail === 'string' ? detail : JSON.stringify(detail),
-      )
+      const verdict = ok ? 'ok   ' : 'WRONG'
+      const figures = typeof detail === 'string' ? detail : JSON.stringify(detail)
+      console.log(name, (at / 1000).toFixed(1).padStart(5), verdict, what, figures)
     }
   } finally {
     await browser.close()

@@ -96,11 +96,13 @@ export class LocalTracks {
 
   mute(which: Which, muted: boolean): void {
     const local = this.#find(which)
+    if (local.muted !== muted) {
+      local.muted = muted
+      if (local.id) this.host.send({ type: 'mute', track: local.id, muted })
+      // A picture is taken off before it goes black, or the black would be sent.
+      this.host.changed()
+    }
     local.track.enabled = !muted
-    if (local.muted === muted) return
-    local.muted = muted
-    if (local.id) this.host.send({ type: 'mute', track: local.id, muted })
-    this.host.changed()
   }
 
   replace(which: Which, track: MediaStreamTrack): LocalTrack {

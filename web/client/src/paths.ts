@@ -176,7 +176,9 @@ export class Paths {
     if (this.#up && this.#up.generation > generation) return
     if (this.#up?.generation !== generation) {
       this.#up?.close()
-      this.#up = new Up(this.#transportHost(), generation, this.host.tracks, this.#sending)
+      // A new transport holds still until it is told to send.
+      this.#sending = false
+      this.#up = new Up(this.#transportHost(), generation, this.host.tracks)
     }
     this.#up.offer(sdp, slots)
   }
@@ -194,6 +196,7 @@ export class Paths {
     if (direction === 'up' && this.#up?.generation === generation) {
       this.#up.close()
       this.#up = undefined
+      this.#sending = false
     }
     if (direction === 'down' && this.#down?.generation === generation) {
       this.#down.close()

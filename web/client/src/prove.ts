@@ -6,7 +6,7 @@ const LOOK_MS = 50
 /** A visible page's frame callbacks are trusted alone for this long, ms; then a decoded frame that the element holds is
  * proof as well, for pages that the browser does not paint without calling them hidden. */
 const CALLBACK_MS = 1500
-/** Sound is settled when nothing was skipped for this long, ms: no backlog is left that would be heard as a jump. */
+/** Sound is settled when nothing was skipped or made up for this long, ms: no backlog is left that would be heard as a jump. */
 const SETTLED_MS = 200
 /** Sound that never settles is taken as it is after this long, ms. */
 const SETTLE_MAX_MS = 2000
@@ -69,25 +69,30 @@ export function firstFrame(
   return cancel
 }
 
-/** Calls `done` once sound of `media`, which an element plays, arrives and no backlog is being skipped any more. */
+/**
+ * Calls `done` once sound of `media`, which an element plays, arrives, and nothing is skipped or made up any more. Samples
+ * that the browser makes up where none came are counted as received, so they are taken off.
+ */
 export function steadySound(platform: Platform, media: Media, done: () => void): Cancel {
-  let base: number | undefined
+  let base: { real: number; packets: number } | undefined
   let begun: number | undefined
-  let skipped = 0
+  let unsteady = 0
   let quietSince = 0
   const look = async () => {
     const inbound = await report(media.receiver, 'inbound-rtp')
     const now = platform.now()
-    const samples = count(inbound, 'totalSamplesReceived') || count(inbound, 'packetsReceived')
-    const removed = count(inbound, 'removedSamplesForAcceleration')
-    base ??= samples
+    const packets = count(inbound, 'packetsReceived')
+    const made = count(inbound, 'concealedSamples')
+    const real = count(inbound, 'totalSamplesReceived') - made
+    const wrong = made + count(inbound, 'removedSamplesForAcceleration')
+    base ??= { real, packets }
     if (begun === undefined) {
-      if (samples <= base) return false
+      if (packets <= base.packets || real <= base.real) return false
       begun = quietSince = now
-      skipped = removed
+      unsteady = wrong
     }
-    if (removed > skipped) {
-      skipped = removed
+    if (wrong > unsteady) {
+      unsteady = wrong
       quietSince = now
     }
     return now - quietSince >= SETTLED_MS || now - begun >= SETTLE_MAX_MS

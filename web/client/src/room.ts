@@ -1,6 +1,7 @@
-import { Output } from './autoplay.js'
+import { Output } from './output.js'
 import { RoomError } from './error.js'
 import { Emitter } from './events.js'
+import { Legs } from './legs.js'
 import { Levels } from './levels.js'
 import { LocalTracks, type Which } from './local-tracks.js'
 import type { LocalTrack } from './local-track.js'
@@ -72,11 +73,6 @@ const MAX_RECONNECT_MS = 60_000
 /** Both transports fail together when the media port goes; that is said once within this long, ms. */
 const LOST_ONCE_MS = 5000
 
-interface Waiting<T> {
-  resolve(value: T): void
-  reject(error: RoomError): void
-}
-
 /** A call. Nothing happens before `join`. */
 export class Room extends Emitter<RoomEvents> {
   readonly #options: RoomOptions
@@ -89,10 +85,9 @@ export class Room extends Emitter<RoomEvents> {
   readonly #output: Output
   readonly #levels: Levels
   readonly #statistics = new Statistics()
-  readonly #legs = new Map<string, Leg>()
-  readonly #legRequests = new Map<number, Waiting<Leg>>()
+  readonly #legs: Legs
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
-  #joining: Waiting<void> | undefined
+  #joining: { resolve(): void; reject(error: RoomError): void } | undefined
   #id = ''
   #mode: Mode = 'mesh'
   #epoch = 0
@@ -123,12 +118,14 @@ export class Room extends Emitter<RoomEvents> {
         moved: () => this.#paths.check(participant),
       }),
     })
+    const request = () => ++this.#request
+    this.#legs = new Legs(this.#base, { send, request, changed: (leg) => this.emit('leg-changed', leg) })
     this.#locals = new LocalTracks(platform, {
       send,
-      request: () => ++this.#request,
+      request,
       changed: () => this.#paths.publish(),
       ended: (track) => {
-        this.#quietly(this.unpublish(track))
+        this.#locals.unpublish(track)
         this.emit('local-track-ended', track)
       },
     })
@@ -190,7 +187,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Broadcasts of the room, by id. */
   get legs(): ReadonlyMap<string, Leg> {
-    return this.#legs
+    return this.#legs.all
   }
 
   /**
@@ -204,7 +201,7 @@ export class Room extends Emitter<RoomEvents> {
     for (const track of [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]]) {
       if (track) this.#locals.add(track, {})
     }
-    this.#unload = this.#platform.onUnload(() => this.#socket.close({ type: 'leave' }))
+    this.#unload = this.#platform.onUnload(() => void this.leave())
     return new Promise((resolve, reject) => {
       this.#joining = { resolve, reject }
       this.#socket.open()
@@ -248,7 +245,7 @@ export class Room extends Emitter<RoomEvents> {
   async startLeg({ kind, of }: LegOptions): Promise<Leg> {
     this.#mustBeJoined()
     if (kind !== 'hls') throw new RoomError('leg-unsupported', `this server has no leg of kind ${kind}`)
-    return this.#askLeg((request) => ({
+    return this.#legs.ask((request) => ({
       type: 'start-leg',
       request,
       kind,
@@ -258,7 +255,7 @@ export class Room extends Emitter<RoomEvents> {
 
   async stopLeg(id: string): Promise<Leg> {
     this.#mustBeJoined()
-    return this.#askLeg((request) => ({ type: 'stop-leg', request, leg: id }))
+    return this.#legs.ask((request) => ({ type: 'stop-leg', request, leg: id }))
   }
 
   /** Plays everybody on another output device. */
@@ -332,7 +329,7 @@ export class Room extends Emitter<RoomEvents> {
         )
       }
       case 'leg':
-        return this.#leg(message.leg, message.request)
+        return this.#legs.told(message.leg, message.request)
       case 'message':
         return this.emit('message', { from: message.from, data: message.data })
       case 'error':
@@ -347,7 +344,6 @@ export class Room extends Emitter<RoomEvents> {
     if (again && !welcome.resumed) {
       this.#paths.clear()
       this.#roster.clear()
-      this.#legs.clear()
       this.#interrupt()
     }
     this.#state = 'joined'
@@ -358,7 +354,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#mode = welcome.mode
     this.#epoch = welcome.epoch
     this.#roster.sync(welcome.participants)
-    for (const leg of welcome.legs) this.#leg(leg, undefined)
+    for (const leg of welcome.legs) this.#legs.told(leg)
     this.#paths.settle()
     this.#levels.start()
     if (again) this.emit('reconnected')
@@ -373,32 +369,10 @@ export class Room extends Emitter<RoomEvents> {
     this.emit('mode-changed', mode, epoch)
   }
 
-  #leg(wire: Leg, request: number | undefined): void {
-    const leg = { ...wire, url: new URL(wire.url, this.#base).href }
-    if (leg.state === 'stopped') this.#legs.delete(leg.id)
-    else this.#legs.set(leg.id, leg)
-    this.emit('leg-changed', leg)
-    if (request === undefined) return
-    this.#legRequests.get(request)?.resolve(leg)
-    this.#legRequests.delete(request)
-  }
-
-  #askLeg(message: (request: number) => ClientMessage): Promise<Leg> {
-    const request = ++this.#request
-    return new Promise((resolve, reject) => {
-      this.#legRequests.set(request, { resolve, reject })
-      this.#socket.send(message(request))
-    })
-  }
-
   #refused({ code, message, request }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new RoomError(code, message)
-    const asked = request === undefined ? undefined : this.#legRequests.get(request)
-    if (asked && request !== undefined) {
-      this.#legRequests.delete(request)
-      return asked.reject(error)
-    }
-    if (request !== undefined && this.#locals.refused(request, error)) return
+    const asked = request !== undefined
+    if (asked && (this.#legs.refused(request, error) || this.#locals.refused(request, error))) return
     this.emit('error', error)
   }
 
@@ -419,8 +393,7 @@ export class Room extends Emitter<RoomEvents> {
   /** What waited for an answer of a session that is gone. */
   #interrupt(): void {
     const error = new RoomError('interrupted', 'the session ended before the server answered')
-    for (const { reject } of this.#legRequests.values()) reject(error)
-    this.#legRequests.clear()
+    this.#legs.interrupted(error)
     this.#locals.interrupted(error)
   }
 
@@ -441,9 +414,5 @@ export class Room extends Emitter<RoomEvents> {
 
   #mustBeJoined(): void {
     if (this.#state !== 'joined') throw new RoomError('not-joined', 'join the room first')
-  }
-
-  #quietly(work: Promise<void>): void {
-    work.catch(() => {})
   }
 }

@@ -1,6 +1,6 @@
 import type { Media } from './media.js'
 import type { Cancel, Platform } from './platform.js'
-import { steadySound } from './prove.js'
+import { arriving, steadySound } from './prove.js'
 import type { Sink } from './sink.js'
 import { play } from './stage.js'
 
@@ -15,6 +15,11 @@ export interface Speaker {
   blocked(retry: () => void): void
 }
 
+interface Turn {
+  audio: HTMLAudioElement
+  media: Media | undefined
+}
+
 /**
  * Plays an audio track. Two elements take turns: the new path's is attached muted, and when its sound is steady both are
  * flipped in one task. The two live as long as the sink, because some browsers start no new ones in hidden pages.
@@ -22,7 +27,8 @@ export interface Speaker {
  * Where the app gave an element of its own, its volume and mute are followed; it plays nothing itself.
  */
 export class Sound implements Sink {
-  readonly #front: { audio: HTMLAudioElement; media: Media | undefined }[]
+  /** The one that sounds first. */
+  readonly #turns: Turn[]
   #proof: Cancel = () => {}
   #clear: Cancel = () => {}
   readonly #followed: HTMLMediaElement | undefined
@@ -33,8 +39,8 @@ export class Sound implements Sink {
     private readonly speaker: Speaker,
     element: HTMLElement,
   ) {
-    this.#front = [platform.audio(), platform.audio()].map((audio) => ({ audio, media: undefined }))
-    for (const { audio } of this.#front) {
+    this.#turns = [platform.audio(), platform.audio()].map((audio) => ({ audio, media: undefined }))
+    for (const { audio } of this.#turns) {
       audio.muted = true
       if (!isMedia(element)) {
         audio.className = 'crescendo-audio'
@@ -62,16 +68,23 @@ export class Sound implements Sink {
     turn.media = media
     turn.audio.srcObject = this.platform.stream([media.track])
     if (first) this.#apply()
-    this.#start(turn.audio)
-    this.#proof = steadySound(this.platform, media, () => {
+    const proven = () => {
+      this.#proof = () => {}
       if (!first) this.#flip()
       done()
+    }
+    this.#proof = steadySound(this.platform, media, proven)
+    this.#start(turn.audio, () => {
+      // An element that may not play pulls no sound: that it arrives has to do.
+      if (turn.media !== media) return
+      this.#proof()
+      this.#proof = arriving(this.platform, media, proven)
     })
   }
 
   /** Plays on the device that the room's speaker names now. */
   route(): void {
-    for (const { audio } of this.#front) {
+    for (const { audio } of this.#turns) {
       if (this.speaker.device || audio.sinkId) audio.setSinkId?.(this.speaker.device).catch(() => {})
     }
   }
@@ -80,7 +93,7 @@ export class Sound implements Sink {
     this.#proof()
     this.#clear()
     this.#followed?.removeEventListener('volumechange', this.#follow)
-    for (const turn of this.#front) {
+    for (const turn of this.#turns) {
       this.#empty(turn)
       turn.audio.remove()
     }
@@ -88,14 +101,17 @@ export class Sound implements Sink {
 
   /** The element that sounds, and the other one. */
   #pair() {
-    const [sounding, spare] = this.#front
+    const [sounding, spare] = this.#turns
     if (!sounding || !spare) throw new Error('a sound has two elements')
     return [sounding, spare] as const
   }
 
   #flip(): void {
-    this.#front.reverse()
+    this.#turns.reverse()
     this.#apply()
+    // Where sound is not allowed yet, the browser pauses an element that is no longer muted.
+    const [{ audio }] = this.#pair()
+    if (audio.paused) this.#start(audio)
     this.#clear = this.platform.after(KEEP_MS, () => this.#empty(this.#pair()[1]))
   }
 
@@ -107,13 +123,20 @@ export class Sound implements Sink {
     sounding.audio.muted = this.#followed?.muted ?? false
   }
 
-  #empty(turn: { audio: HTMLAudioElement; media: Media | undefined }): void {
+  #empty(turn: Turn): void {
     turn.media = undefined
     turn.audio.srcObject = null
   }
 
-  #start(audio: HTMLAudioElement): void {
-    play(audio, () => this.speaker.blocked(() => audio.srcObject && play(audio)))
+  #start(audio: HTMLAudioElement, refused: () => void = () => {}): void {
+    play(audio, () => {
+      this.speaker.blocked(() => this.#resume())
+      refused()
+    })
+  }
+
+  #resume(): void {
+    for (const { audio } of this.#turns) if (audio.srcObject) play(audio)
   }
 }
 

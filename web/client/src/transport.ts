@@ -1,10 +1,14 @@
 import { kindOf, type LocalTrack } from './local-track.js'
 import { mediaOf, type Media } from './media.js'
-import type { Platform } from './platform.js'
+import type { Cancel, Platform } from './platform.js'
 import type { ClientMessage, Direction, Slot } from './wire.js'
 
 /** A replaced or closed transport's connection is kept this long, ms, so that its last picture stays until there is another. */
 const KEEP_MS = 1000
+
+/** Without contact for this long, ms, a transport is taken for dead; browsers take half a minute to call it failed. The
+ * server is one hop away and offers another at once. Lower: a dead one is noticed sooner; higher: outages heal by themselves. */
+const LOST_MS = 3000
 
 export interface TransportHost {
   readonly platform: Platform
@@ -23,6 +27,7 @@ export abstract class Transport {
   /** Offers are answered one after the other. */
   #queue = Promise.resolve()
   #failed = false
+  #patience: Cancel = () => {}
 
   constructor(
     protected readonly host: TransportHost,
@@ -34,10 +39,7 @@ export abstract class Transport {
       [urls].flat().some((url) => url.startsWith('turn')),
     )
     this.pc = host.platform.peer({ iceServers, bundlePolicy: 'max-bundle' })
-    this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === 'failed') this.#fail()
-      if (!this.closed) host.changed()
-    }
+    this.pc.onconnectionstatechange = () => this.#watch()
   }
 
   get stands(): boolean {
@@ -65,6 +67,7 @@ export abstract class Transport {
   close(): void {
     if (this.closed) return
     this.closed = true
+    this.#patience()
     this.host.platform.after(KEEP_MS, () => this.pc.close())
   }
 
@@ -82,6 +85,15 @@ export abstract class Transport {
     return new Map(this.pc.getTransceivers().map((transceiver) => [transceiver.mid, transceiver]))
   }
 
+  #watch(): void {
+    if (this.closed) return
+    this.#patience()
+    const state = this.pc.connectionState
+    if (state === 'disconnected') this.#patience = this.host.platform.after(LOST_MS, () => this.#fail())
+    if (state === 'failed') this.#fail()
+    this.host.changed()
+  }
+
   #fail(): void {
     if (this.closed || this.#failed) return
     this.#failed = true
@@ -94,12 +106,11 @@ export abstract class Transport {
 export class Up extends Transport {
   #slots: Slot[] = []
   #tracks: LocalTrack[]
-  #active: boolean
+  #active = false
 
-  constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>, active: boolean) {
+  constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>) {
     super(host, 'up', generation)
     this.#tracks = [...tracks]
-    this.#active = active
   }
 
   setTracks(tracks: Iterable<LocalTrack>): void {

@@ -214,6 +214,30 @@ describe('the up transport', () => {
     expect(events).toEqual(['error sfu-lost'])
   })
 
+  it('one without contact for seconds is dead, a short outage heals', async () => {
+    const { platform } = await joined()
+    platform.socket.say(offer)
+    await settle()
+    platform.peers[0]?.become('disconnected')
+    await settle(2000)
+    platform.peers[0]?.become('connected')
+    await settle(5000)
+    expect(platform.socket.of('transport-failed')).toHaveLength(0)
+    platform.peers[0]?.become('disconnected')
+    await settle(3100)
+    expect(platform.socket.of('transport-failed')).toHaveLength(1)
+  })
+
+  it('a new one holds still although the one before was sending', async () => {
+    const you = mine({ id: 't1', source: 'camera' })
+    const { platform } = await joined(welcome({ you }), streamOf(camera()))
+    platform.socket.say(offer)
+    platform.socket.say({ type: 'send-up', active: true })
+    platform.socket.say({ ...offer, generation: 2 })
+    await settle()
+    expect(platform.peers[1]?.getSenders()[1]?.encodings[0]?.active).toBe(false)
+  })
+
   it('an offer that cannot be applied is a failure too', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     const { platform } = await joined()

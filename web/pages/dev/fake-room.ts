@@ -191,6 +191,7 @@ export class Room {
   async stats(): Promise<unknown[]> {
     return [...this.participants.keys()].map((participant, index) => ({
       participant,
+      track: `${participant}-camera`,
       kind: 'video',
       path: 'mesh',
       rttMs: index === 1 ? 260 : index === 4 ? 600 : 24,

@@ -60,7 +60,8 @@ function ask(room: string, before: Choices): void {
       event.preventDefault()
       const choices = { ...preview.choices(), name: name.value.trim().slice(0, MAX_NAME) }
       remember(choices)
-      void join(room, choices, preview.take())
+      byId('join-button', HTMLButtonElement).disabled = true
+      void preview.take().then((tracks) => join(room, choices, tracks))
     },
     { once: true },
   )
@@ -75,7 +76,8 @@ async function join(name: string, choices: Choices, tracks: OwnTracks): Promise<
     await session.join(tracks)
     handOver(name, choices)
   } catch (error) {
-    session.abandon()
+    if (session.over) return
+    session.close()
     const { code, message } =
       error instanceof RoomError ? error : { code: 'internal', message: String(error) }
     ended({ by: 'room', code, message })

@@ -1,4 +1,5 @@
 import { h } from './dom'
+import type { Choices } from './preferences'
 
 /** Choosing among the devices of this machine. */
 
@@ -16,19 +17,22 @@ export const canPickSpeaker = (): boolean => 'setSinkId' in HTMLMediaElement.pro
 /** Three labelled menus that follow the devices as they come and go. */
 export class DevicePicker {
   readonly element: HTMLElement
+  readonly #chosen: Record<DeviceKind, string | undefined>
   readonly #menus = new Map<DeviceKind, HTMLSelectElement>()
   readonly #changed = () => void this.refresh()
 
   constructor(
-    private readonly chosen: Partial<Record<DeviceKind, string>>,
+    /** What is wanted; `pick` says when that changes. */
+    { microphoneId, cameraId, speakerId }: Pick<Choices, 'microphoneId' | 'cameraId' | 'speakerId'>,
     private readonly pick: (kind: DeviceKind, id: string) => void,
   ) {
+    this.#chosen = { microphone: microphoneId, camera: cameraId, speaker: speakerId }
     this.element = h('div', { class: 'devices' })
     for (const kind of ['microphone', 'camera', 'speaker'] as const) {
       if (kind === 'speaker' && !canPickSpeaker()) continue
       const menu = h('select', { class: 'input', 'data-device': kind })
       menu.addEventListener('change', () => {
-        this.chosen[kind] = menu.value
+        this.#chosen[kind] = menu.value
         this.pick(kind, menu.value)
       })
       this.#menus.set(kind, menu)
@@ -52,7 +56,7 @@ export class DevicePicker {
         options.push(h('option', { value: '' }, name === 'speaker' ? 'System default' : 'None found yet'))
       menu.replaceChildren(...options)
       menu.disabled = fitting.length === 0
-      const chosen = this.chosen[name]
+      const chosen = this.#chosen[name]
       if (fitting.some((device) => device.deviceId === chosen)) menu.value = chosen ?? ''
     }
   }
@@ -60,7 +64,7 @@ export class DevicePicker {
   /** Shows what is really in use. */
   show(kind: DeviceKind, id: string | undefined): void {
     if (id === undefined) return
-    this.chosen[kind] = id
+    this.#chosen[kind] = id
     const menu = this.#menus.get(kind)
     if (menu !== undefined && [...menu.options].some((option) => option.value === id)) menu.value = id
   }

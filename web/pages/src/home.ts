@@ -37,6 +37,9 @@ form.addEventListener('submit', (event) => {
   location.assign(`/r/${room.value}`)
 })
 
+// Back from a call, the browser may show the page as it was left, with a camera that is off.
+window.addEventListener('pageshow', (event) => event.persisted && location.reload())
+
 // Nobody who only looks at the page is asked for the camera; whoever allowed it before sees the picture at once.
 if (await allowedAlready()) await preview.start()
 

@@ -4,12 +4,13 @@ export type Choices = {
   name: string
   camera: boolean
   microphone: boolean
-  cameraId?: string
-  microphoneId?: string
-  speakerId?: string
+  cameraId?: string | undefined
+  microphoneId?: string | undefined
+  speakerId?: string | undefined
 }
 
 const REMEMBERED = 'crescendo.remembered'
+const KEYS = 'crescendo.keys'
 const HANDED_OVER = 'crescendo.choices'
 
 /** Longest name that is sent; the server cuts at `limits.name_chars` as well. */
@@ -40,6 +41,15 @@ export function handedOver(
 ): Choices | undefined {
   const value = read(storage, HANDED_OVER)
   return isRecord(value) && value['room'] === room ? parseChoices(value) : undefined
+}
+
+/** Whether single letters do something in a call: they get in the way of some who speak to their computer. */
+export function keysWanted(storage: Storage | undefined = stored('localStorage')): boolean {
+  return read(storage, KEYS) !== false
+}
+
+export function wantKeys(wanted: boolean, storage: Storage | undefined = stored('localStorage')): void {
+  write(storage, KEYS, wanted)
 }
 
 /** Ask again next time. */

@@ -43,15 +43,14 @@ export class Preview {
   #on: Record<Device, boolean>
   #ids: Pick<Choices, 'cameraId' | 'microphoneId' | 'speakerId'> = {}
   #started = false
+  #closed = false
+  /** The last opening of a device, which may wait for the person's permission. */
+  #opening: Promise<void> = Promise.resolve()
 
   constructor(root: HTMLElement, choices: Choices) {
     this.#on = { camera: choices.camera, microphone: choices.microphone }
     const { cameraId, microphoneId, speakerId } = choices
-    this.#ids = {
-      ...(cameraId && { cameraId }),
-      ...(microphoneId && { microphoneId }),
-      ...(speakerId && { speakerId }),
-    }
+    this.#ids = { cameraId, microphoneId, speakerId }
     this.#video.muted = true
     const bars = Array.from({ length: 5 }, () => h('i'))
     this.#meter.append(...bars)
@@ -61,17 +60,10 @@ export class Preview {
       const value = Math.round(level * 10) * 10
       if (value !== lastValue) this.#meter.setAttribute('aria-valuenow', String((lastValue = value)))
     })
-    this.#picker = new DevicePicker(
-      {
-        ...(cameraId && { camera: cameraId }),
-        ...(microphoneId && { microphone: microphoneId }),
-        ...(speakerId && { speaker: speakerId }),
-      },
-      (kind, id) => {
-        this.#ids = { ...this.#ids, [`${kind}Id`]: id }
-        if (kind !== 'speaker' && this.#on[kind]) void this.#open(kind, true)
-      },
-    )
+    this.#picker = new DevicePicker(choices, (kind, id) => {
+      this.#ids = { ...this.#ids, [`${kind}Id`]: id }
+      if (kind !== 'speaker' && this.#on[kind]) void this.#open(kind, true)
+    })
     this.#allow.addEventListener('click', () => void this.start())
     this.#empty.append(icon('camera-off'), this.#emptyText, this.#allow)
     root.append(
@@ -96,8 +88,12 @@ export class Preview {
   }
 
   /** Opens what is switched on; asks the person where that is needed. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
     this.#started = true
+    return (this.#opening = this.#openWanted())
+  }
+
+  async #openWanted(): Promise<void> {
     this.#say(undefined)
     this.#draw()
     const opened = await openAll({ ...this.#on, ...this.#ids })
@@ -112,20 +108,26 @@ export class Preview {
     return { ...this.#on, ...this.#ids }
   }
 
-  /** Gives the open tracks away: whoever takes them stops them. */
-  take(): Partial<Record<Device, MediaStreamTrack>> {
+  /** Gives the tracks away once those that are being opened are there: whoever takes them stops them. */
+  async take(): Promise<Partial<Record<Device, MediaStreamTrack>>> {
+    await this.#opening
+    return this.#giveAway()
+  }
+
+  /** Switches camera and microphone off for good. */
+  close(): void {
+    for (const track of Object.values(this.#giveAway())) track.stop()
+  }
+
+  #giveAway(): Partial<Record<Device, MediaStreamTrack>> {
     const tracks = { ...this.#tracks }
+    this.#closed = true
     this.#level.close()
     this.#picker.close()
     this.#video.srcObject = null
     delete this.#tracks.camera
     delete this.#tracks.microphone
     return tracks
-  }
-
-  /** Switches camera and microphone off for good. */
-  close(): void {
-    for (const track of Object.values(this.take())) track.stop()
   }
 
   #switch(device: Device): HTMLButtonElement {
@@ -143,7 +145,11 @@ export class Preview {
     this.#draw()
   }
 
-  async #open(device: Device, exact: boolean): Promise<void> {
+  #open(device: Device, exact: boolean): Promise<void> {
+    return (this.#opening = this.#openOne(device, exact))
+  }
+
+  async #openOne(device: Device, exact: boolean): Promise<void> {
     try {
       this.#say(undefined)
       const track = await open(
@@ -162,6 +168,8 @@ export class Preview {
   }
 
   #use(device: Device, track: MediaStreamTrack | undefined): void {
+    // The page has gone on without it.
+    if (this.#closed) return track?.stop()
     this.#tracks[device]?.stop()
     if (track === undefined) delete this.#tracks[device]
     else this.#tracks[device] = track

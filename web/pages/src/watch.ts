@@ -44,6 +44,8 @@ else {
 
 /** Wait, play, and when it is over wait again, for as long as the page is open. */
 async function run(url: string): Promise<void> {
+  // Fetched while there is nothing to play yet, so that the start takes no longer than it must.
+  void import('hls.js').catch(() => {})
   for (;;) {
     await started(url)
     await playOnce(url)

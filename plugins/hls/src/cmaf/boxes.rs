@@ -1,12 +1,13 @@
 //! The boxes of an init section and of a chunk (ISO/IEC 14496-12).
 
 use bytes::Bytes;
+use mp4_atom::Atom as _;
 use mp4_atom::esds::{DecoderConfig, DecoderSpecific, EsDescriptor};
 use mp4_atom::{
-    Audio, Avc3, Avcc, Codec, Dinf, Dref, Encode, Error, Esds, FourCC, Ftyp, Hdlr, Header, Mdat, Mdhd, Mdia, Mfhd, Minf,
-    Moof, Moov, Mp4a, Mvex, Mvhd, Stbl, Stsd, Styp, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual,
+    Audio, Avc3, Avcc, Codec, Dinf, Dref, Encode, Error, Esds, FourCC, Ftyp, Hdlr, Header, Mdat, Mdhd, Mdia, Mfhd,
+    Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Stbl, Stsd, Styp, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url,
+    Visual,
 };
-use mp4_atom::Atom as _;
 
 use super::Sample;
 use crate::avc::{ParameterSets, Sps};
@@ -25,9 +26,14 @@ const AAC_LC_48K_STEREO: [u8; 2] = [0x11, 0x90];
 /// What a decoder has to know before the first sample.
 #[derive(Debug, Clone)]
 pub(crate) enum Coding {
-    Avc { sets: ParameterSets, sps: Sps },
+    Avc {
+        sets: ParameterSets,
+        sps: Sps,
+    },
     /// AAC-LC, 48 kHz, stereo.
-    Aac { bits_per_second: u32 },
+    Aac {
+        bits_per_second: u32,
+    },
 }
 
 impl Coding {
@@ -86,8 +92,11 @@ pub(crate) fn init_section(coding: &Coding) -> Result<Bytes, Error> {
         Coding::Aac { .. } => (AUDIO_TIMESCALE, 0, 0),
     };
     let video = matches!(coding, Coding::Avc { .. });
-    let stbl =
-        Stbl { stsd: Stsd { codecs: vec![coding.sample_entry()?] }, stco: Some(Default::default()), ..Default::default() };
+    let stbl = Stbl {
+        stsd: Stsd { codecs: vec![coding.sample_entry()?] },
+        stco: Some(Default::default()),
+        ..Default::default()
+    };
     let trak = Trak {
         tkhd: Tkhd {
             track_id: TRACK,
@@ -124,8 +133,12 @@ pub(crate) fn init_section(coding: &Coding) -> Result<Bytes, Error> {
         ..Default::default()
     };
     let mut out = Vec::with_capacity(1_024);
-    Ftyp { major_brand: FourCC::new(b"iso6"), minor_version: 0, compatible_brands: brands(&[b"iso6", b"cmfc", b"mp41"]) }
-        .encode(&mut out)?;
+    Ftyp {
+        major_brand: FourCC::new(b"iso6"),
+        minor_version: 0,
+        compatible_brands: brands(&[b"iso6", b"cmfc", b"mp41"]),
+    }
+    .encode(&mut out)?;
     moov.encode(&mut out)?;
     Ok(out.into())
 }

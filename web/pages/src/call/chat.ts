@@ -1,4 +1,5 @@
 import { h, setText } from '../dom'
+import { setIcon } from '../icons'
 import { displayName } from './person'
 
 /** Text chat over the room's messages. Nothing is stored: whoever joins later starts with an empty one. */
@@ -42,8 +43,8 @@ export class Chat {
       type: 'submit',
       'aria-label': 'Send',
       title: 'Send',
-      'data-icon': 'send',
     })
+    setIcon(button, 'send')
     const form = h('form', { class: 'chat-form' }, this.#input, button)
     const submit = async () => {
       const text = this.#input.value.trim()

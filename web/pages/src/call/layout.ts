@@ -12,6 +12,9 @@ export type Layout = {
 const GAP = 10
 /** Tiles have at least this width; when they would be smaller the area scrolls. Lower: more faces, none of them readable. */
 const MIN_TILE_WIDTH = 150
+/** The strip beside what is large: widest tile, and most columns before it scrolls. */
+const MAX_STRIP_WIDTH = 260
+const MAX_STRIP_COLUMNS = 3
 /** Shapes that a tile may take, width over height. Pictures are cropped to fill them. */
 const WIDEST = 16 / 9
 const NARROWEST = { landscape: 4 / 3, portrait: 3 / 4 }
@@ -36,10 +39,10 @@ export function grid(count: number, area: Size, gap = GAP): Layout {
 /** The first `large` tiles share most of the area; the others form a strip beside or below them. */
 export function spotlight(large: number, small: number, area: Size, gap = GAP): Layout {
   if (small === 0) return grid(large, area, gap)
-  const strip = area.width >= area.height ? sideStrip(area, gap) : bottomStrip(area, gap)
+  const strip = area.width >= area.height ? sideStrip(small, area, gap) : bottomStrip(small, area, gap)
   const stage = grid(large, strip.stage, gap)
   const boxes = [...stage.boxes]
-  for (let index = 0; index < small; index += 1) boxes.push(strip.box(index, small))
+  for (let index = 0; index < small; index += 1) boxes.push(strip.box(index))
   const bottom = Math.max(...boxes.map((box) => box.y + box.height))
   return { boxes, height: Math.max(area.height, bottom) }
 }
@@ -83,34 +86,51 @@ function place(count: number, columns: number, tile: Size, area: Size, gap: numb
   return { boxes, height: Math.max(area.height, total) }
 }
 
-type Strip = { stage: Size; box: (index: number, count: number) => Box }
+type Strip = { stage: Size; box: (index: number) => Box }
 
-function sideStrip(area: Size, gap: number): Strip {
-  const width = Math.min(260, Math.max(MIN_TILE_WIDTH, area.width * 0.2))
+/** Columns on the right, so narrow that all fit where that is possible. */
+function sideStrip(count: number, area: Size, gap: number): Strip {
+  const inColumn = Math.max(1, Math.floor((area.height + gap) / (MIN_TILE_WIDTH / WIDEST + gap)))
+  const columns = Math.min(MAX_STRIP_COLUMNS, Math.ceil(count / inColumn))
+  const rows = Math.ceil(count / columns)
+  const fitting = ((area.height - gap * (rows - 1)) / rows) * WIDEST
+  const width = Math.max(MIN_TILE_WIDTH, Math.min(MAX_STRIP_WIDTH, area.width * 0.2, fitting))
   const height = width / WIDEST
-  const stage = { width: area.width - width - gap, height: area.height }
-  const box = (index: number, count: number) => {
-    const top = Math.max(0, (area.height - count * height - (count - 1) * gap) / 2)
-    return { x: stage.width + gap, y: top + index * (height + gap), width, height }
-  }
-  return { stage, box }
-}
-
-function bottomStrip(area: Size, gap: number): Strip {
-  const columns = Math.max(2, Math.floor((area.width + gap) / (MIN_TILE_WIDTH + gap)))
-  const width = (area.width - gap * (columns - 1)) / columns
-  const height = width / (4 / 3)
-  const stage = { width: area.width, height: Math.max(area.height * 0.5, area.height - 2 * (height + gap)) }
-  const box = (index: number, count: number) => {
-    const row = Math.floor(index / columns)
-    const inRow = Math.min(columns, count - row * columns)
-    const left = (area.width - inRow * width - gap * (inRow - 1)) / 2
-    return {
-      x: left + (index % columns) * (width + gap),
-      y: stage.height + gap + row * (height + gap),
+  const stage = { width: Math.max(0, area.width - columns * (width + gap)), height: area.height }
+  const top = Math.max(0, (area.height - rows * height - (rows - 1) * gap) / 2)
+  return {
+    stage,
+    box: (index) => ({
+      x: stage.width + gap + (index % columns) * (width + gap),
+      y: top + Math.floor(index / columns) * (height + gap),
       width,
       height,
-    }
+    }),
   }
-  return { stage, box }
+}
+
+/** Rows at the bottom; what is beyond two of them takes scrolling. */
+function bottomStrip(count: number, area: Size, gap: number): Strip {
+  const columns = Math.max(2, Math.floor((area.width + gap) / (MIN_TILE_WIDTH + gap)))
+  const width = (area.width - gap * (columns - 1)) / columns
+  const height = width / NARROWEST.landscape
+  const rows = Math.min(2, Math.ceil(count / columns))
+  const stage = {
+    width: area.width,
+    height: Math.max(area.height * 0.45, area.height - rows * (height + gap)),
+  }
+  return {
+    stage,
+    box: (index) => {
+      const row = Math.floor(index / columns)
+      const inRow = Math.min(columns, count - row * columns)
+      const left = (area.width - inRow * width - gap * (inRow - 1)) / 2
+      return {
+        x: left + (index % columns) * (width + gap),
+        y: stage.height + gap + row * (height + gap),
+        width,
+        height,
+      }
+    },
+  }
 }

@@ -1,15 +1,8 @@
+import type { Leg } from 'crescendo-client'
 import { h, setText } from '../dom'
 import { icon, setIcon, type IconName } from '../icons'
 
 /** “Go live” and “Record”: one control for each kind of leg that the server has. */
-
-export type LegView = {
-  id: string
-  kind: string
-  state: 'starting' | 'running' | 'waiting' | 'failed' | 'stopped'
-  reason?: string
-  url: string
-}
 
 type Words = {
   icon: IconName
@@ -54,10 +47,10 @@ export async function supportedLegs(load: typeof fetch = fetch): Promise<string[
 }
 
 export type LegHost = {
-  start(kind: string): Promise<void>
+  start(): Promise<void>
   stop(id: string): Promise<void>
   /** Page where the leg's output can be watched, absolute; nothing where it cannot. */
-  page(kind: string): string | undefined
+  page: string | undefined
   copy(text: string): Promise<void>
 }
 
@@ -79,7 +72,7 @@ export class LegControl {
   readonly #stop: HTMLButtonElement
   readonly #about: HTMLElement
   readonly #watch = h('div', { class: 'leg-actions', hidden: true })
-  #leg: LegView | undefined
+  #leg: Leg | undefined
   #asked = false
 
   constructor(
@@ -88,7 +81,13 @@ export class LegControl {
     private readonly host: LegHost,
   ) {
     const words = (this.#words = KINDS[kind] ?? { ...(KINDS['hls'] as Words), idle: kind })
-    const pop = h('div', { id: `leg-${kind}`, class: 'pop card', popover: true, 'aria-label': words.title })
+    const pop = h('div', {
+      id: `leg-${kind}`,
+      class: 'pop card',
+      popover: true,
+      role: 'dialog',
+      'aria-label': words.title,
+    })
     this.#buttonText = h('span', { class: 'control-text' }, words.idle)
     this.#button = h(
       'button',
@@ -113,7 +112,7 @@ export class LegControl {
       words.stop,
     )
     this.#about = h('p', {}, words.about)
-    this.#start.addEventListener('click', () => void this.#ask(() => host.start(kind)))
+    this.#start.addEventListener('click', () => void this.#ask(() => host.start()))
     this.#stop.addEventListener(
       'click',
       () => void this.#ask(async () => void (this.#leg && (await host.stop(this.#leg.id)))),
@@ -128,8 +127,7 @@ export class LegControl {
       this.#start,
       this.#stop,
     )
-    const page = host.page(kind)
-    if (page !== undefined) this.#watch.append(...this.#links(page))
+    if (host.page !== undefined) this.#watch.append(...this.#links(host.page))
     places.bar.append(this.#button)
     places.menu.append(this.#item)
     places.pops.append(pop)
@@ -137,7 +135,7 @@ export class LegControl {
   }
 
   /** The leg of this kind that the room has, if any. */
-  show(leg: LegView | undefined): void {
+  show(leg: Leg | undefined): void {
     this.#leg = leg?.state === 'stopped' ? undefined : leg
     this.#draw()
   }
@@ -208,7 +206,7 @@ export class LegControl {
       h(
         'a',
         { class: 'button', href: page, target: '_blank', rel: 'noopener', 'data-leg-link': this.kind },
-        'Open the page',
+        'Open watch page',
       ),
       copy,
     ]

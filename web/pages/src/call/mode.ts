@@ -1,9 +1,8 @@
-import { setText } from '../dom'
+import type { Mode } from 'crescendo-client'
+import { byId, setText } from '../dom'
 import { setIcon } from '../icons'
 
 /** How the room is connected, in a word. */
-
-export type RoomMode = 'mesh' | 'promoting' | 'sfu' | 'demoting'
 
 const WORDS = {
   mesh: {
@@ -28,18 +27,19 @@ const WORDS = {
   },
 } as const
 
-export function showMode(badge: HTMLElement, text: HTMLElement, mode: RoomMode): void {
+export function showMode(mode: Mode): void {
+  const badge = byId('mode', HTMLElement)
   const words = WORDS[mode]
   badge.hidden = false
   badge.dataset['mode'] = mode
   badge.title = words.title
   setIcon(badge, words.icon)
-  setText(text, words.text)
+  setText(byId('mode-text', HTMLElement), words.text)
   document.body.dataset['roomMode'] = mode
 }
 
 /** What a screen reader says about it; nothing while it is on the way. */
-export function modeInWords(mode: RoomMode): string | undefined {
+export function modeInWords(mode: Mode): string | undefined {
   switch (mode) {
     case 'mesh':
       return 'The call now runs directly between you.'

@@ -20,6 +20,11 @@ export class Notices {
     setTimeout(() => notice.remove(), tone === 'problem' ? 2 * SHOWN_MS : SHOWN_MS)
   }
 
+  /** What was shown is seen elsewhere now. */
+  clear(): void {
+    this.shown.replaceChildren()
+  }
+
   /** For screen readers alone: what others see by looking. */
   say(text: string): void {
     setText(this.spoken, text)

@@ -1,5 +1,5 @@
 import type { LocalTrack, Room, Source } from 'crescendo-client'
-import { type Device, MediaProblem, open, openScreen } from '../media'
+import { type Device, MediaProblem, canShareScreen, open, openScreen } from '../media'
 import type { Choices } from '../preferences'
 
 /** One's own camera, microphone and screen in a call: what is open, what is sent. */
@@ -9,6 +9,8 @@ export type OwnTracks = Partial<Record<Device, MediaStreamTrack>>
 export class Own {
   #opening = new Set<Device>()
   #screen: MediaStream | undefined
+  /** The browser asks which screen to share. */
+  #picking = false
 
   constructor(
     private readonly room: Room,
@@ -46,6 +48,8 @@ export class Own {
 
   /** Starts to share a screen, or stops. */
   async toggleScreen(): Promise<void> {
+    if (this.#picking || !canShareScreen()) return
+    this.#picking = true
     try {
       if (this.#screen !== undefined) return await this.#stopScreen()
       const screen = await openScreen()
@@ -62,6 +66,7 @@ export class Own {
       await this.#stopScreen()
       this.#explain(error)
     } finally {
+      this.#picking = false
       this.changed()
     }
   }

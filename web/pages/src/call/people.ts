@@ -5,7 +5,6 @@ import { displayName, hue, initials } from './person'
 /** The list of who is here. */
 
 export type Person = {
-  id: string
   name: string
   self: boolean
   microphone: boolean
@@ -14,7 +13,11 @@ export type Person = {
   away: boolean
 }
 
+/** Draws the list anew, unless it says the same already or nobody sees it. */
 export function showPeople(root: HTMLElement, people: Person[]): void {
+  const now = JSON.stringify(people)
+  if (root.hidden || root.dataset['people'] === now) return
+  root.dataset['people'] = now
   root.replaceChildren(h('ul', { class: 'people' }, ...people.map(row)))
 }
 

@@ -3,9 +3,9 @@
 const FIRST_MS = 1000
 const FACTOR = 1.3
 /** Longest wait. Higher: fewer requests of those who wait; lower: the start is seen sooner. */
-const LONGEST_MS = 3000
+const LONGEST_MS = 2000
 
-/** Waits that grow from a second to three. */
+/** Waits that grow from one second to two. */
 export class Backoff {
   #next = FIRST_MS
 

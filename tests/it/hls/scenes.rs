@@ -1,0 +1,235 @@
+//! Rooms in which things happen to a broadcast.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use crescendo::config;
+use crescendo::legs::{self, LegEvent, LegHost};
+use crescendo::sfu::tap::{Tap, TapId, Tapped};
+use crescendo::sfu::{Codec, PublicationId, VideoCodec};
+use crescendo_hls::{Answer, HlsLeg, Options, Query, Store};
+use crescendo_leg_api::{State, Track, TrackKey};
+use tokio::sync::mpsc;
+
+use super::check::{attribute, decode, media_playlist, text, values, whole};
+use super::media::{Packetizer, h264, opus};
+
+const FPS: u32 = 30;
+
+/// A broadcast under way.
+struct Scene {
+    host: LegHost,
+    tap: Tap,
+    store: Arc<Store>,
+    events: mpsc::Receiver<LegEvent>,
+    started: Instant,
+}
+
+impl Scene {
+    fn start(directory: Option<&Path>, of: Option<&str>) -> Self {
+        let options = Options {
+            part: Duration::from_millis(200),
+            segment: Duration::from_millis(1_000),
+            segments: 10,
+            audio_kbps: 96,
+            directory: directory.map(Path::to_owned),
+            of: of.map(str::to_owned),
+            started: SystemTime::now(),
+        };
+        let (leg, store) = HlsLeg::new(options);
+        let (to, mut events) = mpsc::channel(256);
+        let host = legs::spawn(Box::new(leg), "hls-test".into(), &config::Legs::default(), to);
+        // Said after the first tick, which opens GStreamer: on a machine that never ran it that takes seconds.
+        assert_eq!(events.blocking_recv(), Some(LegEvent::State(State::Starting)));
+        Self { tap: host.tap(TapId(1)), host, store, events, started: Instant::now() }
+    }
+
+    fn add(&self, number: u64, participant: &str, audio: bool) {
+        let (participant, name) = (participant.to_owned(), "Ann".to_owned());
+        let track = Track { key: TrackKey(number), participant, name, screen: false, audio };
+        self.host.add(PublicationId(number), track);
+    }
+
+    fn send(&self, number: u64, codec: Codec, packets: impl IntoIterator<Item = Bytes>) {
+        for packet in packets {
+            let (publication, arrival) = (PublicationId(number), Instant::now());
+            assert!(self.tap.push(Tapped::Rtp { publication, codec, arrival, packet }));
+        }
+    }
+
+    /// Waits until this much of the scene's time has passed.
+    fn until(&self, time: Duration) {
+        std::thread::sleep((self.started + time).saturating_duration_since(Instant::now()));
+    }
+
+    /// Ends the broadcast; gives what it had said.
+    fn end(mut self) -> (Arc<Store>, Vec<LegEvent>) {
+        self.host.stop().join().expect("the leg's thread ended");
+        let events = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
+        (self.store, events)
+    }
+}
+
+const H264: Codec = Codec::Video(VideoCodec::H264);
+
+fn frame_time(index: usize) -> Duration {
+    Duration::from_secs(1) * index as u32 / FPS
+}
+
+/// Feeds 30 pictures a second and 50 sound packets a second in real time until `units` are used up.
+fn play(
+    scene: &Scene,
+    number: u64,
+    units: &[Bytes],
+    sound: &[Bytes],
+    mut change: impl FnMut(usize, Vec<Bytes>) -> Vec<Bytes>,
+) {
+    let (mut video, mut audio) = (Packetizer::new(1), Packetizer::new(2));
+    let mut sounds = sound.iter().enumerate().peekable();
+    for (index, unit) in units.iter().enumerate() {
+        let time = frame_time(index);
+        scene.until(time);
+        let packets = video.video((index as u32 * 3_000).wrapping_add(4_294_900_000), unit);
+        scene.send(number, H264, change(index, packets));
+        while let Some((count, packet)) = sounds.next_if(|(count, _)| Duration::from_millis(20) * *count as u32 <= time)
+        {
+            scene.send(number + 1, Codec::Opus, audio.audio(count as u32 * 960, packet));
+        }
+    }
+}
+
+#[test]
+fn a_broadcast_of_picture_and_sound_is_what_its_playlists_say() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (units, sound) = (h264(files.path(), "320x180", FPS, 6, FPS), opus(files.path(), 6));
+    let disk = files.path().join("disk");
+    let scene = Scene::start(Some(&disk), None);
+    scene.add(1, "p1", false);
+    scene.add(2, "p1", true);
+    assert!(matches!(scene.store.get("index.m3u8", Query::default()), Answer::NotFound));
+    play(&scene, 1, &units, &sound, |_, packets| packets);
+    media_playlist(&scene.store, "video.m3u8");
+    media_playlist(&scene.store, "audio.m3u8");
+
+    let index = text(&scene.store, "index.m3u8");
+    let stream = values(&index, "#EXT-X-STREAM-INF")[0];
+    assert_eq!(attribute(stream, "RESOLUTION"), Some("320x180"));
+    assert!(index.contains("CODECS=\"avc3.42c0"), "{index}");
+
+    let (store, events) = scene.end();
+    assert!(events.contains(&LegEvent::State(State::Running)), "{events:?}");
+    assert!(events.contains(&LegEvent::WantsKey(PublicationId(1))), "{events:?}");
+    for (name, least) in [("video", 175), ("audio", 230)] {
+        let playlist = text(&store, &format!("{name}.m3u8"));
+        assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+        let path = files.path().join(format!("{name}.mp4"));
+        std::fs::write(&path, whole(&store, &format!("{name}.m3u8"))).expect("written");
+        let (frames, complaints) = decode(&path);
+        assert!(frames >= least, "{frames} frames of {name}");
+        assert_eq!(complaints, "", "{name}");
+    }
+    drop(store);
+    let (frames, complaints) = decode(&disk.join("index.m3u8"));
+    assert!(frames >= 175, "{frames} frames on disk");
+    assert_eq!(complaints, "");
+}
+
+#[test]
+fn loss_disorder_clock_jumps_and_a_new_resolution_break_neither_files_nor_timeline() {
+    let files = tempfile::tempdir().expect("a directory");
+    let mut units = h264(files.path(), "320x180", FPS, 4, FPS);
+    units.extend(h264(files.path(), "640x360", FPS, 4, FPS));
+    let sound = opus(files.path(), 8);
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    scene.add(2, "p1", true);
+    let mut random = fastrand::Rng::with_seed(3);
+    play(&scene, 1, &units, &sound, |index, mut packets| {
+        random.shuffle(&mut packets);
+        // One frame in the middle of each group of pictures loses a packet, and later the sender's clock jumps an hour.
+        if index % 30 == 20 {
+            packets.pop();
+        }
+        let jump = if index < 150 { 0 } else { 3_600 * 90_000 };
+        packets.iter().map(|packet| shifted(packet, jump)).collect()
+    });
+    media_playlist(&scene.store, "video.m3u8");
+    let (store, _) = scene.end();
+    media_playlist(&store, "video.m3u8");
+    assert!(!text(&store, "video.m3u8").contains("DISCONTINUITY"));
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    let (frames, complaints) = decode(&path);
+    // Two thirds of each group, up to the loss.
+    assert!((130..200).contains(&frames), "{frames} frames");
+    assert_eq!(complaints, "");
+    let index = text(&store, "index.m3u8");
+    assert!(index.contains("RESOLUTION=640x360"), "{index}");
+    let total: f64 = lengths(&text(&store, "video.m3u8")).iter().sum();
+    // Up to a second is lost where the very first packets come shuffled and so the first key frame is not whole.
+    assert!((6.5..8.5).contains(&total), "{total} s of video");
+}
+
+#[test]
+fn without_key_frames_and_then_without_any_frames_segments_keep_their_length() {
+    let files = tempfile::tempdir().expect("a directory");
+    let units = h264(files.path(), "320x180", FPS, 5, 10_000);
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    play(&scene, 1, &units, &[], |_, packets| packets);
+    let from_sender = lengths(&text(&scene.store, "video.m3u8")).len();
+    // Silence: the last key frame stands in.
+    scene.until(Duration::from_secs(9));
+    media_playlist(&scene.store, "video.m3u8");
+    let with_silence = lengths(&text(&scene.store, "video.m3u8")).len();
+    assert!(from_sender >= 2 && with_silence >= from_sender + 2, "{from_sender}, then {with_silence} segments");
+    let (store, events) = scene.end();
+    media_playlist(&store, "video.m3u8");
+    assert!(events.iter().any(|event| matches!(event, LegEvent::State(State::Waiting(_)))), "{events:?}");
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    assert_eq!(decode(&path).1, "");
+}
+
+#[test]
+fn when_the_shown_participant_leaves_another_ones_picture_follows() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (one, two) = (h264(files.path(), "320x180", FPS, 6, FPS), h264(files.path(), "160x120", FPS, 6, 45));
+    let scene = Scene::start(None, None);
+    scene.add(1, "p1", false);
+    scene.add(2, "p2", false);
+    let (mut first, mut second) = (Packetizer::new(1), Packetizer::new(2));
+    for (index, (a, b)) in one.iter().zip(&two).enumerate() {
+        scene.until(frame_time(index));
+        let timestamp = index as u32 * 3_000;
+        match index {
+            0..90 => scene.send(1, H264, first.video(timestamp, a)),
+            90 => scene.host.remove(PublicationId(1)),
+            _ => {}
+        }
+        scene.send(2, H264, second.video(timestamp + 77, b));
+    }
+    let (store, events) = scene.end();
+    assert!(events.contains(&LegEvent::WantsKey(PublicationId(2))), "{events:?}");
+    media_playlist(&store, "video.m3u8");
+    assert!(text(&store, "index.m3u8").contains("RESOLUTION=160x120"));
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    let (frames, complaints) = decode(&path);
+    assert!(frames > 160, "{frames} frames");
+    assert_eq!(complaints, "");
+}
+
+fn lengths(playlist: &str) -> Vec<f64> {
+    values(playlist, "#EXTINF").iter().map(|value| value.trim_end_matches(',').parse().expect("a number")).collect()
+}
+
+/// The same RTP packet with a later timestamp.
+fn shifted(packet: &Bytes, ticks: u32) -> Bytes {
+    let mut packet = packet.to_vec();
+    let timestamp = u32::from_be_bytes(packet[4..8].try_into().expect("four bytes"));
+    packet[4..8].copy_from_slice(&timestamp.wrapping_add(ticks).to_be_bytes());
+    packet.into()
+}

@@ -1,0 +1,67 @@
+import type { Leg, Room } from 'crescendo-client'
+import { byId, setAttribute, setText } from '../dom'
+import { LegControl, supportedLegs } from './legs'
+import type { Notices } from './notices'
+
+/** The legs of a call: a control for each kind that the server has, and the sign that one is live. */
+export class Broadcasts {
+  readonly #controls: LegControl[] = []
+  readonly #pill = byId('live-pill', HTMLAnchorElement)
+  readonly #page: string
+
+  constructor(
+    private readonly room: Room,
+    roomName: string,
+    private readonly notices: Notices,
+    private readonly copy: (text: string) => Promise<void>,
+  ) {
+    this.#page = `/watch/${roomName}`
+    this.#pill.href = this.#page
+    this.#pill.hidden = true
+  }
+
+  /** Asks the server what it can do, and offers that. */
+  async offer(): Promise<void> {
+    const places = {
+      bar: byId('legs', HTMLElement),
+      menu: byId('more-legs', HTMLElement),
+      pops: byId('call', HTMLElement),
+    }
+    for (const kind of await supportedLegs()) {
+      const control = new LegControl(kind, places, {
+        start: async () => void (await this.room.startLeg({ kind: kind === 'record' ? 'record' : 'hls' })),
+        stop: async (id) => void (await this.room.stopLeg(id)),
+        page: kind === 'hls' ? new URL(this.#page, location.href).href : undefined,
+        copy: this.copy,
+      })
+      this.#controls.push(control)
+    }
+    this.draw()
+  }
+
+  draw(): void {
+    for (const control of this.#controls) control.show(this.#latest(control.kind))
+    const leg = this.#latest('hls')
+    const live = isOn(leg)
+    if (this.#pill.hidden && live) this.notices.show('This call is being broadcast')
+    if (!this.#pill.hidden && !live)
+      this.notices.show(leg === undefined ? 'The broadcast has ended' : 'The broadcast failed')
+    this.#pill.hidden = !live
+    setAttribute(this.#pill, 'data-state', leg?.state)
+    this.#pill.title = leg?.reason ?? 'Anyone with the link can watch this call. Opens the page.'
+    setText(
+      byId('live-pill-text', HTMLElement),
+      leg?.state === 'running' ? 'Live' : leg?.state === 'waiting' ? 'Waiting' : 'Starting…',
+    )
+    document.body.dataset['legState'] = leg?.state ?? 'none'
+  }
+
+  /** One that failed counts only while there is no other. */
+  #latest(kind: string): Leg | undefined {
+    const ofKind = [...this.room.legs.values()].filter((leg) => leg.kind === kind)
+    return ofKind.findLast(isOn) ?? ofKind.at(-1)
+  }
+}
+
+const isOn = (leg: Leg | undefined): boolean =>
+  leg !== undefined && leg.state !== 'failed' && leg.state !== 'stopped'
