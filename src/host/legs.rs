@@ -79,7 +79,7 @@ impl Legs {
     pub(super) fn stop(&mut self, leg: LegId) {
         if let Some(running) = self.running.remove(&leg) {
             (running.over)();
-            tokio::task::spawn_blocking(move || running.host.stop());
+            tokio::task::spawn_blocking(move || running.host.stop().join());
         }
     }
 }
