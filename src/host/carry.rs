@@ -3,10 +3,10 @@
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::RoomView;
 use super::legs;
 use super::member::{DownTransport, UpTransport};
 use super::task::Task;
-use super::RoomView;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, LegKind, Output, Source, VideoCodec};
 use crate::sfu::{Command, PublicationId};

@@ -18,7 +18,9 @@ use crate::http::hls::HlsDirectory;
 use crate::room::ids::{LegId, ParticipantId, RoomName};
 use crate::room::{LegKind, Source, VideoCodec};
 use crate::sfu::Sfu;
-use crate::signal::message::{ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, ServerMessage};
+use crate::signal::message::{
+    ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, ServerMessage,
+};
 
 /// Messages that may wait for a room. A socket that finds it full waits, and so does who floods it.
 const INBOX: usize = 1_024;

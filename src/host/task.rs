@@ -13,8 +13,8 @@ use super::{Joining, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
 use crate::room::ids::{Epoch, LegId, LinkId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings,
-    Source, TransportReport,
+    Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings, Source,
+    TransportReport,
 };
 use crate::sfu::{self, Command, ShardId, TransportId};
 use crate::signal::convert;
