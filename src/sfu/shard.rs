@@ -1,5 +1,7 @@
 //! One media thread: receive, route, forward, flush; and the timers.
 
+mod packets;
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -9,14 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::forward::header::Header;
-use super::meters::{Dropped, Meters};
+use super::meters::Meters;
 use super::out::{Out, Route};
-use super::publication::{Clock, Incoming, Origin, Publication};
-use super::rtcp::{self, Report};
-use super::sdp::tables;
+use super::publication::{Origin, Publication};
+use super::rtcp;
+use super::transport::Transport;
 use super::transport::dtls::Identity;
-use super::transport::{Transport, ice};
 use super::udp::{Batch, Socket};
 use super::up::Up;
 use super::{Command, Direction, Event, FailReason, PublicationId, Remote, Send, TransportId};
@@ -34,8 +34,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const BATCHES: usize = 16;
 /// Commands that are carried out before packets are looked at again.
 const COMMANDS: usize = 256;
-/// Packets that one RTCP datagram may ask to be sent again. More only helps who has lost all anyway.
-const MAX_RESENT: usize = 256;
 
 /// What a shard goes by; from configuration.
 #[derive(Debug, Clone)]
@@ -222,52 +220,6 @@ impl Shard {
         }
     }
 
-    /// RFC 7983: the first byte tells what a datagram is.
-    fn datagram(&mut self, route: Route, datagram: &mut [u8], now: Instant) {
-        let first = datagram.first().copied().unwrap_or(255);
-        if first <= 3 {
-            return self.stun(route, datagram, now);
-        }
-        if !matches!(first, 20..=63 | 128..=191) {
-            return self.meters.dropped(Dropped::Unknown);
-        }
-        let Some(&id) = self.by_address.get(&route.to) else { return self.meters.dropped(Dropped::Stranger) };
-        match (first, datagram.get(1)) {
-            (20..=63, _) => self.dtls(id, datagram, now),
-            // RFC 5761 section 4: RTCP packet types 192 to 223 are no RTP payload types with marker.
-            (_, Some(192..=223)) => self.rtcp(id, datagram, now),
-            _ => self.rtp(id, datagram, now),
-        }
-    }
-
-    fn stun(&mut self, route: Route, datagram: &[u8], now: Instant) {
-        let known = ice::parse(datagram).and_then(|request| {
-            let id = *self.by_ufrag.get(&request.ufrag)?;
-            let transport = self.transports.get_mut(&id)?;
-            let check = request.check(&transport.local, route.to, self.identity.provider.crypto())?;
-            Some((transport, check))
-        });
-        let Some((transport, check)) = known else { return self.meters.dropped(Dropped::Stun) };
-        self.out.push(route, &check.response);
-        if let Some(forgotten) = transport.checked(route, check.nominated, now)
-            && self.by_address.get(&forgotten) == Some(&transport.id)
-        {
-            self.by_address.remove(&forgotten);
-        }
-        // With every check, so that an address belongs to who was heard from it last.
-        self.by_address.insert(route.to, transport.id);
-        transport.start(now);
-        transport.flush_dtls(&mut self.out);
-    }
-
-    fn dtls(&mut self, id: TransportId, datagram: &[u8], now: Instant) {
-        let Some(transport) = self.transports.get_mut(&id) else { return };
-        let was_open = transport.is_open();
-        let result = transport.dtls(datagram, now);
-        transport.flush_dtls(&mut self.out);
-        self.settle(id, was_open, result, now);
-    }
-
     /// After a step that may have opened the transport or ended it.
     fn settle(&mut self, id: TransportId, was_open: bool, result: Result<(), FailReason>, now: Instant) {
         if let Err(reason) = result {
@@ -281,73 +233,6 @@ impl Shard {
                 publication.want_key_frame();
             }
         }
-    }
-
-    fn rtp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
-        let (Some(transport), Some(up)) = (self.transports.get_mut(&id), self.ups.get_mut(&id)) else {
-            return self.meters.dropped(Dropped::Unroutable);
-        };
-        let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
-        let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
-        let packet = &mut datagram[..length];
-        let Some((header, codec)) =
-            Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
-        else {
-            return self.meters.dropped(Dropped::Unroutable);
-        };
-        // Padding ends here; nobody behind this line has to know of it.
-        packet[0] &= !0x20;
-        let packet = &packet[..header.payload.end];
-        let Some(found) = up.found(packet, &header, codec, now) else {
-            return self.meters.dropped(Dropped::Unroutable);
-        };
-
-        let origin = Origin { transport: id, ssrc: header.ssrc };
-        let publication =
-            self.publications.entry(found.publication).or_insert_with(|| Publication::new(found.publication));
-        if found.first {
-            publication.set_source(origin);
-        } else if publication.source() != Some(origin) {
-            return self.meters.dropped(Dropped::Stale);
-        }
-        let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
-        let history = self.settings.history_packets;
-        let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
-        if (found.first || changed)
-            && let Some(transport) = self.transports.get(&id)
-        {
-            transport.tell(Event::Media { publication: found.publication, codec });
-        }
-    }
-
-    fn rtcp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {
-        let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
-        let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
-        let mut budget = MAX_RESENT;
-        rtcp::read(&datagram[..length], |report| match report {
-            Report::Sender { ssrc, ntp, rtp } => {
-                let clock = Clock { ntp, rtp, at: now };
-                let publication = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock));
-                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(&p)) {
-                    publication.reported(clock);
-                }
-            }
-            Report::Nack { ssrc, sequences } => {
-                let taken = sequences.len().min(budget);
-                budget -= taken;
-                let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
-                if let Some(publication) = publication.and_then(|p| self.publications.get(p)) {
-                    publication.resend(transport, ssrc, &sequences[..taken], &mut self.out);
-                }
-            }
-            Report::KeyFrame { ssrc } => {
-                let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
-                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
-                    publication.want_key_frame();
-                }
-            }
-        });
     }
 
     fn tick(&mut self, now: Instant) {
