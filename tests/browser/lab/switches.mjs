@@ -104,17 +104,26 @@ async function judge(eyes, views, trigger) {
   return judged
 }
 
-/** The first of the four listens; how steady were the other three around the switch and before it? */
+/**
+ * The first of the four listens; how steady were the other three around the switch and before it? `alone` is how long one was
+ * missing while another sounded: when all fall silent at once it is the machine that did not keep up with playing.
+ */
 function hear(samples, begun, views, trigger) {
-  return views
-    .filter(view => view.eye.listen)
-    .map(({ of, flip }) => {
-      const levels = level(samples, toneOf(Number(of.split('-')[1])))
-      const calm = Math.min(trigger, flip - AROUND) - begun
-      const around = steadiness(levels, flip - AROUND - begun, flip + AROUND - begun)
-      const before = steadiness(levels, Math.max(500, calm - YARDSTICK), calm, around.usual)
-      return { level: around.usual, gap: around.gap, double: around.double, gapBefore: before.gap, doubleBefore: before.double }
-    })
+  const heard = views.filter(view => view.eye.listen)
+  const levels = heard.map(({ of }) => level(samples, toneOf(Number(of.split('-')[1]))))
+  const { usual } = steadiness(levels[0], 0, levels[0].length)
+  const anybody = levels[0].map((_, at) => Math.max(...levels.map(one => one[at])))
+  return heard.map(({ flip }, i) => {
+    const alone = levels[i].map((own, at) => (anybody[at] > usual / 2 ? own : usual))
+    const calm = Math.min(trigger, flip - AROUND) - begun
+    const around = [flip - AROUND - begun, flip + AROUND - begun]
+    const before = [Math.max(500, calm - YARDSTICK), calm]
+    const { gap, double } = steadiness(levels[i], ...around)
+    const yardstick = steadiness(levels[i], ...before, usual)
+    const own = span => steadiness(alone, ...span, usual).gap
+    const gaps = { gap, gapBefore: yardstick.gap, alone: own(around), aloneBefore: own(before) }
+    return { level: usual, ...gaps, double, doubleBefore: yardstick.double }
+  })
 }
 
 const row = (name, numbers, digits = 0) => {
@@ -138,6 +147,8 @@ export function table(result) {
     lines.push(`  blank samples ${total('blanks')}, steps back ${total('back')}, torn ${total('torn')}, strangers ${total('strangers')}`)
     lines.push(row('sound missing around it, ms', sounds.map(s => s.gap)))
     lines.push(row('sound missing before, ms', sounds.map(s => s.gapBefore)))
+    lines.push(row('… while others sound, around it', sounds.map(s => s.alone)))
+    lines.push(row('… while others sound, before', sounds.map(s => s.aloneBefore)))
     lines.push(row('sound doubled around it, ms', sounds.map(s => s.double)))
     lines.push(row('sound doubled before, ms', sounds.map(s => s.doubleBefore)))
   }
