@@ -62,3 +62,24 @@ async fn pages_are_served_under_a_strict_policy_and_bad_rooms_have_none() {
         assert_eq!(server.get(path).await.0, status, "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_media_port_that_the_first_line_names_takes_junk_in_silence_and_counts_it() {
+    let server = Server::start(&[]).await;
+    let media = *server.media.first().expect("a media address");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for junk in [&b"\x00"[..], b"hello", &[0x00; 20], &[0x16; 40], &[0x80; 60], &[0xff; 1_400]] {
+        socket.send_to(junk, media).expect("sent");
+    }
+    loop {
+        let (_, metrics) = server.get("/metrics").await;
+        let lines = metrics.lines().filter(|line| line.starts_with("crescendo_dropped_datagrams_total{"));
+        let dropped: f64 = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        if dropped == 6.0 {
+            break;
+        }
+        assert!(dropped < 6.0, "{dropped} of 6 were dropped");
+    }
+    socket.set_nonblocking(true).expect("set");
+    assert!(socket.recv(&mut [0; 2_000]).is_err(), "nothing is answered");
+}
