@@ -108,11 +108,6 @@ fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>)
         audio_kbps: config.audio_kbps,
         directory,
         of,
-        started: now(),
+        started: SystemTime::now(),
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the host brings the clock to legs")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(
     let mut task = Task::new(shared.clone(), name.clone());
     info!(room = %name, "room opened");
     loop {
-        let wake = task.room.poll_timeout().unwrap_or_else(|| now() + IDLE);
+        let wake = task.room.poll_timeout().unwrap_or_else(|| Instant::now() + IDLE);
         tokio::select! {
             Some(request) = inbox.recv() => task.request(request),
             Some(event) = task.media.recv() => task.media_event(event),
@@ -51,11 +51,6 @@ pub(super) async fn run(
     shared.sfu.release(&name);
     task.gauge(None);
     info!(room = %name, "room closed");
-}
-
-#[allow(clippy::disallowed_methods, reason = "the host brings the clock to the room")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 pub(super) struct Task {
@@ -80,7 +75,7 @@ impl Task {
     fn new(shared: Arc<Shared>, name: RoomName) -> Self {
         let (media_in, media) = mpsc::channel(MEDIA_EVENTS);
         Self {
-            room: Room::new(settings(&shared.config), now()),
+            room: Room::new(settings(&shared.config), Instant::now()),
             shard: shared.sfu.place(&name),
             shared,
             name,
@@ -138,7 +133,7 @@ impl Task {
         let Joining { name, tracks, decodes, outbox } = joining;
         let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), can_mesh: true };
         let mut out = Vec::new();
-        self.room.handle(now(), input, &mut out).map_err(refusal)?;
+        self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
         let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
             return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
         };
@@ -379,7 +374,7 @@ impl Task {
 
     fn input(&mut self, input: Input) -> Result<(), RoomError> {
         let mut out = Vec::new();
-        self.room.handle(now(), input, &mut out)?;
+        self.room.handle(Instant::now(), input, &mut out)?;
         self.carry_out(out);
         Ok(())
     }

@@ -84,7 +84,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(socket: SplitStream<WebSocket>, config: &'a Config) -> Self {
         let signal = &config.signal;
-        Self { socket, config, bucket: Bucket::new(signal.messages_per_second, signal.message_burst, now()) }
+        Self { socket, config, bucket: Bucket::new(signal.messages_per_second, signal.message_burst, Instant::now()) }
     }
 
     /// Waits for `join` and takes the place it asks for.
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
     }
 
     fn pay(&mut self, cost: u32) -> Result<(), Farewell> {
-        if self.bucket.take(cost, now()) {
+        if self.bucket.take(cost, Instant::now()) {
             return Ok(());
         }
         let rate = self.config.signal.messages_per_second;
@@ -213,9 +213,4 @@ fn reply(outbox: &mpsc::Sender<ServerMessage>, message: ServerMessage) {
 fn refused(code: ErrorCode) {
     let code = serde_json::to_value(code).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default();
     metrics::counter!("crescendo_signal_refused_total", "code" => code).increment(1);
-}
-
-#[allow(clippy::disallowed_methods, reason = "the edge brings the clock")]
-fn now() -> Instant {
-    Instant::now()
 }

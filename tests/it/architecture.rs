@@ -76,7 +76,7 @@ fn nobody_knows_whom_they_should_not() {
 }
 
 #[test]
-fn the_room_knows_std_and_thiserror_only_and_no_clock() {
+fn the_room_knows_std_and_thiserror_only() {
     for file in sources("src/room") {
         let text = std::fs::read_to_string(&file).expect("readable");
         for line in text.lines().map(str::trim).filter(|line| line.starts_with("use ")) {
@@ -85,6 +85,13 @@ fn the_room_knows_std_and_thiserror_only_and_no_clock() {
                 && Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/room/{first}.rs")).exists();
             assert!(ROOM_CRATES.contains(&first) || local, "{}: {line}", file.display());
         }
+    }
+}
+
+#[test]
+fn neither_the_room_nor_the_work_on_a_packet_looks_at_a_clock() {
+    for file in sources("src/room").into_iter().chain(sources("src/sfu/forward")) {
+        let text = std::fs::read_to_string(&file).expect("readable");
         assert!(!text.contains("Instant::now") && !text.contains("SystemTime"), "{}", file.display());
     }
 }
