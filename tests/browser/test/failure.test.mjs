@@ -84,15 +84,25 @@ describe('the media port dies while the call runs through it', () => {
     await call.everybodySees(people)
   })
 
-  test('a larger room is told, and goes on when it is back', async t => {
-    const { call, block, unblock } = await callInNamespace(t)
-    const people = await call.people(3)
-    await call.everybodySees(people)
-    block()
-    for (const person of people) {
-      await until('the client to say so', async () => (await person.events()).some(({ code }) => code === 'sfu-lost'))
-    }
-    unblock()
-    await call.everybodySees(people, 60_000)
-  })
+  for (const [who, set] of [
+    ['by its browsers', {}],
+    ['by the server, which is quicker', { 'sfu.consent_ms': 6000 }],
+  ]) {
+    test(`a larger room is told ${who}, and goes on when it is back`, async t => {
+      const { call, block, unblock } = await callInNamespace(t, set)
+      const people = await call.people(3)
+      await call.everybodySees(people)
+      for (const person of people) await until('mode sfu', async () => (await person.mode()) === 'sfu')
+      const before = await Promise.all(people.map(async person => (await person.lab('connections')).length))
+      block()
+      const losses = async person => (await person.events()).filter(({ code }) => code === 'sfu-lost').length
+      for (const [index, person] of people.entries()) {
+        await until(`${person.name} to say so`, () => losses(person))
+        await until('another attempt', async () => (await person.lab('connections')).length > before[index])
+      }
+      unblock()
+      await call.everybodySees(people, 60_000)
+      for (const person of people) assert.equal(await losses(person), 1, 'once, not for each transport or attempt')
+    })
+  }
 })

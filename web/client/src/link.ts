@@ -79,8 +79,7 @@ export class Link {
       this.pc.removeTrack(sender)
     }
     for (const track of this.#tracks) {
-      const sender = this.#senders.get(track) ?? this.pc.addTrack(track.track, track.stream)
-      this.#senders.set(track, sender)
+      const sender = this.#senders.get(track) ?? this.#add(track)
       if (sender.track !== track.sent) sender.replaceTrack(track.sent).catch(() => {})
     }
   }
@@ -90,12 +89,7 @@ export class Link {
     const scale = halved ? 2 : 1
     if (scale === this.#scale) return
     this.#scale = scale
-    for (const [track, sender] of this.#senders) {
-      if (track.kind !== 'video') continue
-      const parameters = sender.getParameters()
-      for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy = scale
-      sender.setParameters(parameters).catch(() => {})
-    }
+    for (const [track, sender] of this.#senders) this.#resize(track, sender)
   }
 
   async description(description: Description, tracks: MidTrack[]): Promise<void> {
@@ -132,6 +126,20 @@ export class Link {
       for (let n = own; n < this.options.expects[kind]; n++)
         this.pc.addTransceiver(kind, { direction: 'recvonly' })
     }
+  }
+
+  #add(track: LocalTrack): RTCRtpSender {
+    const sender = this.pc.addTrack(track.track, track.stream)
+    this.#senders.set(track, sender)
+    if (this.#scale !== 1) this.#resize(track, sender)
+    return sender
+  }
+
+  #resize(track: LocalTrack, sender: RTCRtpSender): void {
+    if (track.kind !== 'video') return
+    const parameters = sender.getParameters()
+    for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy = this.#scale
+    sender.setParameters(parameters).catch(() => {})
   }
 
   #prepare(): void {

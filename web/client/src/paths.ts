@@ -12,8 +12,8 @@ export interface PathsHost {
   readonly tracks: readonly LocalTrack[]
   readonly mode: Mode
   send(message: ClientMessage): void
-  /** A transport to the server died. */
-  lost(direction: Direction): void
+  /** The server's media port is lost. Told once, until all that was lost with it is back. */
+  lost(): void
 }
 
 type PathsMessage = Extract<
@@ -39,6 +39,8 @@ export class Paths {
   #up: Up | undefined
   #down: Down | undefined
   #sending = false
+  /** Directions whose transport died after it had been up, until the next one is. */
+  readonly #lost = new Set<Direction>()
   #iceServers: RTCIceServer[] = []
 
   constructor(private readonly host: PathsHost) {}
@@ -93,6 +95,9 @@ export class Paths {
 
   /** `participant` left, or its tracks changed: carry over what is known of them. */
   settle(): void {
+    if (this.#up?.stands) this.#lost.delete('up')
+    if (this.#down?.stands) this.#lost.delete('down')
+    if (this.host.mode === 'mesh') this.#lost.clear()
     const overlap = this.host.mode === 'promoting' && this.#sending
     for (const link of this.#links.values()) link.halve(overlap)
     for (const [id, link] of this.#links) if (!this.host.participants.has(id)) this.#drop(link)
@@ -117,6 +122,7 @@ export class Paths {
     this.#down?.close()
     this.#up = this.#down = undefined
     this.#sending = false
+    this.#lost.clear()
   }
 
   /** Hands each track of `participant` what arrives for it, aims it, and looks whether the order is fulfilled. */
@@ -193,16 +199,24 @@ export class Paths {
   }
 
   #closeTransport(direction: Direction, generation: number): void {
-    if (direction === 'up' && this.#up?.generation === generation) {
-      this.#up.close()
+    const transport = direction === 'up' ? this.#up : this.#down
+    if (transport?.generation !== generation) return
+    // While the room demotes, each one's transports go as soon as they have served.
+    if (transport.stood && this.host.mode !== 'demoting') this.#lose(direction)
+    transport.close()
+    if (direction === 'up') {
       this.#up = undefined
       this.#sending = false
     }
-    if (direction === 'down' && this.#down?.generation === generation) {
-      this.#down.close()
-      this.#down = undefined
-    }
+    if (direction === 'down') this.#down = undefined
     this.settle()
+  }
+
+  #lose(direction: Direction): void {
+    if (this.host.mode === 'mesh') return
+    const isFirst = this.#lost.size === 0
+    this.#lost.add(direction)
+    if (isFirst) this.host.lost()
   }
 
   #transportHost(): TransportHost {
@@ -211,7 +225,7 @@ export class Paths {
       iceServers: this.#iceServers,
       send: (message) => this.host.send(message),
       changed: () => this.settle(),
-      lost: (direction) => this.host.lost(direction),
+      lost: (direction) => this.#lose(direction),
     }
   }
 }

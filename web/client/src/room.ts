@@ -70,8 +70,6 @@ export interface RoomEvents {
 }
 
 const MAX_RECONNECT_MS = 60_000
-/** Both transports fail together when the media port goes; that is said once within this long, ms. */
-const LOST_ONCE_MS = 5000
 
 /** A call. Nothing happens before `join`. */
 export class Room extends Emitter<RoomEvents> {
@@ -92,7 +90,6 @@ export class Room extends Emitter<RoomEvents> {
   #mode: Mode = 'mesh'
   #epoch = 0
   #request = 0
-  #lostSaidAt = -Infinity
   #unload: Cancel = () => {}
 
   constructor(options: RoomOptions, platform: Platform = browser) {
@@ -133,7 +130,11 @@ export class Room extends Emitter<RoomEvents> {
       platform,
       participants: this.#roster.participants,
       send,
-      lost: () => this.#sfuLost(),
+      lost: () =>
+        this.#error(
+          'sfu-lost',
+          'the connection to the media server is lost; the call goes on as soon as there is another',
+        ),
       get tracks() {
         return room.#locals.published
       },
@@ -374,16 +375,6 @@ export class Room extends Emitter<RoomEvents> {
     const asked = request !== undefined
     if (asked && (this.#legs.refused(request, error) || this.#locals.refused(request, error))) return
     this.emit('error', error)
-  }
-
-  #sfuLost(): void {
-    const now = this.#platform.now()
-    if (this.#mode === 'mesh' || now - this.#lostSaidAt < LOST_ONCE_MS) return
-    this.#lostSaidAt = now
-    this.#error(
-      'sfu-lost',
-      'the connection to the media server is lost; the call goes on as soon as there is another',
-    )
   }
 
   #error(code: RoomError['code'], message: string): void {

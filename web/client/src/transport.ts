@@ -6,8 +6,9 @@ import type { ClientMessage, Direction, Slot } from './wire.js'
 /** A replaced or closed transport's connection is kept this long, ms, so that its last picture stays until there is another. */
 const KEEP_MS = 1000
 
-/** Without contact for this long, ms, a transport is taken for dead; browsers take half a minute to call it failed. The
- * server is one hop away and offers another at once. Lower: a dead one is noticed sooner; higher: outages heal by themselves. */
+/** A transport that the browser calls disconnected for this long, ms, is taken for dead. Chromium says so 5 to 8 seconds after
+ * the last packet, and much later that it failed; the server, one hop away, offers another at once. Lower: a dead one
+ * is noticed sooner; higher: outages heal by themselves. */
 const LOST_MS = 3000
 
 /** Sound that was told to stop and has sent this many packets more after so many ms does not heed it. It is 15 at 20 ms. */
@@ -20,7 +21,7 @@ export interface TransportHost {
   send(message: ClientMessage): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
-  /** It is dead. The server is told and offers another. */
+  /** It had been up and is dead. The server is told and offers another. */
   lost(direction: Direction): void
 }
 
@@ -30,6 +31,7 @@ export abstract class Transport {
   protected closed = false
   /** Offers are answered one after the other. */
   #queue = Promise.resolve()
+  #stood = false
   #failed = false
   #patience: Cancel = () => {}
 
@@ -47,7 +49,12 @@ export abstract class Transport {
   }
 
   get stands(): boolean {
-    return !this.closed && this.pc.connectionState === 'connected'
+    return !this.closed && !this.#failed && this.pc.connectionState === 'connected'
+  }
+
+  /** It was up at some time. */
+  get stood(): boolean {
+    return this.#stood
   }
 
   /** Answers an offer. `slots` says what each of its m-lines is for. */
@@ -93,6 +100,7 @@ export abstract class Transport {
     if (this.closed) return
     this.#patience()
     const state = this.pc.connectionState
+    this.#stood ||= state === 'connected'
     if (state === 'disconnected') this.#patience = this.host.platform.after(LOST_MS, () => this.#fail())
     if (state === 'failed') this.#fail()
     this.host.changed()
@@ -102,7 +110,7 @@ export abstract class Transport {
     if (this.closed || this.#failed) return
     this.#failed = true
     this.host.send({ type: 'transport-failed', transport: this.direction, generation: this.generation })
-    this.host.lost(this.direction)
+    if (this.#stood) this.host.lost(this.direction)
   }
 }
 

@@ -155,10 +155,8 @@ it('a muted picture is not sent, and is again when unmuted', async () => {
 })
 
 it('half the size while both paths are sent, the whole again after', async () => {
-  const { impolite, peer } = ends({
-    impolite: [local('t1', 'camera'), local('t2', 'microphone')],
-    polite: [],
-  })
+  const [camera, microphone] = [local('t1', 'camera'), local('t2', 'microphone')]
+  const { impolite, peer } = ends({ impolite: [camera, microphone], polite: [] })
   await vi.advanceTimersByTimeAsync(500)
   const scales = () =>
     peer(impolite)
@@ -166,6 +164,8 @@ it('half the size while both paths are sent, the whole again after', async () =>
       .map(({ encodings }) => encodings[0]?.scaleResolutionDownBy)
   impolite.halve(true)
   expect(scales()).toEqual([2, 1])
+  impolite.setTracks([camera, microphone, local('t3', 'screen')])
+  expect(scales()).toEqual([2, 1, 2])
   impolite.halve(false)
-  expect(scales()).toEqual([1, 1])
+  expect(scales()).toEqual([1, 1, 1])
 })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { bob, call, joined, offerOf, settle, welcome } from './call.js'
+import type { Mode } from '../src/wire.js'
 import { camera, microphone, streamOf } from './fake-platform.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -204,7 +205,7 @@ describe('the up transport', () => {
     expect(platform.peers.map(({ signalingState }) => signalingState)).toEqual(['closed', 'stable'])
   })
 
-  it('one that fails is reported to the server and to the app', async () => {
+  it('one that fails is reported to the server', async () => {
     const { platform, events } = await joined(welcome({ mode: 'sfu' }))
     platform.socket.say(offer)
     await settle()
@@ -212,7 +213,8 @@ describe('the up transport', () => {
     expect(platform.socket.of('transport-failed')).toEqual([
       { type: 'transport-failed', transport: 'up', generation: 1 },
     ])
-    expect(events).toEqual(['error sfu-lost'])
+    // It never was up: nothing is lost.
+    expect(events).toEqual([])
   })
 
   it('one without contact for seconds is dead, a short outage heals', async () => {
@@ -246,6 +248,88 @@ describe('the up transport', () => {
     await settle()
     expect(platform.socket.of('transport-failed')).toHaveLength(1)
     warn.mockRestore()
+  })
+})
+
+describe('the media server is lost', () => {
+  const section = { up: ['0', 'audio', 'recvonly'], down: ['0', 'audio', 'sendonly'] } as const
+  type Direction = keyof typeof section
+
+  /** In a call with both transports up. `open` offers one and gives its connection. */
+  async function talking(mode: Mode = 'sfu') {
+    const { platform, events } = await joined(welcome({ mode, heartbeatMs: 60_000 }))
+    const open = async (transport: Direction, generation: number) => {
+      const sdp = offerOf([...section[transport]])
+      platform.socket.say({ type: 'offer', transport, generation, sdp, slots: [] })
+      await settle()
+      return platform.peers.at(-1)
+    }
+    const close = (transport: Direction, generation: number) =>
+      platform.socket.say({ type: 'transport-close', transport, generation })
+    const [up, down] = [await open('up', 1), await open('down', 2)]
+    for (const peer of [up, down]) peer?.become('connected')
+    return { platform, events, up, down, open, close }
+  }
+
+  it('is told once for both transports, by whoever notices', async () => {
+    const { platform, events, up, down, close } = await talking()
+    up?.become('disconnected')
+    await settle(2000)
+    down?.become('disconnected')
+    await settle(1100)
+    expect(events).toEqual(['error sfu-lost'])
+    expect(platform.socket.of('transport-failed')).toHaveLength(1)
+    close('up', 1)
+    close('down', 2)
+    await settle(60_000)
+    expect(events).toEqual(['error sfu-lost'])
+  })
+
+  it('is told when the server gives up its transports first', async () => {
+    const { events, close } = await talking()
+    close('down', 2)
+    close('up', 1)
+    expect(events).toEqual(['error sfu-lost'])
+  })
+
+  it('is not told again while new transports fail, but in the next outage', async () => {
+    const { events, open, close } = await talking()
+    close('up', 1)
+    close('down', 2)
+    const first = await open('up', 3)
+    await settle(15_000)
+    first?.become('failed')
+    close('up', 3)
+    const [up, down] = [await open('up', 5), await open('down', 6)]
+    up?.become('connected')
+    up?.become('disconnected')
+    await settle(5000)
+    expect(events).toEqual(['error sfu-lost'])
+    const again = await open('up', 7)
+    for (const peer of [again, down]) peer?.become('connected')
+    close('down', 6)
+    expect(events).toEqual(['error sfu-lost', 'error sfu-lost'])
+  })
+
+  it('is not told when the transports are let go, or were not in use', async () => {
+    const demoting = await talking('demoting')
+    demoting.close('up', 1)
+    expect(demoting.events).toEqual([])
+    const mesh = await talking('mesh')
+    mesh.up?.become('failed')
+    mesh.close('down', 2)
+    expect(mesh.events).toEqual([])
+  })
+
+  it('a room that goes back to mesh has got over it', async () => {
+    const { platform, events, open, close } = await talking()
+    close('up', 1)
+    platform.socket.say({ type: 'mode', mode: 'mesh', epoch: 2 })
+    platform.socket.say({ type: 'mode', mode: 'sfu', epoch: 3 })
+    const up = await open('up', 3)
+    up?.become('connected')
+    close('up', 3)
+    expect(events.filter((event) => event === 'error sfu-lost')).toHaveLength(2)
   })
 })
 
