@@ -19,6 +19,10 @@ use super::{Direction, DtlsRole, Event, FailReason, IceCredential, Remote, Trans
 
 /// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
 const MAX_ADDRESSES: usize = 16;
+/// Bytes of DTLS that are read in a transport's life. A handshake takes 2 to 4 kB, with every flight sent again until the time
+/// is up some 20. Higher: rtc-dtls joins fragments by recursion and does not count empty ones, so that half a megabyte of them
+/// overflows the stack and takes the process down; lower: handshakes on very lossy links fail.
+const MAX_DTLS_BYTES: usize = 32 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -29,6 +33,7 @@ pub(crate) struct Transport {
     events: mpsc::Sender<Event>,
     identity: Arc<Identity>,
     dtls: Dtls,
+    dtls_bytes: usize,
     phase: Phase,
     /// Addresses that an authentic check came from, the oldest first. Media is taken from these alone.
     addresses: Vec<SocketAddr>,
@@ -67,8 +72,9 @@ impl Transport {
     ) -> Self {
         let dtls = Dtls::new(identity.clone());
         let phase = Phase::Handshake { until };
-        let (remote, addresses, route) = (None, Vec::new(), None);
-        Self { id, direction, local, remote, events, identity, dtls, phase, addresses, route, last_check: now }
+        let (remote, addresses, route, dtls_bytes) = (None, Vec::new(), None, 0);
+        let last_check = now;
+        Self { id, direction, local, remote, events, identity, dtls, dtls_bytes, phase, addresses, route, last_check }
     }
 
     /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
@@ -116,8 +122,13 @@ impl Transport {
         }
     }
 
-    /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it.
+    /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it. So is what is beyond
+    /// [`MAX_DTLS_BYTES`].
     pub(crate) fn dtls(&mut self, datagram: &[u8], now: Instant) -> Result<(), FailReason> {
+        self.dtls_bytes = self.dtls_bytes.saturating_add(datagram.len());
+        if self.dtls_bytes > MAX_DTLS_BYTES {
+            return Ok(());
+        }
         match self.dtls.read(now, datagram) {
             Ok(Progress::Going) => Ok(()),
             Ok(Progress::Closed) => Err(FailReason::Closed),
