@@ -12,9 +12,6 @@ use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
 use crate::sfu::{Event, TransportId};
 
-/// Packets that one RTCP datagram may ask to be sent again. More only helps who has lost all anyway.
-const MAX_RESENT: usize = 256;
-
 impl Shard {
     /// RFC 7983: the first byte tells what a datagram is.
     pub(super) fn datagram(&mut self, route: Route, datagram: &mut [u8], now: Instant) {
@@ -103,7 +100,6 @@ impl Shard {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
         let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
-        let mut budget = MAX_RESENT;
         rtcp::read(&datagram[..length], |report| match report {
             Report::Sender { ssrc, ntp, rtp } => {
                 let clock = Clock { ntp, rtp, at: now };
@@ -113,8 +109,7 @@ impl Shard {
                 }
             }
             Report::Nack { ssrc, sequences } => {
-                let taken = sequences.len().min(budget);
-                budget -= taken;
+                let taken = transport.take_resends(sequences.len());
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
                 if let Some(publication) = publication.and_then(|p| self.publications.get(p)) {
                     publication.resend(transport, ssrc, &sequences[..taken], &mut self.out);
