@@ -10,7 +10,7 @@ use crate::sfu::publication::{Clock, Incoming, Origin, Publication};
 use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
-use crate::sfu::{Event, TransportId};
+use crate::sfu::TransportId;
 
 impl Shard {
     /// RFC 7983: the first byte tells what a datagram is.
@@ -90,9 +90,9 @@ impl Shard {
         let history = self.settings.history_packets;
         let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
         if (found.first || changed)
-            && let Some(transport) = self.transports.get(&id)
+            && let Some(transport) = self.transports.get_mut(&id)
         {
-            transport.tell(Event::Media { publication: found.publication, codec });
+            transport.tell_media(found.publication, codec);
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use self::dtls::{Dtls, Established, Identity, Progress};
 use self::srtp::{Inbound, Outbound};
 use super::out::{Out, Route};
-use super::{Direction, DtlsRole, Event, FailReason, IceCredential, Remote, TransportId};
+use super::{Codec, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, TransportId};
 
 /// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
 const MAX_ADDRESSES: usize = 16;
@@ -28,6 +28,9 @@ const RESENDS: usize = 256;
 /// How many of them are allowed anew each tick of 10 ms: 3,200 packets a second, some 30 Mbit/s. Higher: repairs more on a bad
 /// link with many pictures; lower: less to be had for the asking, one NACK of 80 bytes being worth 256 packets.
 const RESENDS_PER_TICK: usize = 32;
+/// Events of media that a transport tells in its life; later ones are not told. A far end that changes its codec or its SSRC with
+/// each packet would else fill the host's channel, in which the room's other transports say that they are up or have failed.
+const MEDIA_EVENTS: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -46,6 +49,8 @@ pub(crate) struct Transport {
     last_check: Instant,
     /// Packets that may be sent again now.
     resends: usize,
+    /// Events of media that may still be told.
+    media_events: usize,
 }
 
 #[derive(Debug)]
@@ -95,6 +100,7 @@ impl Transport {
             route,
             last_check,
             resends,
+            media_events: MEDIA_EVENTS,
         }
     }
 
@@ -219,6 +225,14 @@ impl Transport {
         if self.is_open() {
             self.dtls.close(now);
             self.flush_dtls(out);
+        }
+    }
+
+    /// That media has come or has changed, unless it was said too often.
+    pub(crate) fn tell_media(&mut self, publication: PublicationId, codec: Codec) {
+        if let Some(left) = self.media_events.checked_sub(1) {
+            self.media_events = left;
+            self.tell(Event::Media { publication, codec });
         }
     }
 
