@@ -104,7 +104,9 @@ impl Shard {
             Report::Sender { ssrc, ntp, rtp } => {
                 let clock = Clock { ntp, rtp, at: now };
                 let publication = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock));
-                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(&p)) {
+                let publication = publication.and_then(|p| self.publications.get_mut(&p));
+                // A stream that another one has taken the place of says nothing about that one's clock.
+                if let Some(publication) = publication.filter(|p| p.source() == Some(Origin { transport: id, ssrc })) {
                     publication.reported(clock);
                 }
             }
