@@ -102,8 +102,9 @@ fn is_section(name: &str) -> bool {
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { signal, room, sfu, hls, limits, .. } = config;
-    range(room.mesh_limit >= 1, "room.mesh_limit", room.mesh_limit.to_string(), "at least 1")?;
+    let Config { signal, room, sfu, legs, hls, limits, http: _, log: _ } = config;
+    // Twice as many m-lines are offered ahead of need.
+    range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
     range(room.capacity >= 1, "room.capacity", room.capacity.to_string(), "at least 1")?;
     range(
@@ -137,6 +138,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         sfu.history_packets.to_string(),
         "a power of two from 64 to 32768",
     )?;
+    range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
+    range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;
     range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;
     range(
         !sfu.video_codecs.is_empty()

@@ -182,7 +182,9 @@ impl Task {
                 self.asked(from, input, Some(request));
             }
             ClientMessage::Unpublish { track } => {
-                self.asked(from, Input::Unpublish { participant: from, track: track.0 }, None);
+                if self.asked(from, Input::Unpublish { participant: from, track: track.0 }, None) {
+                    self.tracks.remove(&track.0);
+                }
             }
             ClientMessage::Mute { track, muted } => {
                 self.asked(from, Input::Mute { participant: from, track: track.0, muted }, None);
@@ -358,11 +360,13 @@ impl Task {
 
     // What the room decides.
 
-    /// An input that a participant asked for: what is wrong with it is told.
-    fn asked(&mut self, from: ParticipantId, input: Input, request: Option<u32>) {
-        if let Err(error) = self.input(input) {
+    /// An input that a participant asked for: what is wrong with it is told. True when nothing was.
+    fn asked(&mut self, from: ParticipantId, input: Input, request: Option<u32>) -> bool {
+        let result = self.input(input);
+        if let Err(error) = result {
             self.tell(from, refusal(error).into_message(false, request));
         }
+        result.is_ok()
     }
 
     /// An input that may come too late, which is nobody's fault.

@@ -20,7 +20,13 @@ const REVALIDATE: &str = "no-cache";
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| file("index.html", REVALIDATE, &headers)))
-        .route("/client.js", get(async |headers: HeaderMap| file("client.js", REVALIDATE, &headers)))
+        // Apps on other origins import it, and modules are always fetched with CORS.
+        .route(
+            "/client.js",
+            get(async |headers: HeaderMap| {
+                ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], file("client.js", REVALIDATE, &headers))
+            }),
+        )
         .route("/favicon.svg", get(async |headers: HeaderMap| file("favicon.svg", REVALIDATE, &headers)))
         .route("/r/{room}", get(async |path, headers: HeaderMap| page("call.html", path, &headers)))
         .route("/watch/{room}", get(async |path, headers: HeaderMap| page("watch.html", path, &headers)))

@@ -115,7 +115,13 @@ impl Host {
                     input.clock.report(ntp, rtp);
                 }
             }
-            Tapped::Ended { publication } => self.remove(publication),
+            // The stream is over and the track is not: the participant's next up transport brings it again, and the tap is
+            // still there. What is no longer wanted is removed by who added it.
+            Tapped::Ended { publication } => {
+                if let Some(track) = self.inputs.get(&publication).map(|input| input.track.clone()) {
+                    self.add(publication, track);
+                }
+            }
         }
     }
 

@@ -145,12 +145,18 @@ fn a_key_frame_is_asked_for_again_until_it_comes() {
 }
 
 #[test]
-fn what_ended_is_removed_once() {
+fn a_track_whose_stream_ended_goes_on_with_the_next_one_until_it_is_removed() {
     let Bench { mut host, notes, start, .. } = bench();
     host.take(Tapped::Ended { publication: PUBLICATION });
-    host.remove(PUBLICATION);
     host.take(picture(1, 0, start, true));
-    assert_eq!(notes.take(), [Seen::Removed(KEY)]);
+    host.remove(PUBLICATION);
+    host.take(Tapped::Ended { publication: PUBLICATION });
+    host.take(picture(2, 3_000, start, true));
+    let seen = notes.take();
+    assert!(
+        matches!(seen[..], [Seen::Removed(KEY), Seen::Added(KEY), Seen::Frame { .. }, Seen::Removed(KEY)]),
+        "{seen:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,10 @@ use metrics::Counter;
 
 use super::udp::Socket;
 
+/// Beyond this many bytes what has gathered leaves before the next datagram is worked on: some 700 packets. Higher: fewer turns
+/// between receiving and sending; lower: less memory, which a flood into a large room would else grow by hundreds of megabytes.
+const FULL: usize = 1 << 20;
+
 /// Where to, and from which of the machine's addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -50,6 +54,11 @@ impl Out {
                 Err(error)
             }
         }
+    }
+
+    /// It should be flushed before more is pushed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.buffer.len() >= FULL
     }
 
     /// Sends everything. A datagram that the kernel does not take is lost, as any datagram may be.

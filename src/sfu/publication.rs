@@ -22,7 +22,8 @@ use super::{Codec, Kind, PublicationId, TransportId};
 
 /// Audio is not retransmitted; what is kept is for receivers that ask all the same. A power of two.
 const AUDIO_HISTORY: usize = 64;
-/// After this long without packets a sender is taken for paused and is not asked for key frames.
+/// After this long without packets a sender is taken for paused: it is not asked for key frames, and when it goes on, its RTP
+/// clock may have stood still meanwhile.
 const PAUSED: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -187,9 +188,16 @@ impl Publication {
             };
             Media { codec, history: History::new(capacity), base: 0, highest: 0, last_packet: now, report: None }
         });
+        let index = media.base + incoming.index;
+        if now.saturating_duration_since(media.last_packet) >= PAUSED && index > media.highest {
+            // Sound goes on as much later as it is; a picture's clock never stands still, and a gap would cost a key frame.
+            media.report = None;
+            if codec.kind() == Kind::Audio {
+                self.subscriptions.iter_mut().for_each(|subscription| subscription.state = State::Waiting);
+            }
+        }
         media.codec = codec;
         media.last_packet = now;
-        let index = media.base + incoming.index;
         media.highest = media.highest.max(index);
 
         let payload = &packet[header.payload.clone()];

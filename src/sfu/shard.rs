@@ -141,7 +141,12 @@ impl Shard {
                 Err(error) => return tracing::debug!(%error, "receive"),
             }
             let now = Instant::now();
-            batch.for_each(|from, source, datagram| self.datagram(Route { to: from, source }, datagram, now));
+            batch.for_each(|from, source, datagram| {
+                self.datagram(Route { to: from, source }, datagram, now);
+                if self.out.is_full() {
+                    self.out.flush(&self.socket);
+                }
+            });
             self.out.flush(&self.socket);
         }
     }

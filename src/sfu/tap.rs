@@ -20,7 +20,7 @@ pub enum Tapped {
     /// From an RTCP sender report (RFC 3550 section 6.4.1): at NTP time `ntp` (32.32 fixed point seconds since 1900) the
     /// stream's RTP clock stood at `rtp`.
     SenderReport { publication: PublicationId, ntp: u64, rtp: u32, arrival: Instant },
-    /// The publication is gone.
+    /// The stream that brought the publication is gone. Another may follow.
     Ended { publication: PublicationId },
 }
 

@@ -10,10 +10,7 @@ use crate::sfu::publication::{Clock, Incoming, Origin, Publication};
 use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
-use crate::sfu::{Event, TransportId};
-
-/// Packets that one RTCP datagram may ask to be sent again. More only helps who has lost all anyway.
-const MAX_RESENT: usize = 256;
+use crate::sfu::TransportId;
 
 impl Shard {
     /// RFC 7983: the first byte tells what a datagram is.
@@ -93,9 +90,9 @@ impl Shard {
         let history = self.settings.history_packets;
         let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
         if (found.first || changed)
-            && let Some(transport) = self.transports.get(&id)
+            && let Some(transport) = self.transports.get_mut(&id)
         {
-            transport.tell(Event::Media { publication: found.publication, codec });
+            transport.tell_media(found.publication, codec);
         }
     }
 
@@ -103,18 +100,18 @@ impl Shard {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
         let Ok(length) = media.inbound.open_rtcp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
-        let mut budget = MAX_RESENT;
         rtcp::read(&datagram[..length], |report| match report {
             Report::Sender { ssrc, ntp, rtp } => {
                 let clock = Clock { ntp, rtp, at: now };
                 let publication = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock));
-                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(&p)) {
+                let publication = publication.and_then(|p| self.publications.get_mut(&p));
+                // A stream that another one has taken the place of says nothing about that one's clock.
+                if let Some(publication) = publication.filter(|p| p.source() == Some(Origin { transport: id, ssrc })) {
                     publication.reported(clock);
                 }
             }
             Report::Nack { ssrc, sequences } => {
-                let taken = sequences.len().min(budget);
-                budget -= taken;
+                let taken = transport.take_resends(sequences.len());
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
                 if let Some(publication) = publication.and_then(|p| self.publications.get(p)) {
                     publication.resend(transport, ssrc, &sequences[..taken], &mut self.out);

@@ -15,10 +15,22 @@ use tokio::sync::mpsc;
 use self::dtls::{Dtls, Established, Identity, Progress};
 use self::srtp::{Inbound, Outbound};
 use super::out::{Out, Route};
-use super::{Direction, DtlsRole, Event, FailReason, IceCredential, Remote, TransportId};
+use super::{Codec, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, TransportId};
 
 /// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
 const MAX_ADDRESSES: usize = 16;
+/// Bytes of DTLS that are read in a transport's life. A handshake takes 2 to 4 kB, with every flight sent again until the time
+/// is up some 20. Higher: rtc-dtls joins fragments by recursion and does not count empty ones, so that half a megabyte of them
+/// overflows the stack and takes the process down; lower: handshakes on very lossy links fail.
+const MAX_DTLS_BYTES: usize = 32 * 1024;
+/// Packets that a far end may have sent again at once. More only helps who has lost all anyway.
+const RESENDS: usize = 256;
+/// How many of them are allowed anew each tick of 10 ms: 3,200 packets a second, some 30 Mbit/s. Higher: repairs more on a bad
+/// link with many pictures; lower: less to be had for the asking, one NACK of 80 bytes being worth 256 packets.
+const RESENDS_PER_TICK: usize = 32;
+/// Events of media that a transport tells in its life; later ones are not told. A far end that changes its codec or its SSRC with
+/// each packet would else fill the host's channel, in which the room's other transports say that they are up or have failed.
+const MEDIA_EVENTS: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -29,11 +41,16 @@ pub(crate) struct Transport {
     events: mpsc::Sender<Event>,
     identity: Arc<Identity>,
     dtls: Dtls,
+    dtls_bytes: usize,
     phase: Phase,
     /// Addresses that an authentic check came from, the oldest first. Media is taken from these alone.
     addresses: Vec<SocketAddr>,
     route: Option<Route>,
     last_check: Instant,
+    /// Packets that may be sent again now.
+    resends: usize,
+    /// Events of media that may still be told.
+    media_events: usize,
 }
 
 #[derive(Debug)]
@@ -67,8 +84,24 @@ impl Transport {
     ) -> Self {
         let dtls = Dtls::new(identity.clone());
         let phase = Phase::Handshake { until };
-        let (remote, addresses, route) = (None, Vec::new(), None);
-        Self { id, direction, local, remote, events, identity, dtls, phase, addresses, route, last_check: now }
+        let (remote, addresses, route, dtls_bytes) = (None, Vec::new(), None, 0);
+        let (last_check, resends) = (now, RESENDS);
+        Self {
+            id,
+            direction,
+            local,
+            remote,
+            events,
+            identity,
+            dtls,
+            dtls_bytes,
+            phase,
+            addresses,
+            route,
+            last_check,
+            resends,
+            media_events: MEDIA_EVENTS,
+        }
     }
 
     /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
@@ -94,6 +127,13 @@ impl Transport {
         }
     }
 
+    /// How many of `wanted` packets may be sent again now.
+    pub(crate) fn take_resends(&mut self, wanted: usize) -> usize {
+        let taken = wanted.min(self.resends);
+        self.resends -= taken;
+        taken
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
     }
@@ -116,8 +156,13 @@ impl Transport {
         }
     }
 
-    /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it.
+    /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it. So is what is beyond
+    /// [`MAX_DTLS_BYTES`].
     pub(crate) fn dtls(&mut self, datagram: &[u8], now: Instant) -> Result<(), FailReason> {
+        self.dtls_bytes = self.dtls_bytes.saturating_add(datagram.len());
+        if self.dtls_bytes > MAX_DTLS_BYTES {
+            return Ok(());
+        }
         match self.dtls.read(now, datagram) {
             Ok(Progress::Going) => Ok(()),
             Ok(Progress::Closed) => Err(FailReason::Closed),
@@ -162,6 +207,7 @@ impl Transport {
     }
 
     pub(crate) fn tick(&mut self, now: Instant, consent: Duration) -> Result<(), FailReason> {
+        self.resends = (self.resends + RESENDS_PER_TICK).min(RESENDS);
         match self.phase {
             Phase::Handshake { until } | Phase::Unproven { until, .. } if until <= now => match self.route {
                 None => Err(FailReason::NoCheck),
@@ -179,6 +225,14 @@ impl Transport {
         if self.is_open() {
             self.dtls.close(now);
             self.flush_dtls(out);
+        }
+    }
+
+    /// That media has come or has changed, unless it was said too often.
+    pub(crate) fn tell_media(&mut self, publication: PublicationId, codec: Codec) {
+        if let Some(left) = self.media_events.checked_sub(1) {
+            self.media_events = left;
+            self.tell(Event::Media { publication, codec });
         }
     }
 

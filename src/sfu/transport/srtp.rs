@@ -1,7 +1,7 @@
 //! SRTP and SRTCP (RFC 3711) in place: AES-128-GCM (RFC 7714) by aws-lc directly; AES-CM with HMAC-SHA1, for clients that have
 //! nothing better, by the webrtc-rs family.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
@@ -15,8 +15,10 @@ use crate::sfu::forward::{header, nearest};
 
 /// Packets that may come late. Larger than the history of senders, or repaired packets would be taken for replays.
 const REPLAY_WINDOW: usize = 1024;
-/// SSRCs that a far end may use. More: costs 150 bytes each; an authenticated far end that uses more is broken.
-const MAX_STREAMS: usize = 64;
+/// SSRCs that a far end may use. A receiver may report from one for each m-line (Firefox does), which places are used again with
+/// a new one, so that a long call sees many. More: costs 150 bytes each; lower: receivers whose reports are not opened get
+/// no repairs and no key frames.
+const MAX_STREAMS: usize = 4_096;
 /// AEAD tag (RFC 7714 section 13.2).
 const TAG: usize = 16;
 /// RTCP header and SSRC, never encrypted.
@@ -57,7 +59,11 @@ pub(crate) struct Inbound(Opener);
 
 enum Opener {
     Gcm { rtp: Gcm, rtcp: Gcm, rtp_windows: HashMap<u32, Window>, rtcp_windows: HashMap<u32, Window> },
-    Cm(Box<Context>),
+    /// The context keeps a state for each SSRC it is shown, authentic or not: `streams` bounds them.
+    Cm {
+        context: Box<Context>,
+        streams: HashSet<u32>,
+    },
 }
 
 /// Seals what is sent.
@@ -75,7 +81,7 @@ impl Inbound {
                 let (rtp, rtcp) = Gcm::pair(keys)?;
                 Opener::Gcm { rtp, rtcp, rtp_windows: HashMap::new(), rtcp_windows: HashMap::new() }
             }
-            _ => Opener::Cm(Box::new(context(keys, crypto)?)),
+            _ => Opener::Cm { context: Box::new(context(keys, crypto)?), streams: HashSet::new() },
         }))
     }
 
@@ -94,7 +100,8 @@ impl Inbound {
                 rtp_windows.entry(ssrc).or_default().admit(index);
                 Ok(header + plain)
             }
-            Opener::Cm(context) => {
+            Opener::Cm { context, streams } => {
+                shown(streams, ssrc_at(packet, 8).ok_or(SrtpError::Malformed)?)?;
                 let plain = context.decrypt_rtp(packet).map_err(|_| SrtpError::Authentication)?;
                 put_back(packet, &plain)
             }
@@ -122,7 +129,8 @@ impl Inbound {
                 rtcp_windows.entry(ssrc).or_default().admit(u64::from(index));
                 Ok(RTCP_CLEAR + plain)
             }
-            Opener::Cm(context) => {
+            Opener::Cm { context, streams } => {
+                shown(streams, ssrc_at(packet, 4).ok_or(SrtpError::Malformed)?)?;
                 let plain = context.decrypt_rtcp(packet).map_err(|_| SrtpError::Authentication)?;
                 put_back(packet, &plain)
             }
@@ -204,6 +212,15 @@ fn check(known: Option<&Window>, streams: usize, index: u64) -> Result<(), SrtpE
         None if streams >= MAX_STREAMS => Err(SrtpError::TooManyStreams),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Counts an SSRC that the family's context will keep a state for.
+fn shown(streams: &mut HashSet<u32>, ssrc: u32) -> Result<(), SrtpError> {
+    if streams.len() >= MAX_STREAMS && !streams.contains(&ssrc) {
+        return Err(SrtpError::TooManyStreams);
+    }
+    streams.insert(ssrc);
+    Ok(())
 }
 
 /// RFC 7714 section 9.2: the clear header, then the E flag and index.
