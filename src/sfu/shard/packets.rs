@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Shard;
+use crate::sfu::TransportId;
 use crate::sfu::forward::header::Header;
 use crate::sfu::meters::Dropped;
 use crate::sfu::out::Route;
@@ -10,7 +11,6 @@ use crate::sfu::publication::{Clock, Incoming, Origin, Publication};
 use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
-use crate::sfu::TransportId;
 
 impl Shard {
     /// RFC 7983: the first byte tells what a datagram is.

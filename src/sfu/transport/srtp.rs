@@ -58,7 +58,12 @@ impl std::fmt::Debug for Keys {
 pub(crate) struct Inbound(Opener);
 
 enum Opener {
-    Gcm { rtp: Gcm, rtcp: Gcm, rtp_windows: HashMap<u32, Window>, rtcp_windows: HashMap<u32, Window> },
+    Gcm {
+        rtp: Gcm,
+        rtcp: Gcm,
+        rtp_windows: HashMap<u32, Window>,
+        rtcp_windows: HashMap<u32, Window>,
+    },
     /// The context keeps a state for each SSRC it is shown, authentic or not: `streams` bounds them.
     Cm {
         context: Box<Context>,
