@@ -111,6 +111,7 @@ pub struct Hls {
 pub struct Limits {
     pub rooms: usize,
     pub sockets: usize,
+    pub legs: usize,
     pub name_chars: usize,
 }
 
@@ -215,7 +216,7 @@ impl Default for Hls {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rooms: 10_000, sockets: 20_000, name_chars: 80 }
+        Self { rooms: 10_000, sockets: 20_000, legs: 64, name_chars: 80 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -15,6 +16,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
+
+/// How long requests that are under way may take once the rooms are gone.
+const FINISH: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -73,7 +77,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let router = http::router(App::new(rooms.clone(), hls, metrics, config));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     info!(%http, "ready");
-    axum::serve(listener, service).with_graceful_shutdown(drained(rooms)).await?;
+    let (over, mut is_over) = tokio::sync::watch::channel(false);
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        drained(rooms).await;
+        let _ = over.send(true);
+    });
+    // Requests that were under way are finished; one that is never finished holds nobody up.
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = async {
+            let _ = is_over.wait_for(|over| *over).await;
+            tokio::time::sleep(FINISH).await;
+        } => warn!("requests that did not end were cut off"),
+    }
     sfu.stop();
     info!("stopped");
     Ok(())

@@ -8,10 +8,11 @@ use super::legs;
 use super::member::{DownTransport, UpTransport};
 use super::task::Task;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
-use crate::room::{Carrier, Departure, Direction, Event, LegKind, Output, Source, VideoCodec};
+use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
 use crate::sfu::{Command, PublicationId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
+use crate::signal::outgoing::Outgoing;
 
 impl Task {
     pub(super) fn carry_out(&mut self, out: Vec<Output>) {
@@ -187,7 +188,8 @@ impl Task {
         match kind {
             LegKind::Hls => {
                 let of = of.map(|participant| participant.to_string());
-                self.legs.start_hls(&self.shared, &self.name, leg, of);
+                let Some(place) = self.leg_place.take() else { return };
+                self.legs.start_hls(&self.shared, &self.name, leg, of, place);
             }
         }
     }
@@ -230,13 +232,14 @@ impl Task {
     // What goes out.
 
     /// To a participant's socket. One that does not keep up loses it, and may come back for its place.
-    pub(super) fn tell(&mut self, to: ParticipantId, message: ServerMessage) {
+    pub(super) fn tell(&mut self, to: ParticipantId, message: impl Into<Outgoing>) {
         let Some(member) = self.members.get_mut(&to) else { return };
         let Some(outbox) = &member.outbox else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = outbox.try_send(message) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = outbox.try_send(message.into()) {
             warn!(room = %self.name, participant = %to, "the socket does not keep up and is closed");
             metrics::counter!("crescendo_signal_overflows_total").increment(1);
             member.outbox = None;
+            self.overrun.push(to);
         }
     }
 
@@ -247,8 +250,12 @@ impl Task {
         }
     }
 
-    /// After each batch: what down transports have to be told, once for all changes, and the metrics.
+    /// After each batch: sockets that did not keep up, what down transports have to be told, once for all changes, and
+    /// the metrics.
     pub(super) fn flush(&mut self) {
+        while let Some(participant) = self.overrun.pop() {
+            let _ = self.input(Input::Vanish { participant });
+        }
         for participant in std::mem::take(&mut self.unflushed) {
             let down = self.members.get_mut(&participant).and_then(|member| member.down.as_mut());
             if let Some(message) = down.and_then(DownTransport::flush) {

@@ -13,6 +13,7 @@ use crate::sfu::{PublicationId, tap::Tap};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
 
 use super::Shared;
+use super::limit::Place;
 
 /// Events that may wait for the room.
 const EVENTS: usize = 256;
@@ -27,6 +28,7 @@ struct Running {
     host: LegHost,
     tap: TapId,
     over: Over,
+    _place: Place,
 }
 
 /// What is to be done about a leg's output when the leg has ended.
@@ -39,16 +41,16 @@ impl Legs {
     }
 
     /// Starts the HLS leg of `room`; `of` names whose picture it shows.
-    pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>) {
+    pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>, place: Place) {
         let (plugin, store) = crescendo_hls::HlsLeg::new(hls_options(&shared.config.hls, room, of));
         shared.hls.insert(room.clone(), store.clone());
         let (directory, room) = (shared.hls.clone(), room.clone());
         let linger = Duration::from_millis(shared.config.hls.linger_ms.into());
         let over = Box::new(move || directory.remove_after(room, store, linger));
-        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), over);
+        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), over, place);
     }
 
-    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, over: Over) {
+    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, over: Over, place: Place) {
         let (to, mut from) = mpsc::channel(EVENTS);
         let host = legs::spawn(plugin, name, &shared.config.legs, to);
         let events = self.events_in.clone();
@@ -59,7 +61,7 @@ impl Legs {
                 }
             }
         });
-        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id(), over });
+        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id(), over, _place: place });
     }
 
     /// Tells the leg of a track and gives the tap through which its packets are to come.

@@ -5,10 +5,12 @@
 
 mod carry;
 mod legs;
+pub mod limit;
 mod member;
 mod task;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +23,7 @@ use crate::sfu::Sfu;
 use crate::signal::message::{
     ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, ServerMessage,
 };
+use crate::signal::outgoing::Outgoing;
 
 /// Messages that may wait for a room. A socket that finds it full waits, and so does who floods it.
 const INBOX: usize = 1_024;
@@ -63,7 +66,7 @@ pub struct Resuming {
 }
 
 /// The way to a socket: bounded; one that does not keep up is closed.
-pub type Outbox = mpsc::Sender<ServerMessage>;
+pub type Outbox = mpsc::Sender<Outgoing>;
 
 /// A socket's place in a room.
 #[derive(Debug)]
@@ -130,15 +133,28 @@ struct Shared {
     sfu: Sfu,
     hls: HlsDirectory,
     rooms: Mutex<HashMap<RoomName, mpsc::Sender<Request>>>,
+    legs: limit::Count,
+    /// The server goes: nobody comes in any more.
+    draining: AtomicBool,
 }
 
 impl Rooms {
     pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory) -> Self {
-        Self { shared: Arc::new(Shared { config, sfu, hls, rooms: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                sfu,
+                hls,
+                rooms: Mutex::default(),
+                legs: limit::Count::default(),
+                draining: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Takes a place in `room`, which is made when it is not there. The welcome goes to the outbox.
     pub async fn join(&self, room: &RoomName, joining: Joining) -> Result<Seat, Refusal> {
+        self.refuse_when_draining()?;
         let Joining { name, tracks, decodes, outbox } = joining;
         for _ in 0..JOIN_TRIES {
             let sender = self.shared.find_or_make(room)?;
@@ -163,6 +179,7 @@ impl Rooms {
 
     /// Takes the place of a lost socket.
     pub async fn resume(&self, room: &RoomName, resuming: Resuming) -> Result<Seat, Refusal> {
+        self.refuse_when_draining()?;
         let gone = || Refusal::new(ErrorCode::ResumeRefused, "this session is over; join anew");
         let sender = self.find(room).ok_or_else(gone)?;
         let (reply, answer) = oneshot::channel();
@@ -205,14 +222,26 @@ impl Rooms {
         answer.await.ok()
     }
 
-    /// Tells everybody that the server goes, and returns when every room has let go.
+    /// Lets nobody in any more, tells everybody that the server goes, and returns when every room has let go.
     pub async fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
         let senders: Vec<_> = self.shared.lock().values().cloned().collect();
         for sender in &senders {
             let _ = sender.send(Request::Drain).await;
         }
         for sender in senders {
             sender.closed().await;
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Acquire)
+    }
+
+    fn refuse_when_draining(&self) -> Result<(), Refusal> {
+        match self.is_draining() {
+            false => Ok(()),
+            true => Err(Refusal::new(ErrorCode::ShuttingDown, "the server is shutting down; connect again")),
         }
     }
 

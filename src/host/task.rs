@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::legs::{self, Legs};
+use super::limit::Place;
 use super::member::{DownTransport, Member, UpTransport};
 use super::{Joining, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
@@ -16,9 +17,11 @@ use crate::room::{
     Direction, Event, Input, LegInfo, LegKind, LegState, LinkReport, Output, Room, RoomError, Settings, Source,
     TransportReport,
 };
+use crate::sfu::sdp::SdpError;
 use crate::sfu::{self, Command, ShardId, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ClientMessage, ErrorCode, Id, LinkStatus, ServerMessage};
+use crate::signal::outgoing::Outgoing;
 
 /// Events that may wait between the media plane and a room.
 const MEDIA_EVENTS: usize = 1_024;
@@ -69,6 +72,10 @@ pub(super) struct Task {
     pub(super) unflushed: BTreeSet<ParticipantId>,
     /// What the metrics count this room as.
     pub(super) counted: Option<(wire::Mode, usize)>,
+    /// Whose sockets did not keep up; the room does not know yet.
+    pub(super) overrun: Vec<ParticipantId>,
+    /// Taken for the leg that is about to be started.
+    pub(super) leg_place: Option<Place>,
 }
 
 impl Task {
@@ -87,6 +94,8 @@ impl Task {
             media,
             unflushed: BTreeSet::new(),
             counted: None,
+            overrun: Vec::new(),
+            leg_place: None,
         }
     }
 
@@ -110,8 +119,8 @@ impl Task {
                 }
             }
             Request::Lost { participant, seat } => {
-                if let Some(member) = self.members.get_mut(&participant).filter(|member| member.seat == seat) {
-                    member.outbox = None;
+                let member = self.members.get_mut(&participant).filter(|member| member.seat == seat);
+                if member.and_then(|member| member.outbox.take()).is_some() {
                     info!(room = %self.name, %participant, "socket lost");
                     let _ = self.input(Input::Vanish { participant });
                 }
@@ -157,7 +166,7 @@ impl Task {
         if let Some(replaced) = replaced {
             // The old socket was not known to be lost: it is told, and the room sees it vanish and return.
             let taken = Refusal::new(ErrorCode::Replaced, "another connection took over this session");
-            let _ = replaced.try_send(taken.into_message(true, None));
+            let _ = replaced.try_send(taken.into_message(true, None).into());
             let _ = self.input(Input::Vanish { participant });
         }
         info!(room = %self.name, %participant, "resumed");
@@ -242,7 +251,7 @@ impl Task {
     }
 
     fn pass_on(&mut self, from: ParticipantId, to: Option<ParticipantId>, data: serde_json::Value) {
-        let message = ServerMessage::Message { from: Id(from), data };
+        let message = Outgoing::from(ServerMessage::Message { from: Id(from), data });
         match to {
             Some(to) if self.members.contains_key(&to) => self.tell(to, message),
             Some(to) => {
@@ -281,6 +290,8 @@ impl Task {
                     self.unflushed.insert(from);
                 }
             }
+            // A second answer to one offer, after a resume.
+            Err(SdpError::Unasked) => {}
             Err(error) => {
                 warn!(room = %self.name, participant = %from, %error, "answer refused");
                 self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
@@ -335,8 +346,24 @@ impl Task {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "this server was built without that kind of leg"));
         }
         let same = |leg: &LegInfo| leg.kind == kind;
-        if self.room.legs().all(|leg| !same(&leg)) {
-            self.input(Input::StartLeg { kind, of, by }).map_err(refusal)?;
+        let running = self.room.legs().find(same);
+        match running {
+            Some(leg) if of.is_some() && leg.of != of => {
+                let text = "a broadcast of this room runs already; stop it to show somebody else";
+                return Err(Refusal::new(ErrorCode::TooManyLegs, text));
+            }
+            Some(_) => {}
+            None => {
+                let limit = self.shared.config.limits.legs;
+                let full = || {
+                    metrics::counter!("crescendo_refused_total", "limit" => "limits.legs").increment(1);
+                    Refusal::new(ErrorCode::TooManyLegs, format!("this server runs {limit} broadcasts at most"))
+                };
+                self.leg_place = Some(self.shared.legs.take(limit).ok_or_else(full)?);
+                let started = self.input(Input::StartLeg { kind, of, by });
+                self.leg_place = None;
+                started.map_err(refusal)?;
+            }
         }
         let leg = self.room.legs().find(same).ok_or_else(|| Refusal::new(ErrorCode::Internal, "the leg is gone"))?;
         Ok(convert::leg(&self.name, leg))
@@ -376,7 +403,7 @@ impl Task {
         }
     }
 
-    fn input(&mut self, input: Input) -> Result<(), RoomError> {
+    pub(super) fn input(&mut self, input: Input) -> Result<(), RoomError> {
         let mut out = Vec::new();
         self.room.handle(Instant::now(), input, &mut out)?;
         self.carry_out(out);

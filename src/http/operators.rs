@@ -1,7 +1,7 @@
 //! `/metrics`, `/healthz`, `/readyz`.
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -13,8 +13,16 @@ pub(super) fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .route_layer(middleware::from_fn(security::local_only))
         .route("/healthz", get(async || "ok"))
-        .route("/readyz", get(async || "ready"))
+        .route("/readyz", get(ready))
         .with_state(app)
+}
+
+/// Whether somebody new should be sent here.
+async fn ready(State(app): State<App>) -> Response {
+    match app.rooms.is_draining() {
+        false => "ready".into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining").into_response(),
+    }
 }
 
 async fn metrics(State(app): State<App>) -> Response {

@@ -1,8 +1,9 @@
 //! What travels on the WebSocket.
 //!
-//! [`message`] is the wire, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
+//! [`message`] is the wire, [`outgoing`] a message on its way to sockets, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
 
 pub mod convert;
 mod limit;
 pub mod message;
+pub mod outgoing;
 pub mod socket;

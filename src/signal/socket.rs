@@ -12,8 +12,9 @@ use tracing::debug;
 
 use super::limit::Bucket;
 use super::message::{ClientMessage, ErrorCode, ServerMessage, VERSION};
+use super::outgoing::Outgoing;
 use crate::config::Config;
-use crate::host::{Joining, Refusal, Resuming, Rooms, Seat};
+use crate::host::{Joining, Outbox, Refusal, Resuming, Rooms, Seat};
 use crate::room::ids::RoomName;
 
 /// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
@@ -30,23 +31,27 @@ pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
     let (to_client, from_client) = socket.split();
     let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
-    let writer = tokio::spawn(write(to_client, queue, write_time));
-    let mut reader = Reader::new(from_client, config);
-    let farewell = match reader.join(&rooms, &outbox).await {
+    let mut writer = tokio::spawn(write(to_client, queue, write_time));
+    // From here on the room holds the way to the client: when it lets go, the writer ends, and so does the socket.
+    let answers = Answers(outbox.downgrade());
+    let mut reader = Reader::new(from_client, config, answers.clone());
+    match reader.join(&rooms, &outbox).await {
         Ok(seat) => {
-            let farewell = reader.converse(&seat, &outbox).await;
+            drop(outbox);
+            tokio::select! {
+                farewell = reader.converse(&seat) => answers.farewell(farewell),
+                _ = &mut writer => {}
+            }
             seat.lost().await;
-            farewell
         }
-        Err(farewell) => farewell,
-    };
-    if let Some(refusal) = farewell {
-        debug!(code = ?refusal.code, "socket closed");
-        refused(refusal.code);
-        let _ = outbox.try_send(refusal.into_message(true, None));
+        Err(farewell) => {
+            answers.farewell(farewell);
+            drop(outbox);
+        }
     }
-    drop(outbox);
-    let mut writer = writer;
+    if writer.is_finished() {
+        return;
+    }
     // What the client still sends is read and forgotten: closed with unread data, TCP would take back what was said last.
     let over = async { tokio::join!(&mut writer, reader.drain()) };
     if timeout(CLOSE_TIME, over).await.is_err() {
@@ -55,21 +60,42 @@ pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
 }
 
 /// Writes until the last sender is gone, a fatal error was written, or the client does not read.
-async fn write(
-    mut socket: SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<ServerMessage>,
-    write_time: Duration,
-) {
-    while let Some(message) = queue.recv().await {
-        let last = matches!(message, ServerMessage::Error { fatal: true, .. });
-        let Ok(text) = serde_json::to_string(&message) else { break };
-        let sent = timeout(write_time, socket.send(Message::Text(text.into()))).await;
+async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Outgoing>, write_time: Duration) {
+    while let Some(Outgoing { text, last }) = queue.recv().await {
+        let sent = timeout(write_time, socket.send(Message::Text(text))).await;
         if last || !matches!(sent, Ok(Ok(()))) {
             break;
         }
     }
     let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
     let _ = timeout(CLOSE_TIME, socket.send(Message::Close(Some(close)))).await;
+}
+
+/// What the socket itself says, as long as somebody else holds the way to the client. One that does not read is not told.
+#[derive(Clone)]
+struct Answers(mpsc::WeakSender<Outgoing>);
+
+impl Answers {
+    fn say(&self, message: ServerMessage) {
+        if let Some(outbox) = self.0.upgrade() {
+            let _ = outbox.try_send(message.into());
+        }
+    }
+
+    /// What cannot be used is answered, and counted.
+    fn refuse(&self, refusal: Refusal, fatal: bool) {
+        let code = serde_json::to_value(refusal.code).ok();
+        let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned();
+        metrics::counter!("crescendo_signal_refused_total", "code" => code).increment(1);
+        self.say(refusal.into_message(fatal, None));
+    }
+
+    fn farewell(&self, farewell: Farewell) {
+        if let Some(refusal) = farewell {
+            debug!(code = ?refusal.code, "socket closed");
+            self.refuse(refusal, true);
+        }
+    }
 }
 
 /// Why reading came to an end: the client went, or it is told why it has to go.
@@ -79,19 +105,21 @@ struct Reader<'a> {
     socket: SplitStream<WebSocket>,
     config: &'a Config,
     bucket: Bucket,
+    answers: Answers,
 }
 
 impl<'a> Reader<'a> {
-    fn new(socket: SplitStream<WebSocket>, config: &'a Config) -> Self {
+    fn new(socket: SplitStream<WebSocket>, config: &'a Config, answers: Answers) -> Self {
         let signal = &config.signal;
-        Self { socket, config, bucket: Bucket::new(signal.messages_per_second, signal.message_burst, Instant::now()) }
+        let bucket = Bucket::new(signal.messages_per_second, signal.message_burst, Instant::now());
+        Self { socket, config, bucket, answers }
     }
 
     /// Waits for `join` and takes the place it asks for.
-    async fn join(&mut self, rooms: &Rooms, outbox: &mpsc::Sender<ServerMessage>) -> Result<Seat, Farewell> {
+    async fn join(&mut self, rooms: &Rooms, outbox: &Outbox) -> Result<Seat, Farewell> {
         let time = Duration::from_millis(self.config.signal.join_timeout_ms.into());
         let late = || Some(Refusal::new(ErrorCode::Timeout, format!("no `join` within {} ms", time.as_millis())));
-        let first = timeout(time, self.next(outbox)).await.map_err(|_| late())??;
+        let first = timeout(time, self.next()).await.map_err(|_| late())??;
         let ClientMessage::Join { version, room, name, token: _, resume, tracks, decodes } = first else {
             return Err(Some(Refusal::new(ErrorCode::NotJoined, "the first message has to be `join`")));
         };
@@ -118,10 +146,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Hands messages to the room until the socket ends.
-    async fn converse(&mut self, seat: &Seat, outbox: &mpsc::Sender<ServerMessage>) -> Farewell {
+    async fn converse(&mut self, seat: &Seat) -> Farewell {
         let silence = Duration::from_millis(self.config.signal.timeout_ms.into());
         loop {
-            let message = match timeout(silence, self.next(outbox)).await {
+            let message = match timeout(silence, self.next()).await {
                 Ok(Ok(message)) => message,
                 Ok(Err(farewell)) => return farewell,
                 Err(_) => {
@@ -130,10 +158,10 @@ impl<'a> Reader<'a> {
                 }
             };
             match message {
-                ClientMessage::Ping { at } => reply(outbox, ServerMessage::Pong { at }),
+                ClientMessage::Ping { at } => self.answers.say(ServerMessage::Pong { at }),
                 ClientMessage::Join { .. } => {
                     let twice = Refusal::new(ErrorCode::AlreadyJoined, "this socket has joined already");
-                    reply(outbox, twice.into_message(false, None));
+                    self.answers.refuse(twice, false);
                 }
                 message => {
                     let leaves = matches!(message, ClientMessage::Leave {});
@@ -146,7 +174,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next message that can be used. What cannot is answered here.
-    async fn next(&mut self, outbox: &mpsc::Sender<ServerMessage>) -> Result<ClientMessage, Farewell> {
+    async fn next(&mut self) -> Result<ClientMessage, Farewell> {
         loop {
             let frame = match self.socket.next().await {
                 Some(Ok(frame)) => frame,
@@ -168,14 +196,13 @@ impl<'a> Reader<'a> {
             };
             match parsed {
                 Ok(message) => {
-                    self.pay(1)?;
+                    self.pay(cost(&message))?;
                     metrics::counter!("crescendo_signal_messages_total").increment(1);
                     return Ok(message);
                 }
                 Err(refusal) => {
                     self.pay(BAD_MESSAGE_COST)?;
-                    refused(refusal.code);
-                    reply(outbox, refusal.into_message(false, None));
+                    self.answers.refuse(refusal, false);
                 }
             }
         }
@@ -205,12 +232,23 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the socket itself answers; when the client does not read, it is not answered.
-fn reply(outbox: &mpsc::Sender<ServerMessage>, message: ServerMessage) {
-    let _ = outbox.try_send(message);
-}
-
-fn refused(code: ErrorCode) {
-    let code = serde_json::to_value(code).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default();
-    metrics::counter!("crescendo_signal_refused_total", "code" => code).increment(1);
+/// What makes everybody else's client negotiate anew costs more than what does not.
+fn cost(message: &ClientMessage) -> u32 {
+    match message {
+        ClientMessage::Publish { .. }
+        | ClientMessage::Unpublish { .. }
+        | ClientMessage::StartLeg { .. }
+        | ClientMessage::StopLeg { .. } => 10,
+        ClientMessage::Join { .. }
+        | ClientMessage::Leave {}
+        | ClientMessage::Mute { .. }
+        | ClientMessage::LinkDescription { .. }
+        | ClientMessage::LinkCandidate { .. }
+        | ClientMessage::LinkState { .. }
+        | ClientMessage::Answer { .. }
+        | ClientMessage::TransportFailed { .. }
+        | ClientMessage::Shown { .. }
+        | ClientMessage::Message { .. }
+        | ClientMessage::Ping { .. } => 1,
+    }
 }

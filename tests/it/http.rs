@@ -34,10 +34,13 @@ async fn the_api_shows_rooms_and_runs_legs() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_passes_on_does_not_reach_the_api() {
+async fn what_a_proxy_passes_on_or_another_site_asks_for_does_not_reach_the_api() {
     let server = Server::start(&[]).await;
     for path in ["/api/v1/rooms", "/metrics"] {
-        assert_eq!(server.request("GET", path, None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 403);
+        for header in ["x-forwarded-for: 192.0.2.1\r\n", "host: evil.example\r\n", "host: evil.example:80\r\n"] {
+            assert_eq!(server.request("GET", path, None, header).await.0, 403, "{header}");
+        }
+        assert_eq!(server.request("GET", path, None, "host: localhost:8080\r\n").await.0, 200);
         assert_eq!(server.get(path).await.0, 200);
     }
     assert_eq!(server.request("GET", "/healthz", None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 200);
@@ -82,4 +85,25 @@ async fn the_media_port_that_the_first_line_names_takes_junk_in_silence_and_coun
     }
     socket.set_nonblocking(true).expect("set");
     assert!(socket.recv(&mut [0; 2_000]).is_err(), "nothing is answered");
+}
+
+#[tokio::test]
+async fn legs_are_limited_on_the_whole_server_and_a_place_that_is_free_again_is_given_again() {
+    let server = Server::start(&["limits.legs=1"]).await;
+    let (_ann, _) = server.join("one", "Ann").await;
+    let (mut ben, _) = server.join("two", "Ben").await;
+    let start = async |room: &str| {
+        server.request("POST", &format!("/api/v1/rooms/{room}/legs"), Some(r#"{"kind":"hls"}"#), "").await
+    };
+    for _ in 0..2 {
+        let (status, leg) = start("one").await;
+        assert!(status == 201 && leg.contains(r#""id":"l1""#), "asking again gives the same leg: {leg}");
+    }
+    let (status, body) = start("two").await;
+    assert_eq!(status, 409, "{body}");
+    assert!(body.contains("too-many-legs"), "{body}");
+    ben.send(json!({ "type": "start-leg", "request": 1, "kind": "hls" })).await;
+    assert_eq!(ben.error().await, "too-many-legs");
+    assert_eq!(server.request("DELETE", "/api/v1/rooms/one/legs/l1", None, "").await.0, 200);
+    assert_eq!(start("two").await.0, 201);
 }

@@ -250,3 +250,17 @@ async fn sigterm_tells_everybody_and_exits_cleanly() {
     let status = tokio::time::timeout(PATIENCE, exit).await.expect("in time").expect("no panic").expect("waited");
     assert_eq!(status.code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_socket_that_does_not_read_is_let_go_and_nobody_waits_for_it() {
+    let server = Server::start(&["signal.outbox_messages=64"]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (_deaf, _) = server.join("demo", "Deaf").await;
+    let long = "x".repeat(60_000);
+    for _ in 0..390 {
+        ann.send(json!({ "type": "message", "data": long })).await;
+    }
+    assert_eq!(ann.until("participant-away").await["away"], true);
+    ann.send(json!({ "type": "ping", "at": 1 })).await;
+    ann.until("pong").await;
+}

@@ -74,9 +74,9 @@ impl Server {
         let mut stream = TcpStream::connect(self.http).await.expect("the server listens");
         let body = body.unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
+        let host = if headers.contains("host:") { String::new() } else { format!("host: {}\r\n", self.http) };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n{kind}{headers}\r\n{body}",
-            self.http,
+            "{method} {path} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{kind}{headers}\r\n{body}",
             body.len(),
         );
         stream.write_all(request.as_bytes()).await.expect("written");
