@@ -1,3 +1,4 @@
+import { slim } from './answer.js'
 import type { LocalTrack } from './local-track.js'
 import { count, mediaOf, report, type Media } from './media.js'
 import type { Cancel, Platform } from './platform.js'
@@ -69,7 +70,7 @@ export abstract class Transport {
         type: 'answer',
         transport: this.direction,
         generation: this.generation,
-        sdp: answer.sdp,
+        sdp: slim(answer.sdp),
       })
       this.host.changed()
     })

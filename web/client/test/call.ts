@@ -2,6 +2,7 @@
 import { vi } from 'vitest'
 import { Room, type RoomOptions } from '../src/room.js'
 import type { Participant, ServerMessage } from '../src/wire.js'
+import { sdpOf, type Direction } from './fake-peer.js'
 import { FakePlatform } from './fake-platform.js'
 
 export type Welcome = Extract<ServerMessage, { type: 'welcome' }>
@@ -32,8 +33,8 @@ export const bob = (
 })
 
 /** What m-lines a fake server offers. */
-export const offerOf = (...sections: [mid: string, kind: string, direction: string][]) =>
-  JSON.stringify(sections.map(([mid, kind, direction]) => ({ mid, kind, direction })))
+export const offerOf = (...sections: [mid: string, kind: string, direction: Direction][]) =>
+  sdpOf(sections.map(([mid, kind, direction]) => ({ mid, kind, direction })))
 
 export const settle = (ms = 20) => vi.advanceTimersByTimeAsync(ms)
 

@@ -1,11 +1,32 @@
 // A peer connection without a network: the signaling states, m-lines and transceivers of JSEP (RFC 8829), as far as the
 // library leans on them. Its "SDP" is JSON. Everything is asynchronous, as in a browser.
 
-type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 export interface Section {
   mid: string
   kind: string
   direction: Direction
+}
+
+/** A description with as much in it as the fakes need. */
+export const sdpOf = (sections: Section[]) =>
+  [
+    'v=0',
+    ...sections.flatMap(({ mid, kind, direction }) => [
+      `m=${kind} 9 RTP 0`,
+      `a=mid:${mid}`,
+      `a=${direction}`,
+    ]),
+  ].join('\r\n') + '\r\n'
+
+export function sectionsOf(sdp: string): Section[] {
+  if (!sdp.startsWith('v=0\r\n')) throw new Error('no description')
+  const sections = sdp.matchAll(/^m=(\w+) .*\r\na=mid:(.*)\r\na=(.*)\r\n/gm)
+  return [...sections].map(([, kind = '', mid = '', direction]) => ({
+    mid,
+    kind,
+    direction: direction as Direction,
+  }))
 }
 
 let serial = 0
@@ -159,7 +180,7 @@ export class FakePeer {
       const wanted = type === 'offer' ? 'stable' : 'have-local-offer'
       if (this.signalingState !== wanted) throw new Error(`${type} in ${this.signalingState}`)
       this.remoteDescription = { type, sdp }
-      if (type === 'offer') for (const section of JSON.parse(sdp) as Section[]) this.#meet(section)
+      if (type === 'offer') for (const section of sectionsOf(sdp)) this.#meet(section)
       this.#become(type === 'offer' ? 'have-remote-offer' : 'stable')
     })
   }
@@ -190,8 +211,9 @@ export class FakePeer {
     }
   }
   #sections() {
-    const sections = this.transceivers.filter(({ mid }) => mid !== null)
-    return JSON.stringify(sections.map(({ mid, kind, direction }) => ({ mid, kind, direction })))
+    return sdpOf(
+      this.transceivers.flatMap(({ mid, kind, direction }) => (mid ? [{ mid, kind, direction }] : [])),
+    )
   }
   #become(state: string) {
     this.signalingState = state

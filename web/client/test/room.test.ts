@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { bob, call, joined, offerOf, settle, welcome } from './call.js'
 import type { Mode } from '../src/wire.js'
+import { sectionsOf } from './fake-peer.js'
 import { camera, microphone, streamOf } from './fake-platform.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -161,7 +162,7 @@ describe('the up transport', () => {
     await settle()
     const [answer] = platform.socket.of('answer')
     expect(answer).toMatchObject({ transport: 'up', generation: 1 })
-    expect(JSON.parse(answer?.sdp ?? '')).toMatchObject([
+    expect(sectionsOf(answer?.sdp ?? '')).toMatchObject([
       { direction: 'sendonly' },
       { direction: 'sendonly' },
     ])
