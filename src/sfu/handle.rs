@@ -82,6 +82,7 @@ impl Sfu {
             consent: Duration::from_millis(config.consent_ms.into()),
             pli_interval: Duration::from_millis(config.pli_interval_ms.into()),
             history_packets: config.history_packets,
+            max_kbps: config.max_kbps,
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         let count = if config.shards == 0 { cores.len().max(1) } else { config.shards };

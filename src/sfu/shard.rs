@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) consent: Duration,
     pub(crate) pli_interval: Duration,
     pub(crate) history_packets: usize,
+    pub(crate) max_kbps: u32,
 }
 
 /// The thread's ends of what the handle holds.
@@ -159,7 +160,7 @@ impl Shard {
                 let transport = Transport::new(id, direction, local, events, self.identity.clone(), until, now);
                 self.transports.insert(id, transport);
                 match direction {
-                    Direction::Up => drop(self.ups.insert(id, Up::new(now))),
+                    Direction::Up => drop(self.ups.insert(id, Up::new(now, self.settings.max_kbps))),
                     Direction::Down => drop(self.downs.insert(id, HashMap::new())),
                 }
                 self.meters.transports(direction).increment(1.0);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::forward::Unwrap;
+use super::forward::bucket::Bucket;
 use super::forward::header::Header;
 use super::forward::nack::Losses;
 use super::forward::reception::Reception;
@@ -22,6 +23,7 @@ pub(crate) struct Up {
     receive: Vec<Receive>,
     streams: HashMap<u32, Stream>,
     twcc: Recorder,
+    rate: Bucket,
 }
 
 #[derive(Debug)]
@@ -45,8 +47,15 @@ pub(crate) struct Found {
 }
 
 impl Up {
-    pub(crate) fn new(epoch: Instant) -> Self {
-        Self { receive: Vec::new(), streams: HashMap::new(), twcc: Recorder::new(epoch) }
+    pub(crate) fn new(epoch: Instant, max_kbps: u32) -> Self {
+        let (twcc, rate) = (Recorder::new(epoch), Bucket::new(max_kbps, epoch));
+        Self { receive: Vec::new(), streams: HashMap::new(), twcc, rate }
+    }
+
+    /// May a packet of this many bytes be forwarded? What may not never came, for everything else here: its sender takes it
+    /// for lost and sends less.
+    pub(crate) fn admits(&mut self, bytes: usize, now: Instant) -> bool {
+        self.rate.take(bytes, now)
     }
 
     /// The m-lines as the answer has them. Streams of others are forgotten; their publications come back.

@@ -5,6 +5,7 @@ use rtc_rtp::header::{Extension, Header as OtherHeader};
 use rtc_rtp::packet::Packet as OtherPacket;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 
+use super::bucket::Bucket;
 use super::header::{Fixed, Header};
 use super::history::History;
 use super::keyframe::{Requests, is_start};
@@ -294,4 +295,19 @@ fn other_feedback(information: &[u8]) -> TransportLayerCc {
     rtcp::write_twcc(&mut packet, 9, information);
     assert!(packet.len().is_multiple_of(4));
     TransportLayerCc::unmarshal(&mut &packet[..]).unwrap()
+}
+
+#[test]
+fn a_sender_may_bring_a_second_at_once_and_then_no_more_than_its_rate() {
+    let start = Instant::now();
+    let mut bucket = Bucket::new(80, start);
+    assert!((0..10).all(|_| bucket.take(1_000, start)), "80 kbit/s are 10 kB a second");
+    assert!(!bucket.take(1, start));
+    assert!(!bucket.take(1_000, start + 99 * MS));
+    assert!(bucket.take(1_000, start + 100 * MS), "what was refused has cost nothing");
+    let passed = (100..10_100).filter(|ms| bucket.take(1_000, start + *ms * MS)).count();
+    assert_eq!(passed, 99, "a flood passes at the rate: 10 s of it, short of one packet");
+    let later = start + Duration::from_secs(3_600);
+    assert_eq!((0..20).filter(|_| bucket.take(1_000, later)).count(), 10, "silence saves up one second");
+    assert!(!bucket.take(1, start), "time does not go back");
 }

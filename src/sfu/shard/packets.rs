@@ -65,6 +65,9 @@ impl Shard {
         };
         let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
         let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
+        if !up.admits(length, now) {
+            return self.meters.dropped(Dropped::Rate);
+        }
         let packet = &mut datagram[..length];
         let Some((header, codec)) =
             Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
