@@ -53,6 +53,15 @@ pub(crate) struct Control {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
+/// Why a shard runs no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to, or nobody can tell it anything any more.
+    Stopped,
+    /// The kernel does not let it wait for its socket.
+    Broken,
+}
+
 #[derive(Debug)]
 pub(crate) struct Shard {
     socket: Socket,
@@ -89,10 +98,11 @@ impl Shard {
     }
 
     /// Runs until it is told to stop, then closes every transport.
-    pub(crate) fn run(mut self, mut control: Control) {
+    pub(crate) fn run(mut self, mut control: Control) -> Ended {
         let mut batch = Batch::default();
         let mut next_tick = Instant::now() + TICK;
         let mut more = false;
+        let mut ended = Ended::Stopped;
         while !control.stop.load(Ordering::Acquire) {
             let timeout = match (more, self.transports.is_empty()) {
                 (true, _) => Duration::ZERO,
@@ -101,6 +111,7 @@ impl Shard {
             };
             if let Err(error) = self.socket.wait(&control.waker, timeout) {
                 tracing::error!(%error, "the media thread cannot wait");
+                ended = Ended::Broken;
                 break;
             }
             more = self.commands(&mut control);
@@ -115,6 +126,7 @@ impl Shard {
         let all: Vec<TransportId> = self.transports.keys().copied().collect();
         all.into_iter().for_each(|transport| self.close(transport, Instant::now()));
         self.out.flush(&self.socket);
+        ended
     }
 
     /// True when there may be more.

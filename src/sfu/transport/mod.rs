@@ -7,6 +7,7 @@ pub mod ice;
 pub(crate) mod srtp;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -163,7 +164,15 @@ impl Transport {
         if self.dtls_bytes > MAX_DTLS_BYTES {
             return Ok(());
         }
-        match self.dtls.read(now, datagram) {
+        // The DTLS library is the one parser of hostile bytes here that is not ours. It holds nothing that others share, and is
+        // not asked anything after a panic.
+        let read = catch_unwind(AssertUnwindSafe(|| self.dtls.read(now, datagram)));
+        let Ok(read) = read else {
+            tracing::error!(transport = ?self.id, "DTLS panicked");
+            self.dtls = Dtls::new(self.identity.clone());
+            return Err(FailReason::Handshake);
+        };
+        match read {
             Ok(Progress::Going) => Ok(()),
             Ok(Progress::Closed) => Err(FailReason::Closed),
             Ok(Progress::Established(established)) => match self.phase {
