@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -36,10 +36,10 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped. The command comes back.
+#[derive(Debug, thiserror::Error)]
 #[error("the media thread is not keeping up")]
-pub struct ShardFull;
+pub struct ShardFull(pub Command);
 
 /// A handle to all shards; copies are the same media plane.
 #[derive(Debug, Clone)]
@@ -139,7 +139,9 @@ impl Sfu {
     /// Never blocks.
     pub fn send(&self, shard: ShardId, command: Command) -> Result<(), ShardFull> {
         let shard = &self.0.shards[shard.0];
-        shard.commands.try_send(command).map_err(|_| ShardFull)?;
+        shard.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => ShardFull(command),
+        })?;
         shard.wake();
         Ok(())
     }
