@@ -106,7 +106,7 @@ impl Transport {
     }
 
     /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
-    /// The address that had to be forgotten for it, if any.
+    /// The address that had to be forgotten for it, if any: the oldest that is not in use.
     pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<SocketAddr> {
         self.last_check = now;
         if self.route.is_none() || nominated {
@@ -115,7 +115,9 @@ impl Transport {
         if self.addresses.contains(&route.to) {
             return None;
         }
-        let forgotten = (self.addresses.len() == MAX_ADDRESSES).then(|| self.addresses.remove(0));
+        let used = self.route.map(|route| route.to);
+        let oldest = self.addresses.iter().position(|address| Some(*address) != used);
+        let forgotten = oldest.filter(|_| self.addresses.len() == MAX_ADDRESSES).map(|at| self.addresses.remove(at));
         self.addresses.push(route.to);
         forgotten
     }
@@ -252,3 +254,6 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
