@@ -8,7 +8,7 @@ use rtc_shared::marshal::{Marshal, Unmarshal};
 use super::bucket::Bucket;
 use super::header::{Fixed, Header};
 use super::history::History;
-use super::keyframe::{Requests, is_start};
+use super::keyframe::{Requests, Wishes, is_start};
 use super::nack::{Losses, MAX_MISSING, REPEAT, TRIES};
 use super::reception::{Block, Reception};
 use super::rewrite::{Place, Rewrite};
@@ -243,6 +243,18 @@ fn requests_are_merged_throttled_and_repeated_until_a_key_frame_comes() {
     assert!(!requests.due(start + 2_000 * MS, interval));
     requests.want();
     assert!(requests.due(start + 2_000 * MS, interval));
+}
+
+#[test]
+fn a_receiver_that_asks_for_key_frames_all_the_time_gets_one_a_second() {
+    let start = Instant::now();
+    let mut wishes = Wishes::default();
+    let mut granted = |until: u32| (0..until).filter(|n| wishes.grant(start + *n * 10 * MS)).count();
+    assert_eq!(granted(10), 4, "who starts is heard at once");
+    assert_eq!(granted(1_001), 10, "and then ten times in ten seconds");
+    let later = start + Duration::from_secs(3_600);
+    assert_eq!((0..10).filter(|_| wishes.grant(later)).count(), 4, "who was quiet is heard at once again");
+    assert!(!wishes.grant(start), "time does not go back");
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Shard {
             Report::KeyFrame { ssrc } => {
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
                 if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
-                    publication.want_key_frame();
+                    publication.wish_key_frame(id, ssrc, now);
                 }
             }
         });
