@@ -274,24 +274,24 @@ impl Shard {
 
     /// What senders are told: what is missing, when packets came, how many.
     fn feed_back(&mut self, now: Instant) {
-        let (mut compound, mut broken) = (Vec::new(), Vec::new());
+        let (mut written, mut broken) = (Vec::new(), Vec::new());
         for (id, up) in &mut self.ups {
             let Some((media, route)) = self.transports.get_mut(id).and_then(Transport::media) else { continue };
             if self.ticks.is_multiple_of(REPORT_TICKS) {
-                up.write_report(now, &mut compound);
+                up.write_report(now, &mut written);
             }
             if self.ticks.is_multiple_of(TWCC_TICKS) {
-                up.write_twcc(&mut compound);
+                up.write_twcc(&mut written);
             }
-            up.write_nacks(now, &mut compound, &mut broken);
-            if !compound.is_empty() {
+            up.write_nacks(now, &mut written, &mut broken);
+            for compound in rtcp::compounds(&written) {
                 // What cannot be sealed is not sent; there is more in 10 ms.
                 let _ = self.out.push_with(route, |buffer, start| {
-                    buffer.extend_from_slice(&compound);
+                    buffer.extend_from_slice(compound);
                     media.outbound.seal_rtcp(buffer, start)
                 });
-                compound.clear();
             }
+            written.clear();
         }
         for publication in broken {
             if let Some(publication) = self.publications.get_mut(&publication) {

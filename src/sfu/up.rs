@@ -18,6 +18,10 @@ use super::{Codec, Kind, PublicationId, Receive};
 /// that is replaced may bring a new SSRC.
 const MAX_STREAMS: usize = 32;
 
+/// Feedbacks that tell of one round of packets; the rest waits for the next round. More is needed by nobody who counts its
+/// packets one by one; who does not would have one back for each.
+const MAX_FEEDBACKS: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Up {
     receive: Vec<Receive>,
@@ -123,7 +127,7 @@ impl Up {
         for (ssrc, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.kind == Kind::Video) {
             stream.losses.due(now, &mut lost);
             if !lost.is_empty() {
-                rtcp::write_nack(out, *ssrc, &lost);
+                rtcp::write_nacks(out, *ssrc, &lost);
                 lost.clear();
             }
             if stream.losses.take_broken() {
@@ -134,10 +138,14 @@ impl Up {
 
     /// Appends when packets have arrived.
     pub(crate) fn write_twcc(&mut self, out: &mut Vec<u8>) {
+        let Some(ssrc) = self.streams.keys().next().copied() else { return };
         let mut information = Vec::new();
-        let any = self.streams.keys().next().copied();
-        if let Some(ssrc) = any.filter(|_| self.twcc.feedback(&mut information)) {
+        for _ in 0..MAX_FEEDBACKS {
+            if !self.twcc.feedback(&mut information) {
+                return;
+            }
             rtcp::write_twcc(out, ssrc, &information);
+            information.clear();
         }
     }
 

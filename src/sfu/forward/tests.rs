@@ -302,6 +302,30 @@ fn feedback_tells_when_packets_came() {
     assert_eq!(feedback.recv_deltas.len(), 1);
 }
 
+#[test]
+fn feedback_of_many_packets_comes_in_pieces_that_fit_a_datagram() {
+    let epoch = Instant::now();
+    let mut recorder = twcc::Recorder::new(epoch);
+    // Every other one arrived late, so that each delta has 16 bits.
+    for n in 0..1_000u16 {
+        let at = if n % 2 == 0 { 2_000 } else { 1_000 };
+        recorder.arrived(n, epoch + at * MS);
+    }
+    let (mut information, mut bases, mut told) = (Vec::new(), Vec::new(), 0);
+    while recorder.feedback(&mut information) {
+        assert!(information.len() + 12 <= rtcp::MAX_COMPOUND, "{}", information.len());
+        let feedback = other_feedback(&information);
+        bases.push(feedback.base_sequence_number);
+        told += feedback.recv_deltas.len();
+        information.clear();
+    }
+    assert_eq!((bases, told), (vec![0, 500], 1_000));
+    recorder.arrived(3_000, epoch + 2_100 * MS);
+    assert!(recorder.feedback(&mut information));
+    let feedback = other_feedback(&information);
+    assert_eq!((feedback.base_sequence_number, feedback.packet_status_count), (3_000, 1), "after a break");
+}
+
 fn other_feedback(information: &[u8]) -> TransportLayerCc {
     let mut packet = Vec::new();
     rtcp::write_twcc(&mut packet, 9, information);
