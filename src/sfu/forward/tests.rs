@@ -324,6 +324,13 @@ fn feedback_of_many_packets_comes_in_pieces_that_fit_a_datagram() {
     assert!(recorder.feedback(&mut information));
     let feedback = other_feedback(&information);
     assert_eq!((feedback.base_sequence_number, feedback.packet_status_count), (3_000, 1), "after a break");
+
+    recorder.arrived(10, epoch + 2_200 * MS);
+    information.clear();
+    assert!(!recorder.feedback(&mut information), "from before, it seems");
+    recorder.arrived(11, epoch + 2_210 * MS);
+    assert!(recorder.feedback(&mut information), "the sender began anew");
+    assert_eq!(other_feedback(&information).base_sequence_number, 11);
 }
 
 fn other_feedback(information: &[u8]) -> TransportLayerCc {

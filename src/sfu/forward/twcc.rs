@@ -43,12 +43,17 @@ impl Recorder {
     /// written, when nothing new has arrived. To be called again until then: one tells of so many packets and no more.
     pub fn feedback(&mut self, out: &mut Vec<u8>) -> bool {
         let mut arrived = std::mem::take(&mut self.arrived);
+        let nothing = arrived.is_empty();
         arrived.sort_unstable_by_key(|(index, _)| *index);
         arrived.dedup_by_key(|(index, _)| *index);
         if let Some(next) = self.next {
             arrived.retain(|(index, _)| *index >= next);
         }
-        let Some(&(first, _)) = arrived.first() else { return false };
+        let Some(&(first, _)) = arrived.first() else {
+            // Nothing, or only numbers from before: a sender that began anew is told of from the next ones on.
+            self.next = self.next.filter(|_| nothing);
+            return false;
+        };
         // Of a gap that fills a feedback there is nothing to tell.
         let base = self.next.filter(|next| first - next < MAX_STATUSES).unwrap_or(first);
         let rest = arrived.partition_point(|(index, _)| *index < base + MAX_STATUSES);
