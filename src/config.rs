@@ -76,6 +76,8 @@ pub struct Sfu {
     /// Wanted video codecs, the most wanted first.
     pub video_codecs: Vec<String>,
     pub start_bitrate_kbps: u32,
+    /// What an up transport may bring.
+    pub max_kbps: u32,
     pub history_packets: usize,
     pub consent_ms: u32,
     pub handshake_ms: u32,
@@ -184,6 +186,7 @@ impl Default for Sfu {
             pin: true,
             video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),
             start_bitrate_kbps: 1_500,
+            max_kbps: 8_000,
             history_packets: 1_024,
             consent_ms: 15_000,
             handshake_ms: 10_000,

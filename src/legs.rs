@@ -55,16 +55,35 @@ enum Control {
 pub struct LegHost {
     tap: Tap,
     controls: mpsc::Sender<Control>,
-    thread: JoinHandle<()>,
+    ending: Ending,
+}
+
+/// What is left of a leg that was told to stop: its thread, where there is one.
+#[derive(Debug)]
+pub struct Ending(Option<JoinHandle<()>>);
+
+impl Ending {
+    /// Returns when the leg's thread has ended.
+    pub fn join(self) -> thread::Result<()> {
+        self.0.map_or(Ok(()), JoinHandle::join)
+    }
 }
 
 /// Starts `leg` on a thread called `name`. The room's clock begins now.
 ///
 /// While `events` is full nothing is lost: the newest state is said later, and wishes for key frames come again.
-///
-/// # Panics
-/// Where the system has no more threads.
+/// Where the system has no more threads, the leg has failed and `events` says so.
 pub fn spawn(leg: Box<dyn api::Leg>, name: String, config: &config::Legs, events: mpsc::Sender<LegEvent>) -> LegHost {
+    spawn_on(thread::Builder::new().name(name), leg, config, events)
+}
+
+fn spawn_on(
+    thread: thread::Builder,
+    leg: Box<dyn api::Leg>,
+    config: &config::Legs,
+    events: mpsc::Sender<LegEvent>,
+) -> LegHost {
+    let failed = events.clone();
     let (tap, packets, dropped) = tap::channel(TapId(0), config.queue_packets);
     let (controls, orders) = mpsc::channel(CONTROLS_MAX);
     let mut host = Host::new(leg, config, events.clone(), dropped, Instant::now());
@@ -78,8 +97,14 @@ pub fn spawn(leg: Box<dyn api::Leg>, name: String, config: &config::Legs, events
             let _ = events.blocking_send(LegEvent::State(api::State::Failed("the leg panicked".into())));
         }
     };
-    let thread = thread::Builder::new().name(name).spawn(run).expect("the system has a thread left");
-    LegHost { tap, controls, thread }
+    let thread = thread.spawn(run).inspect_err(|error| {
+        tracing::error!(%error, "a leg has no thread");
+        let state = api::State::Failed("the system has no thread left".into());
+        if failed.try_send(LegEvent::State(state)).is_err() {
+            tracing::error!("nobody hears that the leg has failed");
+        }
+    });
+    LegHost { tap, controls, ending: Ending(thread.ok()) }
 }
 
 impl LegHost {
@@ -99,11 +124,11 @@ impl LegHost {
         self.control(Control::Remove { publication });
     }
 
-    /// Tells the leg to finish what it began. Returns at once; the thread has ended when the handle is joined, which may
-    /// take a second and so belongs on a blocking thread.
-    pub fn stop(self) -> JoinHandle<()> {
+    /// Tells the leg to finish what it began. Returns at once; the thread has ended when what comes back is joined, which
+    /// may take a second and so belongs on a blocking thread.
+    pub fn stop(self) -> Ending {
         self.control(Control::Stop);
-        self.thread
+        self.ending
     }
 
     fn control(&self, control: Control) {

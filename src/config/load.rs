@@ -138,6 +138,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         sfu.history_packets.to_string(),
         "a power of two from 64 to 32768",
     )?;
+    range(sfu.max_kbps >= 100, "sfu.max_kbps", sfu.max_kbps.to_string(), "at least 100")?;
     range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
     range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;
     range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;

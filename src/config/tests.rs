@@ -47,6 +47,7 @@ fn values_that_the_server_could_not_run_with_are_refused() {
         "room.mesh_limit=many",
         "sfu.history_packets=1000",
         "sfu.video_codecs=[]",
+        "sfu.max_kbps=99",
         "signal.max_message_bytes=10",
         "hls.part_ms=5",
         "http.listen=nowhere",

@@ -1,4 +1,5 @@
-//! RTP timestamps on the room's clock. Pure; all times are nanoseconds, the room's since the leg began.
+//! RTP timestamps on the room's clock. Pure; all times are nanoseconds, the room's since the leg began. Sums saturate: what a
+//! hostile sender says of its clock may be anything, and harms its own tracks alone.
 //!
 //! A sender report says what its sender's wall clock showed at an RTP timestamp, which aligns the tracks of one participant.
 //! Wall clocks of different machines differ, so each participant's is aligned to the server's: what a report's arrival is
@@ -39,7 +40,7 @@ impl Least {
     }
 
     fn add(&mut self, value: i64, now: i64) {
-        if now - self.since > LATELY {
+        if now.saturating_sub(self.since) > LATELY {
             (self.before, self.current, self.since) = (self.current, value, now);
         }
         self.current = self.current.min(value);
@@ -60,9 +61,9 @@ pub(super) struct WallClock {
 impl WallClock {
     /// A sender report with this NTP time (32.32 fixed point) arrived.
     pub(super) fn report(&mut self, ntp: u64, arrival: i64) {
-        let offset = arrival - nanoseconds(ntp);
+        let offset = arrival.saturating_sub(nanoseconds(ntp));
         match &mut self.offset {
-            Some(least) if (least.get() - offset).abs() < LATE_MAX => least.add(offset, arrival),
+            Some(least) if apart(least.get(), offset) < LATE_MAX => least.add(offset, arrival),
             // The first one, or the clock was set.
             Some(_) | None => self.offset = Some(Least::new(offset, arrival)),
         }
@@ -72,6 +73,10 @@ impl WallClock {
 /// NTP's 32.32 fixed point seconds since 1900; fits until 2036, when NTP itself wraps.
 fn nanoseconds(ntp: u64) -> i64 {
     ((u128::from(ntp) * SECOND as u128) >> 32) as i64
+}
+
+fn apart(one: i64, other: i64) -> i64 {
+    one.saturating_sub(other).saturating_abs()
 }
 
 /// One track's RTP clock.
@@ -104,42 +109,43 @@ impl RtpClock {
         if self.newest.is_none_or(|(_, newest)| self.extend(timestamp) > newest) {
             self.newest = Some((timestamp, self.extend(timestamp)));
         }
-        let late = arrival - media;
+        let late = arrival.saturating_sub(media);
         match &mut self.arrivals {
             Some(least) => least.add(late, arrival),
             None => self.arrivals = Some(Least::new(late, arrival)),
         }
-        if self.offset.is_some_and(|(offset, _)| late - offset > LATE_MAX) {
+        if self.offset.is_some_and(|(offset, _)| late.saturating_sub(offset) > LATE_MAX) {
             (self.arrivals, self.report, self.offset) = (Some(Least::new(late, arrival)), None, None);
             self.newest = Some((timestamp, self.extend(timestamp)));
         }
         let wanted = self.wanted(late, wall);
         let offset = match self.offset {
-            Some((offset, moved)) if (wanted - offset).abs() <= STEP => {
-                let most = (media - moved).max(0) / SLEW;
-                offset + (wanted - offset).clamp(-most, most)
+            Some((offset, moved)) if apart(wanted, offset) <= STEP => {
+                let most = media.saturating_sub(moved).max(0) / SLEW;
+                wanted.clamp(offset.saturating_sub(most), offset.saturating_add(most))
             }
             Some(_) | None => wanted,
         };
         self.offset = Some((offset, media));
-        (media + offset).clamp(0, arrival.max(0))
+        media.saturating_add(offset).clamp(0, arrival.max(0))
     }
 
     fn wanted(&self, late: i64, wall: &WallClock) -> i64 {
         let by_arrival = self.arrivals.map_or(late, |least| least.get());
         let (Some((timestamp, ntp)), Some(wall)) = (self.report, wall.offset) else { return by_arrival };
-        let by_report = nanoseconds(ntp) + wall.get() - self.media(timestamp);
-        if (by_report - by_arrival).abs() > REPORT_ERROR_MAX { by_arrival } else { by_report }
+        let by_report = nanoseconds(ntp).saturating_add(wall.get()).saturating_sub(self.media(timestamp));
+        if apart(by_report, by_arrival) > REPORT_ERROR_MAX { by_arrival } else { by_report }
     }
 
     fn extend(&self, timestamp: u32) -> i64 {
         self.newest.map_or(i64::from(timestamp), |(newest, extended)| {
-            extended + i64::from(timestamp.wrapping_sub(newest) as i32)
+            extended.saturating_add(i64::from(timestamp.wrapping_sub(newest) as i32))
         })
     }
 
     fn media(&self, timestamp: u32) -> i64 {
-        // In 128 bits, since a hostile sender can count on for ever.
-        (i128::from(self.extend(timestamp)) * i128::from(SECOND) / i128::from(self.rate)) as i64
+        // A hostile sender can count on for ever: 128 bits for the product, and at the end of what there is it stands still.
+        let media = i128::from(self.extend(timestamp)) * i128::from(SECOND) / i128::from(self.rate);
+        i64::try_from(media).unwrap_or(if media < 0 { i64::MIN } else { i64::MAX })
     }
 }

@@ -209,3 +209,16 @@ fn stopping_finishes_the_leg() {
     host.stop().join().expect("the thread ended");
     assert_eq!(notes.take(), [Seen::Finished]);
 }
+
+#[test]
+fn a_leg_without_a_thread_has_failed_and_says_so() {
+    let (to, mut events) = mpsc::channel(8);
+    // More stack than there are addresses.
+    let thread = std::thread::Builder::new().stack_size(1 << 60);
+    let host = spawn_on(thread, Box::new(Notes::default()), &config::Legs::default(), to);
+    assert!(matches!(events.blocking_recv(), Some(LegEvent::State(State::Failed(_)))));
+    assert_eq!(events.blocking_recv(), None, "nothing comes after it");
+    host.add(PUBLICATION, track());
+    assert!(!host.tap(TapId(5)).push(picture(0, 0, Instant::now(), true)), "the tap ends");
+    host.stop().join().expect("there is nothing to wait for");
+}

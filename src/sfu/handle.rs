@@ -3,15 +3,16 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::place::Places;
 use super::sdp::Local;
-use super::shard::{Control, Settings, Shard};
+use super::shard::{Control, Ended, Settings, Shard};
 use super::tap::TapId;
 use super::transport::dtls::Identity;
 use super::transport::ice;
@@ -35,10 +36,10 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped. The command comes back.
+#[derive(Debug, thiserror::Error)]
 #[error("the media thread is not keeping up")]
-pub struct ShardFull;
+pub struct ShardFull(pub Command);
 
 /// A handle to all shards; copies are the same media plane.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ struct Inner {
     fingerprint: [u8; 32],
     places: Mutex<Places>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    alive: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     transports: AtomicU64,
     publications: AtomicU64,
@@ -77,11 +79,13 @@ impl Sfu {
         let identity = Identity::new(retransmit).map_err(|error| StartError::Certificate(error.to_string()))?;
         let identity = Arc::new(identity);
         let stop = Arc::new(AtomicBool::new(false));
+        let alive = Arc::new(AtomicBool::new(true));
         let settings = Settings {
             handshake: Duration::from_millis(config.handshake_ms.into()),
             consent: Duration::from_millis(config.consent_ms.into()),
             pli_interval: Duration::from_millis(config.pli_interval_ms.into()),
             history_packets: config.history_packets,
+            max_kbps: config.max_kbps,
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         let count = if config.shards == 0 { cores.len().max(1) } else { config.shards };
@@ -94,12 +98,12 @@ impl Sfu {
             let (waker, woken) = wakers().map_err(StartError::Thread)?;
             let control = Control { commands: inbox, waker: woken, stop: stop.clone() };
             let core = cores.get(number).copied().filter(|_| config.pin);
-            let (settings, identity) = (settings.clone(), identity.clone());
+            let (settings, identity, alive) = (settings.clone(), identity.clone(), alive.clone());
             let run = move || {
                 if let Some(core) = core {
                     core_affinity::set_for_current(core);
                 }
-                Shard::new(socket, settings, identity).run(control);
+                watch(number, &alive, || Shard::new(socket, settings, identity).run(control));
             };
             threads
                 .push(thread::Builder::new().name(format!("media-{number}")).spawn(run).map_err(StartError::Thread)?);
@@ -110,6 +114,7 @@ impl Sfu {
             places: Mutex::new(Places::new(count)),
             threads: Mutex::new(threads),
             shards,
+            alive,
             stop,
             transports: AtomicU64::new(1),
             publications: AtomicU64::new(1),
@@ -134,7 +139,9 @@ impl Sfu {
     /// Never blocks.
     pub fn send(&self, shard: ShardId, command: Command) -> Result<(), ShardFull> {
         let shard = &self.0.shards[shard.0];
-        shard.commands.try_send(command).map_err(|_| ShardFull)?;
+        shard.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => ShardFull(command),
+        })?;
         shard.wake();
         Ok(())
     }
@@ -161,15 +168,30 @@ impl Sfu {
         TapId(self.0.taps.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// False once a media thread has ended that was not told to: its calls are silent, and only a new process brings them back.
+    pub fn is_alive(&self) -> bool {
+        self.0.alive.load(Ordering::Acquire)
+    }
+
     /// Closes every transport and waits for the threads to end. Blocks for a few milliseconds.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
         self.0.shards.iter().for_each(Handle::wake);
         let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a media thread had panicked");
-            }
+            // A panic was caught and logged in the thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs a shard, and says so when it ended and was not told to.
+fn watch(number: usize, alive: &AtomicBool, run: impl FnOnce() -> Ended) {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ended::Stopped) => {}
+        Ok(Ended::Broken) | Err(_) => {
+            alive.store(false, Ordering::Release);
+            tracing::error!(number, "a media thread has ended, and every call on it");
         }
     }
 }
@@ -207,3 +229,6 @@ fn wakers() -> io::Result<(UnixStream, UnixStream)> {
     woken.set_nonblocking(true)?;
     Ok((waker, woken))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,13 @@ pub(crate) enum Dropped {
     Unroutable,
     /// RTP of a stream that another one has taken the place of.
     Stale,
+    /// RTP beyond what an up transport may bring.
+    Rate,
 }
 
 impl Dropped {
-    const ALL: [Self; 7] =
-        [Self::Unknown, Self::Stun, Self::Stranger, Self::Early, Self::Srtp, Self::Unroutable, Self::Stale];
+    const ALL: [Self; 8] =
+        [Self::Unknown, Self::Stun, Self::Stranger, Self::Early, Self::Srtp, Self::Unroutable, Self::Stale, Self::Rate];
 
     fn name(self) -> &'static str {
         match self {
@@ -37,6 +39,7 @@ impl Dropped {
             Self::Srtp => "srtp",
             Self::Unroutable => "unroutable",
             Self::Stale => "stale",
+            Self::Rate => "rate",
         }
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::forward::header::{self, Fixed, Header};
 use super::forward::history::History;
-use super::forward::keyframe::{self, Requests};
+use super::forward::keyframe::{self, Requests, Wishes};
 use super::forward::rewrite::{Place, Rewrite};
 use super::meters::Meters;
 use super::out::Out;
@@ -70,6 +70,7 @@ struct Subscription {
     ssrc: u32,
     rewrite: Rewrite,
     state: State,
+    wishes: Wishes,
     packets: u32,
     octets: u32,
 }
@@ -131,8 +132,8 @@ impl Publication {
     pub(crate) fn subscribe(&mut self, transport: TransportId, mid: String, ssrc: u32) {
         // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
         let first = u64::from(fastrand::u16(1..1 << 15));
-        let (rewrite, state) = (Rewrite::new(first), State::Waiting);
-        self.subscriptions.push(Subscription { transport, mid, ssrc, rewrite, state, packets: 0, octets: 0 });
+        let (rewrite, state, wishes) = (Rewrite::new(first), State::Waiting, Wishes::default());
+        self.subscriptions.push(Subscription { transport, mid, ssrc, rewrite, state, wishes, packets: 0, octets: 0 });
     }
 
     /// The SSRC that is sent no more.
@@ -158,6 +159,14 @@ impl Publication {
 
     pub(crate) fn want_key_frame(&mut self) {
         self.requests.want();
+    }
+
+    /// The receiver of a subscription says that it needs a key frame. It is heard so often and no more.
+    pub(crate) fn wish_key_frame(&mut self, transport: TransportId, ssrc: u32, now: Instant) {
+        let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
+        if known.is_some_and(|subscription| subscription.wishes.grant(now)) {
+            self.requests.want();
+        }
     }
 
     /// Whom to ask for a key frame now.

@@ -13,6 +13,13 @@ const PLI: u8 = 1;
 const FIR: u8 = 4;
 const TWCC: u8 = 15;
 
+/// Bytes of a compound packet before it is sealed, so that a datagram has some 1,200 bytes at most, which every path carries
+/// in one piece.
+pub const MAX_COMPOUND: usize = 1_170;
+
+/// Sequence numbers of one NACK: at worst each has 4 bytes of its own.
+const MAX_NACKED: usize = 256;
+
 /// The SSRC that the server itself speaks as.
 const SELF: u32 = 1;
 
@@ -75,6 +82,23 @@ fn packet(out: &mut Vec<u8>, count: u8, kind: u8, write: impl FnOnce(&mut Vec<u8
     out[start + 2..start + 4].copy_from_slice(&words.to_be_bytes());
 }
 
+/// Cuts packets that were written one behind the other into compound packets of at most [`MAX_COMPOUND`] bytes.
+pub fn compounds(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        while let Some([_, _, high, low, ..]) = rest.get(end..) {
+            let length = (usize::from(u16::from_be_bytes([*high, *low])) + 1) * 4;
+            if end > 0 && end + length > MAX_COMPOUND {
+                break;
+            }
+            end += length;
+        }
+        let (compound, after) = rest.split_at_checked(end)?;
+        rest = after;
+        (!compound.is_empty()).then_some(compound)
+    })
+}
+
 /// What the server has sent of one SSRC.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent {
@@ -121,22 +145,24 @@ pub fn write_receiver_report(out: &mut Vec<u8>, received: &[Received]) {
     });
 }
 
-/// RFC 4585 section 6.2.1. `sequences` ascend, as far as 16 bits can.
-pub fn write_nack(out: &mut Vec<u8>, ssrc: u32, sequences: &[u16]) {
-    packet(out, NACK, TRANSPORT_FEEDBACK, |out| {
-        out.extend_from_slice(&SELF.to_be_bytes());
-        out.extend_from_slice(&ssrc.to_be_bytes());
-        let mut rest = sequences;
-        while let [first, after @ ..] = rest {
-            let follows = |sequence: &u16| (1..=16).contains(&sequence.wrapping_sub(*first));
-            let taken = after.iter().take_while(|sequence| follows(sequence)).count();
-            let bits =
-                after[..taken].iter().fold(0u16, |bits, sequence| bits | 1 << (sequence.wrapping_sub(*first) - 1));
-            out.extend_from_slice(&first.to_be_bytes());
-            out.extend_from_slice(&bits.to_be_bytes());
-            rest = &after[taken..];
-        }
-    });
+/// RFC 4585 section 6.2.1: as many packets as it takes. `sequences` ascend, as far as 16 bits can.
+pub fn write_nacks(out: &mut Vec<u8>, ssrc: u32, sequences: &[u16]) {
+    for sequences in sequences.chunks(MAX_NACKED) {
+        packet(out, NACK, TRANSPORT_FEEDBACK, |out| {
+            out.extend_from_slice(&SELF.to_be_bytes());
+            out.extend_from_slice(&ssrc.to_be_bytes());
+            let mut rest = sequences;
+            while let [first, after @ ..] = rest {
+                let follows = |sequence: &u16| (1..=16).contains(&sequence.wrapping_sub(*first));
+                let taken = after.iter().take_while(|sequence| follows(sequence)).count();
+                let bits =
+                    after[..taken].iter().fold(0u16, |bits, sequence| bits | 1 << (sequence.wrapping_sub(*first) - 1));
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&bits.to_be_bytes());
+                rest = &after[taken..];
+            }
+        });
+    }
 }
 
 /// RFC 4585 section 6.3.1.

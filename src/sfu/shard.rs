@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) consent: Duration,
     pub(crate) pli_interval: Duration,
     pub(crate) history_packets: usize,
+    pub(crate) max_kbps: u32,
 }
 
 /// The thread's ends of what the handle holds.
@@ -50,6 +51,15 @@ pub(crate) struct Control {
     pub(crate) commands: Receiver<Command>,
     pub(crate) waker: UnixStream,
     pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// Why a shard runs no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to, or nobody can tell it anything any more.
+    Stopped,
+    /// The kernel does not let it wait for its socket.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -88,10 +98,11 @@ impl Shard {
     }
 
     /// Runs until it is told to stop, then closes every transport.
-    pub(crate) fn run(mut self, mut control: Control) {
+    pub(crate) fn run(mut self, mut control: Control) -> Ended {
         let mut batch = Batch::default();
         let mut next_tick = Instant::now() + TICK;
         let mut more = false;
+        let mut ended = Ended::Stopped;
         while !control.stop.load(Ordering::Acquire) {
             let timeout = match (more, self.transports.is_empty()) {
                 (true, _) => Duration::ZERO,
@@ -100,6 +111,7 @@ impl Shard {
             };
             if let Err(error) = self.socket.wait(&control.waker, timeout) {
                 tracing::error!(%error, "the media thread cannot wait");
+                ended = Ended::Broken;
                 break;
             }
             more = self.commands(&mut control);
@@ -114,6 +126,7 @@ impl Shard {
         let all: Vec<TransportId> = self.transports.keys().copied().collect();
         all.into_iter().for_each(|transport| self.close(transport, Instant::now()));
         self.out.flush(&self.socket);
+        ended
     }
 
     /// True when there may be more.
@@ -159,7 +172,7 @@ impl Shard {
                 let transport = Transport::new(id, direction, local, events, self.identity.clone(), until, now);
                 self.transports.insert(id, transport);
                 match direction {
-                    Direction::Up => drop(self.ups.insert(id, Up::new(now))),
+                    Direction::Up => drop(self.ups.insert(id, Up::new(now, self.settings.max_kbps))),
                     Direction::Down => drop(self.downs.insert(id, HashMap::new())),
                 }
                 self.meters.transports(direction).increment(1.0);
@@ -261,24 +274,24 @@ impl Shard {
 
     /// What senders are told: what is missing, when packets came, how many.
     fn feed_back(&mut self, now: Instant) {
-        let (mut compound, mut broken) = (Vec::new(), Vec::new());
+        let (mut written, mut broken) = (Vec::new(), Vec::new());
         for (id, up) in &mut self.ups {
             let Some((media, route)) = self.transports.get_mut(id).and_then(Transport::media) else { continue };
             if self.ticks.is_multiple_of(REPORT_TICKS) {
-                up.write_report(now, &mut compound);
+                up.write_report(now, &mut written);
             }
             if self.ticks.is_multiple_of(TWCC_TICKS) {
-                up.write_twcc(&mut compound);
+                up.write_twcc(&mut written);
             }
-            up.write_nacks(now, &mut compound, &mut broken);
-            if !compound.is_empty() {
+            up.write_nacks(now, &mut written, &mut broken);
+            for compound in rtcp::compounds(&written) {
                 // What cannot be sealed is not sent; there is more in 10 ms.
                 let _ = self.out.push_with(route, |buffer, start| {
-                    buffer.extend_from_slice(&compound);
+                    buffer.extend_from_slice(compound);
                     media.outbound.seal_rtcp(buffer, start)
                 });
-                compound.clear();
             }
+            written.clear();
         }
         for publication in broken {
             if let Some(publication) = self.publications.get_mut(&publication) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::forward::Unwrap;
+use super::forward::bucket::Bucket;
 use super::forward::header::Header;
 use super::forward::nack::Losses;
 use super::forward::reception::Reception;
@@ -17,11 +18,16 @@ use super::{Codec, Kind, PublicationId, Receive};
 /// that is replaced may bring a new SSRC.
 const MAX_STREAMS: usize = 32;
 
+/// Feedbacks that tell of one round of packets; the rest waits for the next round. More is needed by nobody who counts its
+/// packets one by one; who does not would have one back for each.
+const MAX_FEEDBACKS: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Up {
     receive: Vec<Receive>,
     streams: HashMap<u32, Stream>,
     twcc: Recorder,
+    rate: Bucket,
 }
 
 #[derive(Debug)]
@@ -45,8 +51,15 @@ pub(crate) struct Found {
 }
 
 impl Up {
-    pub(crate) fn new(epoch: Instant) -> Self {
-        Self { receive: Vec::new(), streams: HashMap::new(), twcc: Recorder::new(epoch) }
+    pub(crate) fn new(epoch: Instant, max_kbps: u32) -> Self {
+        let (twcc, rate) = (Recorder::new(epoch), Bucket::new(max_kbps, epoch));
+        Self { receive: Vec::new(), streams: HashMap::new(), twcc, rate }
+    }
+
+    /// May a packet of this many bytes be forwarded? What may not never came, for everything else here: its sender takes it
+    /// for lost and sends less.
+    pub(crate) fn admits(&mut self, bytes: usize, now: Instant) -> bool {
+        self.rate.take(bytes, now)
     }
 
     /// The m-lines as the answer has them. Streams of others are forgotten; their publications come back.
@@ -114,7 +127,7 @@ impl Up {
         for (ssrc, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.kind == Kind::Video) {
             stream.losses.due(now, &mut lost);
             if !lost.is_empty() {
-                rtcp::write_nack(out, *ssrc, &lost);
+                rtcp::write_nacks(out, *ssrc, &lost);
                 lost.clear();
             }
             if stream.losses.take_broken() {
@@ -125,10 +138,14 @@ impl Up {
 
     /// Appends when packets have arrived.
     pub(crate) fn write_twcc(&mut self, out: &mut Vec<u8>) {
+        let Some(ssrc) = self.streams.keys().next().copied() else { return };
         let mut information = Vec::new();
-        let any = self.streams.keys().next().copied();
-        if let Some(ssrc) = any.filter(|_| self.twcc.feedback(&mut information)) {
+        for _ in 0..MAX_FEEDBACKS {
+            if !self.twcc.feedback(&mut information) {
+                return;
+            }
             rtcp::write_twcc(out, ssrc, &information);
+            information.clear();
         }
     }
 

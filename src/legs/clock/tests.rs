@@ -87,3 +87,23 @@ fn reports_that_make_no_sense_are_not_believed() {
         assert!((capture - arrival).abs() <= REPORT_ERROR_MAX, "{} ms off", (capture - arrival) / MS);
     }
 }
+
+#[test]
+fn no_timestamp_or_report_makes_the_clock_overflow() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for rate in [1, 48_000] {
+        let (mut wall, mut clock) = (WallClock::default(), RtpClock::new(rate));
+        let mut timestamp = 0_u32;
+        for _ in 0..20_000 {
+            let arrival = if random.bool() { i64::MAX - random.i64(0..SECOND) } else { random.i64(0..SECOND) };
+            if random.u8(..) < 16 {
+                let ntp = [0, u64::MAX, random.u64(..)][random.usize(0..3)];
+                wall.report(ntp, arrival);
+                clock.report(ntp, random.u32(..));
+            }
+            // Counting on as fast as can be.
+            timestamp = timestamp.wrapping_add(0x7fff_ffff);
+            assert!((0..=arrival).contains(&clock.capture(timestamp, arrival, &wall)));
+        }
+    }
+}

@@ -97,3 +97,39 @@ impl Requests {
         self.wanted && rested
     }
 }
+
+/// Wishes of one receiver that are granted at once: it starts, loses something and starts again. Higher: quicker for who really
+/// loses much; lower: fewer key frames, which everybody pays for, to be had by who only wants to harm.
+const WISHES: u32 = 4;
+/// How often it gets a further one. A key frame is several times as large as other frames, so that one every
+/// `sfu.pli_interval_ms` takes the picture of everybody else down.
+const WISH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bounds the key frames that one receiver may wish for. What it is refused it asks for again, if it means it.
+#[derive(Debug)]
+pub struct Wishes {
+    left: u32,
+    /// When `left` last grew, or began to be less than all.
+    counted: Option<Instant>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { left: WISHES, counted: None }
+    }
+}
+
+impl Wishes {
+    /// True when the wish counts.
+    pub fn grant(&mut self, now: Instant) -> bool {
+        let counted = *self.counted.get_or_insert(now);
+        let passed = now.saturating_duration_since(counted).as_secs() / WISH_INTERVAL.as_secs();
+        if passed > 0 {
+            self.left = u32::try_from(passed).unwrap_or(WISHES).saturating_add(self.left).min(WISHES);
+            self.counted = Some(now);
+        }
+        let granted = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        granted
+    }
+}

@@ -3,6 +3,7 @@
 //! Sequence numbers are unwrapped once, where a packet comes in ([`Unwrap`]), and are `u64` indices from there on; the low
 //! 16 bits of an index are the sequence number on the wire.
 
+pub mod bucket;
 pub mod header;
 pub mod history;
 pub mod keyframe;

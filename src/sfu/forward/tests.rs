@@ -5,9 +5,10 @@ use rtc_rtp::header::{Extension, Header as OtherHeader};
 use rtc_rtp::packet::Packet as OtherPacket;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 
+use super::bucket::Bucket;
 use super::header::{Fixed, Header};
 use super::history::History;
-use super::keyframe::{Requests, is_start};
+use super::keyframe::{Requests, Wishes, is_start};
 use super::nack::{Losses, MAX_MISSING, REPEAT, TRIES};
 use super::reception::{Block, Reception};
 use super::rewrite::{Place, Rewrite};
@@ -245,6 +246,18 @@ fn requests_are_merged_throttled_and_repeated_until_a_key_frame_comes() {
 }
 
 #[test]
+fn a_receiver_that_asks_for_key_frames_all_the_time_gets_one_a_second() {
+    let start = Instant::now();
+    let mut wishes = Wishes::default();
+    let mut granted = |until: u32| (0..until).filter(|n| wishes.grant(start + *n * 10 * MS)).count();
+    assert_eq!(granted(10), 4, "who starts is heard at once");
+    assert_eq!(granted(1_001), 10, "and then ten times in ten seconds");
+    let later = start + Duration::from_secs(3_600);
+    assert_eq!((0..10).filter(|_| wishes.grant(later)).count(), 4, "who was quiet is heard at once again");
+    assert!(!wishes.grant(start), "time does not go back");
+}
+
+#[test]
 fn reports_say_what_was_lost_since_the_last_one_and_in_all() {
     let start = Instant::now();
     let mut reception = Reception::new(65_535, 0, start, 90_000);
@@ -289,9 +302,55 @@ fn feedback_tells_when_packets_came() {
     assert_eq!(feedback.recv_deltas.len(), 1);
 }
 
+#[test]
+fn feedback_of_many_packets_comes_in_pieces_that_fit_a_datagram() {
+    let epoch = Instant::now();
+    let mut recorder = twcc::Recorder::new(epoch);
+    // Every other one arrived late, so that each delta has 16 bits.
+    for n in 0..1_000u16 {
+        let at = if n % 2 == 0 { 2_000 } else { 1_000 };
+        recorder.arrived(n, epoch + at * MS);
+    }
+    let (mut information, mut bases, mut told) = (Vec::new(), Vec::new(), 0);
+    while recorder.feedback(&mut information) {
+        assert!(information.len() + 12 <= rtcp::MAX_COMPOUND, "{}", information.len());
+        let feedback = other_feedback(&information);
+        bases.push(feedback.base_sequence_number);
+        told += feedback.recv_deltas.len();
+        information.clear();
+    }
+    assert_eq!((bases, told), (vec![0, 500], 1_000));
+    recorder.arrived(3_000, epoch + 2_100 * MS);
+    assert!(recorder.feedback(&mut information));
+    let feedback = other_feedback(&information);
+    assert_eq!((feedback.base_sequence_number, feedback.packet_status_count), (3_000, 1), "after a break");
+
+    recorder.arrived(10, epoch + 2_200 * MS);
+    information.clear();
+    assert!(!recorder.feedback(&mut information), "from before, it seems");
+    recorder.arrived(11, epoch + 2_210 * MS);
+    assert!(recorder.feedback(&mut information), "the sender began anew");
+    assert_eq!(other_feedback(&information).base_sequence_number, 11);
+}
+
 fn other_feedback(information: &[u8]) -> TransportLayerCc {
     let mut packet = Vec::new();
     rtcp::write_twcc(&mut packet, 9, information);
     assert!(packet.len().is_multiple_of(4));
     TransportLayerCc::unmarshal(&mut &packet[..]).unwrap()
+}
+
+#[test]
+fn a_sender_may_bring_a_second_at_once_and_then_no_more_than_its_rate() {
+    let start = Instant::now();
+    let mut bucket = Bucket::new(80, start);
+    assert!((0..10).all(|_| bucket.take(1_000, start)), "80 kbit/s are 10 kB a second");
+    assert!(!bucket.take(1, start));
+    assert!(!bucket.take(1_000, start + 99 * MS));
+    assert!(bucket.take(1_000, start + 100 * MS), "what was refused has cost nothing");
+    let passed = (100..10_100).filter(|ms| bucket.take(1_000, start + *ms * MS)).count();
+    assert_eq!(passed, 99, "a flood passes at the rate: 10 s of it, short of one packet");
+    let later = start + Duration::from_secs(3_600);
+    assert_eq!((0..20).filter(|_| bucket.take(1_000, later)).count(), 10, "silence saves up one second");
+    assert!(!bucket.take(1, start), "time does not go back");
 }

@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use super::Unwrap;
 
-/// Packets that one feedback tells of. More makes no sense: it leaves every 50 ms; what is beyond is dropped and counts as lost.
+/// Packets that wait to be told of. More makes no sense: feedback leaves every 50 ms; what is beyond is dropped and counts as
+/// lost.
 const MAX_PACKETS: usize = 1_000;
+/// Packets that one feedback tells of: at worst 16 bits each and 16 bits for seven of them, so that it fits a datagram.
+const MAX_STATUSES: u64 = 500;
 /// 250 µs, the unit of deltas.
 const TICK_US: u64 = 250;
 /// 64 ms, the unit of the reference time.
@@ -37,21 +40,25 @@ impl Recorder {
     }
 
     /// Appends the feedback control information, from the base sequence number on, padded to 32 bits. False, and nothing is
-    /// written, when nothing new has arrived.
+    /// written, when nothing new has arrived. To be called again until then: one tells of so many packets and no more.
     pub fn feedback(&mut self, out: &mut Vec<u8>) -> bool {
         let mut arrived = std::mem::take(&mut self.arrived);
+        let nothing = arrived.is_empty();
         arrived.sort_unstable_by_key(|(index, _)| *index);
         arrived.dedup_by_key(|(index, _)| *index);
-        let base = match (self.next, arrived.first()) {
-            (_, None) => return false,
-            (None, Some((first, _))) => *first,
-            (Some(next), Some(_)) => next,
-        };
-        arrived.retain(|(index, _)| (base..base + MAX_PACKETS as u64).contains(index));
-        let Some(&(last, _)) = arrived.last() else {
-            self.next = None;
+        if let Some(next) = self.next {
+            arrived.retain(|(index, _)| *index >= next);
+        }
+        let Some(&(first, _)) = arrived.first() else {
+            // Nothing, or only numbers from before: a sender that began anew is told of from the next ones on.
+            self.next = self.next.filter(|_| nothing);
             return false;
         };
+        // Of a gap that fills a feedback there is nothing to tell.
+        let base = self.next.filter(|next| first - next < MAX_STATUSES).unwrap_or(first);
+        let rest = arrived.partition_point(|(index, _)| *index < base + MAX_STATUSES);
+        self.arrived = arrived.split_off(rest);
+        let last = arrived.last().map_or(first, |(last, _)| *last);
         self.next = Some(last + 1);
         self.write(out, base, last, &arrived);
         self.count = self.count.wrapping_add(1);

@@ -65,7 +65,7 @@ fn reports_are_what_others_read() {
 fn requests_are_what_others_read() {
     let lost = [65_530, 65_531, 4, 11, 400];
     let mut out = Vec::new();
-    write_nack(&mut out, 5, &lost);
+    write_nacks(&mut out, 5, &lost);
     write_pli(&mut out, 6);
     let read = unmarshal(&mut &out[..]).unwrap();
     let nack = read[0].as_any().downcast_ref::<TransportLayerNack>().unwrap();
@@ -73,4 +73,24 @@ fn requests_are_what_others_read() {
     assert_eq!(nack.nacks.len(), 3);
     assert_eq!(nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect::<Vec<_>>(), lost);
     assert_eq!(read[1].as_any().downcast_ref::<PictureLossIndication>().unwrap().media_ssrc, 6);
+}
+
+#[test]
+fn no_compound_is_larger_than_a_datagram() {
+    let lost: Vec<u16> = (0..512u16).map(|n| (n * 17).wrapping_add(60_000)).collect();
+    let mut out = Vec::new();
+    write_nacks(&mut out, 5, &lost);
+    write_twcc(&mut out, 5, &[0; 1_152]);
+    write_pli(&mut out, 5);
+    assert!(compounds(&out).all(|compound| compound.len() <= MAX_COMPOUND));
+    assert_eq!(compounds(&out).collect::<Vec<_>>().concat(), out);
+    let mut asked = Vec::new();
+    for compound in compounds(&out) {
+        read(compound, |report| match report {
+            Report::Nack { sequences, .. } => asked.extend(sequences),
+            Report::KeyFrame { .. } | Report::Sender { .. } => {}
+        });
+    }
+    assert_eq!(asked, lost);
+    assert_eq!(compounds(&[]).count(), 0);
 }

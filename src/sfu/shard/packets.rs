@@ -65,6 +65,9 @@ impl Shard {
         };
         let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
         let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
+        if !up.admits(length, now) {
+            return self.meters.dropped(Dropped::Rate);
+        }
         let packet = &mut datagram[..length];
         let Some((header, codec)) =
             Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
@@ -120,7 +123,7 @@ impl Shard {
             Report::KeyFrame { ssrc } => {
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
                 if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
-                    publication.want_key_frame();
+                    publication.wish_key_frame(id, ssrc, now);
                 }
             }
         });

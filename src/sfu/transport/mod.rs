@@ -7,6 +7,7 @@ pub mod ice;
 pub(crate) mod srtp;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,7 +106,7 @@ impl Transport {
     }
 
     /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
-    /// The address that had to be forgotten for it, if any.
+    /// The address that had to be forgotten for it, if any: the oldest that is not in use.
     pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<SocketAddr> {
         self.last_check = now;
         if self.route.is_none() || nominated {
@@ -114,7 +115,9 @@ impl Transport {
         if self.addresses.contains(&route.to) {
             return None;
         }
-        let forgotten = (self.addresses.len() == MAX_ADDRESSES).then(|| self.addresses.remove(0));
+        let used = self.route.map(|route| route.to);
+        let oldest = self.addresses.iter().position(|address| Some(*address) != used);
+        let forgotten = oldest.filter(|_| self.addresses.len() == MAX_ADDRESSES).map(|at| self.addresses.remove(at));
         self.addresses.push(route.to);
         forgotten
     }
@@ -163,7 +166,15 @@ impl Transport {
         if self.dtls_bytes > MAX_DTLS_BYTES {
             return Ok(());
         }
-        match self.dtls.read(now, datagram) {
+        // The DTLS library is the one parser of hostile bytes here that is not ours. It holds nothing that others share, and is
+        // not asked anything after a panic.
+        let read = catch_unwind(AssertUnwindSafe(|| self.dtls.read(now, datagram)));
+        let Ok(read) = read else {
+            tracing::error!(transport = ?self.id, "DTLS panicked");
+            self.dtls = Dtls::new(self.identity.clone());
+            return Err(FailReason::Handshake);
+        };
+        match read {
             Ok(Progress::Going) => Ok(()),
             Ok(Progress::Closed) => Err(FailReason::Closed),
             Ok(Progress::Established(established)) => match self.phase {
@@ -243,3 +254,6 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
