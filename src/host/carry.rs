@@ -9,10 +9,14 @@ use super::member::{DownTransport, UpTransport};
 use super::task::Task;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
-use crate::sfu::{Command, PublicationId};
+use crate::sfu::{Command, PublicationId, ShardFull};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
 use crate::signal::outgoing::Outgoing;
+
+/// Commands that may wait for the media thread. More: longer stalls are survived, for memory; fewer: a dead one is seen
+/// sooner.
+const BACKLOG: usize = 8_192;
 
 impl Task {
     pub(super) fn carry_out(&mut self, out: Vec<Output>) {
@@ -243,10 +247,24 @@ impl Task {
         }
     }
 
-    pub(super) fn command(&self, command: Command) {
-        if self.shared.sfu.send(self.shard, command).is_err() {
+    /// To the media thread, in order. What it has no room for now is kept and handed over later.
+    pub(super) fn command(&mut self, command: Command) {
+        self.backlog.push_back(command);
+        self.hand_over();
+    }
+
+    pub(super) fn hand_over(&mut self) {
+        while let Some(command) = self.backlog.pop_front() {
+            if let Err(ShardFull(command)) = self.shared.sfu.send(self.shard, command) {
+                self.backlog.push_front(command);
+                break;
+            }
+        }
+        if self.backlog.len() > BACKLOG {
+            // The thread has not taken anything for long: it is dead or as good as that, and `/readyz` says so.
             metrics::counter!("crescendo_sfu_commands_dropped_total").increment(1);
             warn!(room = %self.name, shard = ?self.shard, "the media thread does not keep up; command dropped");
+            self.backlog.pop_back();
         }
     }
 

@@ -238,6 +238,11 @@ impl Rooms {
         self.shared.draining.load(Ordering::Acquire)
     }
 
+    /// Every media thread runs.
+    pub fn has_media(&self) -> bool {
+        self.shared.sfu.is_alive()
+    }
+
     fn refuse_when_draining(&self) -> Result<(), Refusal> {
         match self.is_draining() {
             false => Ok(()),

@@ -1,6 +1,6 @@
 //! One room's loop: something happens, the room decides, the outputs are carried out in their order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,10 @@ use crate::signal::outgoing::Outgoing;
 
 /// Events that may wait between the media plane and a room.
 const MEDIA_EVENTS: usize = 1_024;
+/// When commands that the media thread had no room for are tried again.
+const RETRY: Duration = Duration::from_millis(10);
+/// How often they are tried once the room is empty.
+const LAST_TRIES: usize = 100;
 /// How long an idle room sleeps; its timer wakes it earlier when it has one.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -37,12 +41,15 @@ pub(super) async fn run(
     let mut task = Task::new(shared.clone(), name.clone());
     info!(room = %name, "room opened");
     loop {
-        let wake = task.room.poll_timeout().unwrap_or_else(|| Instant::now() + IDLE);
+        let now = Instant::now();
+        let wake = task.room.poll_timeout().unwrap_or(now + IDLE);
+        let retry = task.has_backlog().then_some(now + RETRY);
         tokio::select! {
             Some(request) = inbox.recv() => task.request(request),
             Some(event) = task.media.recv() => task.media_event(event),
             Some((leg, event)) = task.legs.events.recv() => task.leg_event(leg, event),
             () = tokio::time::sleep_until(wake.into()) => { let _ = task.input(Input::Timeout); }
+            () = tokio::time::sleep_until(retry.unwrap_or(now + IDLE).into()) => task.hand_over(),
         }
         task.flush();
         if task.room.is_empty() {
@@ -50,6 +57,13 @@ pub(super) async fn run(
         }
     }
     inbox.close();
+    for _ in 0..LAST_TRIES {
+        if !task.has_backlog() {
+            break;
+        }
+        tokio::time::sleep(RETRY).await;
+        task.hand_over();
+    }
     shared.forget(&name, &own);
     shared.sfu.release(&name);
     task.gauge(None);
@@ -74,6 +88,8 @@ pub(super) struct Task {
     pub(super) counted: Option<(wire::Mode, usize)>,
     /// Whose sockets did not keep up; the room does not know yet.
     pub(super) overrun: Vec<ParticipantId>,
+    /// What the media thread had no room for.
+    pub(super) backlog: VecDeque<Command>,
     /// Taken for the leg that is about to be started.
     pub(super) leg_place: Option<Place>,
 }
@@ -95,8 +111,13 @@ impl Task {
             unflushed: BTreeSet::new(),
             counted: None,
             overrun: Vec::new(),
+            backlog: VecDeque::new(),
             leg_place: None,
         }
+    }
+
+    fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
     }
 
     // What comes in.

@@ -19,9 +19,11 @@ pub(super) fn router(app: App) -> Router {
 
 /// Whether somebody new should be sent here.
 async fn ready(State(app): State<App>) -> Response {
-    match app.rooms.is_draining() {
-        false => "ready".into_response(),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "draining").into_response(),
+    let refuse = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    match (app.rooms.is_draining(), app.rooms.has_media()) {
+        (false, true) => "ready".into_response(),
+        (true, _) => refuse("draining"),
+        (false, false) => refuse("a media thread has ended; restart"),
     }
 }
 
