@@ -1,9 +1,11 @@
 //! The shell around the pure rooms: one task a room, which carries out what the room decides.
 //!
-//! [`Rooms`] finds or makes the task of a room; [`task`] is its loop; [`member`] what a participant has beside its place in
-//! the room: the socket, the two server transports with their SDP; [`legs`] the running legs.
+//! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
+//! are carried out; [`member`] what a participant has beside its place in the room: the socket, the two server transports
+//! with their SDP; [`legs`] the running legs.
 
 mod carry;
+mod hear;
 mod legs;
 pub mod limit;
 mod member;

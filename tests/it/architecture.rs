@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("src/room", &["room"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
     ("src/sfu", &["sfu", "room", "config"]),
     ("src/legs", &["legs", "sfu", "config"]),
     ("src/signal/message.rs", &["signal", "room"]),
+    ("src/signal/message", &["signal", "room"]),
     ("src/signal/convert.rs", &["signal", "room"]),
     ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
     ("src/config", &["config", "room"]),

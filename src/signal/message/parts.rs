@@ -1,0 +1,278 @@
+//! What messages are made of.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use ts_rs::TS;
+
+use crate::room::ids::{LegId, ParticipantId, TrackId};
+
+/// An identifier on the wire: text outside, typed inside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id<T>(pub T);
+
+impl<T: fmt::Display> fmt::Debug for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl<T: fmt::Display> Serialize for Id<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Id<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    Microphone,
+    Camera,
+    Screen,
+    ScreenAudio,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    Mesh,
+    Sfu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    Mesh,
+    Promoting,
+    Sfu,
+    Demoting,
+}
+
+/// A server transport, named from the client's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+/// Names as in SDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VideoCodec {
+    H264,
+    Vp8,
+    Vp9,
+    Av1,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum LegKind {
+    Hls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum LegStatus {
+    Starting,
+    Running,
+    /// It runs but has no input that it can use; `reason` says what is missing.
+    Waiting,
+    Failed,
+    Stopped,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Leg {
+    #[ts(type = "string")]
+    pub id: Id<LegId>,
+    pub kind: LegKind,
+    pub state: LegStatus,
+    /// Why it waits or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub reason: Option<String>,
+    /// Where its output is, relative to the server: a playlist for `hls`.
+    pub url: String,
+    /// Who started it; absent when the API did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "string")]
+    pub started_by: Option<Id<ParticipantId>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Track {
+    #[ts(type = "string")]
+    pub id: Id<TrackId>,
+    pub source: Source,
+    pub muted: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Participant {
+    #[ts(type = "string")]
+    pub id: Id<ParticipantId>,
+    pub name: String,
+    pub tracks: Vec<Track>,
+    /// Its socket is lost and may come back.
+    pub away: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewTrack {
+    pub source: Source,
+    #[serde(default)]
+    pub muted: bool,
+}
+
+/// Proof of who one was before the socket was lost.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resume {
+    #[ts(type = "string")]
+    pub participant: Id<ParticipantId>,
+    /// From `welcome`.
+    pub secret: String,
+}
+
+impl fmt::Debug for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resume({:?})", self.participant)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum DescriptionKind {
+    Offer,
+    Answer,
+    Rollback,
+}
+
+/// As `RTCSessionDescriptionInit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    #[serde(rename = "type")]
+    pub kind: DescriptionKind,
+    pub sdp: String,
+}
+
+/// As `RTCIceCandidateInit`; an empty `candidate` ends the candidates of its generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    pub candidate: String,
+    #[serde(default)]
+    pub sdp_mid: Option<String>,
+    #[serde(default)]
+    pub sdp_m_line_index: Option<u16>,
+    #[serde(default)]
+    pub username_fragment: Option<String>,
+}
+
+/// Which track an m-line of a mesh description carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MidTrack {
+    pub mid: String,
+    #[ts(type = "string")]
+    pub track: Id<TrackId>,
+}
+
+/// What an m-line of a server's offer is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Slot {
+    pub mid: String,
+    /// Up: the client sends its track of this source here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub source: Option<Source>,
+    /// Down: the server sends this track here. Absent while the slot is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "string")]
+    pub track: Option<Id<TrackId>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IceServer {
+    pub urls: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub credential: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkStatus {
+    Connected,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaveReason {
+    Left,
+    /// Its socket was lost for longer than the grace time.
+    Vanished,
+    SfuUnreachable,
+}
+
+/// Why something did not work. The message beside it says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// Not JSON, not a message of this protocol, or a field is out of its range.
+    BadMessage,
+    /// The frame is larger than `signal.max_message_bytes`.
+    TooLarge,
+    /// More messages than `signal.messages_per_second` allows.
+    TooFast,
+    BadVersion,
+    BadRoomName,
+    /// Something other than `join` came first.
+    NotJoined,
+    /// `join` came twice.
+    AlreadyJoined,
+    /// The session to resume is gone; join anew.
+    ResumeRefused,
+    RoomFull,
+    /// The server holds as many rooms as `limits.rooms` allows.
+    ServerFull,
+    /// A track of this source is published already.
+    SourceTaken,
+    TooManyTracks,
+    UnknownTrack,
+    UnknownParticipant,
+    UnknownLeg,
+    BadSdp,
+    TooManyLegs,
+    LegUnsupported,
+    /// The room is larger than a mesh may be and the media port could not be reached. Fatal.
+    SfuUnreachable,
+    /// A new socket took over this session. Fatal.
+    Replaced,
+    /// No message and no answer to a ping in time. Fatal.
+    Timeout,
+    /// The server is shutting down. Fatal; connect again.
+    ShuttingDown,
+    Internal,
+}
