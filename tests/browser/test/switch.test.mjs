@@ -10,8 +10,8 @@ const blanksAllowed = 1
 
 for (const [name, options] of [
   ['four people in Chromium keep seeing each other while a fifth comes and goes', { switches }],
-  ['nor do they while one of them has the tab hidden', { switches: 1, hidden: true }],
-  ['nor in Firefox', { switches: 1, browser: 'firefox' }],
+  ['and while one of them has the tab hidden', { switches: 1, hidden: true }],
+  ['and in Firefox', { switches: 1, browser: 'firefox' }],
 ]) {
   test(name, async t => {
     const result = await measure({ ...options, say: line => t.diagnostic(line) })
