@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -187,9 +186,9 @@ impl<'a> Reader<'a> {
             let parsed = match frame {
                 Message::Text(text) => self.parse(text.as_bytes()),
                 Message::Binary(bytes) => self.parse(&bytes),
-                Message::Ping(bytes) | Message::Pong(bytes) => {
+                // The library answers pings.
+                Message::Ping(_) | Message::Pong(_) => {
                     self.pay(1)?;
-                    self.ignore(bytes);
                     continue;
                 }
                 Message::Close(_) => return Err(None),
@@ -211,9 +210,6 @@ impl<'a> Reader<'a> {
     async fn drain(&mut self) {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
-
-    /// The library answers pings.
-    fn ignore(&self, _: Bytes) {}
 
     fn parse(&self, bytes: &[u8]) -> Result<ClientMessage, Refusal> {
         let limit = self.config.signal.max_message_bytes;
