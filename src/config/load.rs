@@ -107,6 +107,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
     range(room.capacity >= 1, "room.capacity", room.capacity.to_string(), "at least 1")?;
+    range(room.moves_at_once >= 1, "room.moves_at_once", room.moves_at_once.to_string(), "at least 1")?;
     range(
         room.switch_deadline_ms >= 500,
         "room.switch_deadline_ms",

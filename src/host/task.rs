@@ -308,6 +308,7 @@ fn settings(config: &crate::config::Config) -> Settings {
         warm_at: room.warm_at,
         demote_after: ms(room.demote_after_ms),
         switch_deadline: ms(room.switch_deadline_ms),
+        moves_at_once: room.moves_at_once,
         resume_grace: ms(room.resume_grace_ms),
         capacity: room.capacity,
         tracks_per_participant: room.tracks_per_participant,

@@ -14,6 +14,7 @@ mod leg;
 mod link;
 mod mode;
 mod output;
+mod pace;
 mod participant;
 mod path;
 mod publication;
@@ -126,15 +127,19 @@ impl Room {
             },
             Path::Settled { .. } => None,
         });
-        let switch = match self.target.phase {
-            Phase::Settled => None,
-            Phase::Switching { since, .. } => Some(since + switch_deadline),
-        };
+        let switch = self.target.switching_since().map(|since| since + switch_deadline);
         let demotion = match self.target.demotion {
             Demotion::Unwanted | Demotion::CalledOff => None,
             Demotion::Waiting { since } => Some(since + demote_after),
         };
-        graces.chain(retries).chain(paths).chain(switch).chain(demotion).filter(|&at| at > self.now).min()
+        graces
+            .chain(retries)
+            .chain(paths)
+            .chain(switch)
+            .chain(self.pace_ends())
+            .chain(demotion)
+            .filter(|&at| at > self.now)
+            .min()
     }
 
     pub fn mode(&self) -> Mode {

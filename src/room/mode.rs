@@ -95,6 +95,14 @@ impl Target {
         self.epoch.0 += 1;
     }
 
+    /// When the switch that is under way began.
+    pub(super) fn switching_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Settled => None,
+            Phase::Switching { since, .. } => Some(since),
+        }
+    }
+
     /// The room leaves a settled SFU for a mesh that has yet to prove itself.
     pub(super) fn is_demoting(&self) -> bool {
         match (self.carrier, self.phase) {

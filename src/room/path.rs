@@ -131,13 +131,12 @@ impl Path {
         true
     }
 
-    /// The receiver shows it over `carrier`. False when that was not the order.
+    /// The receiver shows it over `carrier`. False when that was neither the order nor known.
     pub(super) fn shown(&mut self, carrier: Carrier, epoch: Epoch) -> bool {
-        let ordered = self.order().is_some_and(|order| order.to == carrier && order.epoch == epoch);
-        if ordered {
+        if self.order().is_some_and(|order| order.to == carrier && order.epoch == epoch) {
             *self = Path::Settled { on: carrier };
         }
-        ordered
+        *self == Path::Settled { on: carrier }
     }
 
     /// `carrier` is dead. True when the receiver has to be told to go back to the other one.

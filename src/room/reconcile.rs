@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::ids::{LinkId, ParticipantId, TrackId};
+use super::mode::Target;
 use super::participant::Standing;
-use super::path::{Aim, Order};
+use super::path::{Aim, Order, Way};
 use super::{
     Carrier, Couple, Demotion, Departure, Event, Output, Pair, Participant, Path, Phase, Presence, Progress, Room,
     publication,
@@ -146,28 +147,48 @@ impl Room {
         }
     }
 
-    /// Sends each pair where it aims, as soon as that can be tried.
+    /// Sends each pair where it aims, as soon as that can be tried. Who is shown over the other carrier waits for its turn; its
+    /// time began with the switch, whenever that comes.
     fn direct(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
-        let pairs: Vec<Pair> = self.ways.keys().copied().collect();
-        let (target, epoch) = (self.target.carrier, self.target.epoch);
-        for pair in pairs {
-            let is_proven = self.is_proven(pair);
-            let Some(way) = self.ways.get_mut(&pair) else { continue };
-            let to = way.aims_for(target);
-            let can_be_tried = match to {
-                Carrier::Mesh => true,
-                Carrier::Sfu => is_proven,
-            };
-            if to == Carrier::Mesh && !is_proven {
-                // It stayed on the SFU for want of anything better; there is nothing to keep.
+        self.let_go_of_broken_ways(now);
+        let target = self.target.carrier;
+        let waits = |way: &Way| way.path == Path::Settled { on: way.aims_for(target).other() };
+        let can_be_tried = |pair: Pair, way: &Way| way.aims_for(target) == Carrier::Mesh || self.is_proven(pair);
+        let ready = self.ways.iter().filter(|&(&pair, way)| can_be_tried(pair, way));
+        let (waiting, hurried): (Vec<_>, Vec<_>) =
+            ready.map(|(&pair, way)| (pair, waits(way))).partition(|&(_, waits)| waits);
+        for (pair, _) in hurried {
+            self.send(pair, now, orders, out);
+        }
+        let since = self.target.switching_since().unwrap_or(now);
+        let mut pace = self.pace(now);
+        for (pair, _) in waiting {
+            if pace.as_mut().is_none_or(|pace| pace.lets_go(pair)) {
+                self.send(pair, since, orders, out);
+            }
+        }
+    }
+
+    fn send(&mut self, pair: Pair, since: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        let Target { carrier, epoch, turned, .. } = self.target;
+        let Some(way) = self.ways.get_mut(&pair) else { return };
+        let order = Order { to: way.aims_for(carrier), epoch, since, progress: Progress::InTime };
+        if way.path.send(order, turned) {
+            orders.insert(pair);
+        }
+        if way.path.uses(Carrier::Mesh) && !self.links.contains_key(&pair.couple()) {
+            self.open_link(pair.couple(), out);
+        }
+    }
+
+    /// Who stayed on a broken SFU for want of anything better has nothing to keep once it aims for mesh.
+    fn let_go_of_broken_ways(&mut self, now: Instant) {
+        let target = self.target.carrier;
+        let aims_for_mesh = self.ways.iter().filter(|(_, way)| way.aims_for(target) == Carrier::Mesh);
+        let broken: Vec<Pair> = aims_for_mesh.map(|(&pair, _)| pair).filter(|&pair| !self.is_proven(pair)).collect();
+        for pair in broken {
+            if let Some(way) = self.ways.get_mut(&pair) {
                 way.path.lose(Carrier::Sfu, now);
-            }
-            let order = Order { to, epoch, since: now, progress: Progress::InTime };
-            if can_be_tried && way.path.send(order, self.target.turned) {
-                orders.insert(pair);
-            }
-            if way.path.uses(Carrier::Mesh) && !self.links.contains_key(&pair.couple()) {
-                self.open_link(pair.couple(), out);
             }
         }
     }
@@ -233,10 +254,7 @@ impl Room {
 
     /// Ends the switch when everybody is there or was given up on. A demotion gives nobody up: it is called off instead.
     fn settle(&mut self, now: Instant) -> Option<Output> {
-        let since = match self.target.phase {
-            Phase::Settled => return None,
-            Phase::Switching { since, .. } => since,
-        };
+        let since = self.target.switching_since()?;
         let to = self.target.carrier;
         let is_over = since + self.settings.switch_deadline <= now && !self.target.is_demoting();
         if !is_over && !self.ways.values().all(|way| way.is_there(to)) {
@@ -300,33 +318,35 @@ impl Room {
             }
         }
         self.send_up(true, out);
-        for (pair, way) in &self.ways {
-            let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
-            let published: Vec<TrackId> = published.into_iter().flatten().collect();
-            let receiver = self.participants.get_mut(&pair.receiver);
-            let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
-            for track in published {
-                if way.path.uses(Carrier::Sfu) && subscribed.insert(track) {
-                    out.push(Output::Subscribe { receiver: pair.receiver, track });
-                }
+        self.each_subscription(|pair, track, is_wanted, subscribed| {
+            if is_wanted && subscribed.insert(track) {
+                out.push(Output::Subscribe { receiver: pair.receiver, track });
             }
-        }
+        });
     }
 
     /// Senders and subscriptions that nobody needs.
     fn carry_less(&mut self, out: &mut Vec<Output>) {
-        for (pair, way) in &self.ways {
+        self.each_subscription(|pair, track, is_wanted, subscribed| {
+            if !is_wanted && subscribed.remove(&track) {
+                out.push(Output::Unsubscribe { receiver: pair.receiver, track });
+            }
+        });
+        self.send_up(false, out);
+    }
+
+    /// Calls `f` with each pair, each track of its sender, whether the receiver needs it by way of the server, and what the
+    /// receiver is subscribed to.
+    fn each_subscription(&mut self, mut f: impl FnMut(Pair, TrackId, bool, &mut BTreeSet<TrackId>)) {
+        for (&pair, way) in &self.ways {
             let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
             let published: Vec<TrackId> = published.into_iter().flatten().collect();
             let receiver = self.participants.get_mut(&pair.receiver);
             let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
             for track in published {
-                if !way.path.uses(Carrier::Sfu) && subscribed.remove(&track) {
-                    out.push(Output::Unsubscribe { receiver: pair.receiver, track });
-                }
+                f(pair, track, way.path.uses(Carrier::Sfu), subscribed);
             }
         }
-        self.send_up(false, out);
     }
 
     /// Tells those who are to start (or to stop) sending up and do not do so yet. Only a transport that is up is told:
@@ -355,7 +375,7 @@ impl Room {
             self.tell_path(pair, out);
         }
         let deadline = self.settings.switch_deadline;
-        let find = |way: &mut super::Way| way.path.find_stuck(|since| since + deadline <= now);
+        let find = |way: &mut Way| way.path.find_stuck(|since| since + deadline <= now);
         let stuck: Vec<_> = self.ways.iter_mut().filter_map(|(&pair, way)| Some((pair, find(way)?))).collect();
         for (Pair { receiver, sender: peer }, carrier) in stuck {
             self.tell(receiver, Event::PathStuck { peer, carrier }, out);

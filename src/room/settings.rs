@@ -16,6 +16,8 @@ pub struct Settings {
     /// How long a switch may take before the pairs that are not there yet are reported as stuck, and how long a newcomer
     /// who needs the server may take to reach it before being refused.
     pub switch_deadline: Duration,
+    /// With how many others at once a participant changes the path during a switch, in its first half.
+    pub moves_at_once: usize,
     /// How long a participant whose socket was lost keeps the place.
     pub resume_grace: Duration,
     /// Most participants in the room.

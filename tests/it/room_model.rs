@@ -5,6 +5,7 @@
 //! | Two participants who had a working path keep one until a better one is proven and shown. | `check_still_playing` |
 //! | One switch at a time; epochs count up; a new direction is a new epoch, told to everybody who is there. | `check_mode` |
 //! | A switch ends by its deadline, one way or the other. | `check_mode` |
+//! | In the first half of a switch a participant changes path with at most `moves_at_once` others at once. | `check_pace` |
 //! | A room too large for a mesh aims for the SFU; it goes back only after having been small for `demote_after`. | `check_mode` |
 //! | Nobody is counted twice, and nobody who is not there; no number is given out twice. | `check_state`, `note_input` |
 //! | A vanished one is gone after its grace time, and not before. | `check_state`, `removed` |
@@ -100,6 +101,7 @@ fn settings(rng: &mut Rng) -> Settings {
         warm_at: rng.usize(1..=6),
         demote_after: Duration::from_millis(rng.u64(0..10_000)),
         switch_deadline: Duration::from_millis(rng.u64(500..10_000)),
+        moves_at_once: rng.usize(1..=3),
         resume_grace: Duration::from_millis(rng.u64(0..10_000)),
         capacity: rng.usize(2..=7),
         tracks_per_participant: rng.usize(1..=4),

@@ -60,7 +60,7 @@ pub(super) struct Client {
     pub(super) roster: BTreeSet<ParticipantId>,
     /// What it publishes, and whether that is muted.
     pub(super) publishes: BTreeMap<Source, bool>,
-    /// The room has once settled a pair of it.
+    /// A pair of it was once shown, and the room was told so.
     pub(super) was_shown: bool,
 }
 

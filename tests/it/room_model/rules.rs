@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crescendo::room::ids::ParticipantId;
 use crescendo::room::{Carrier, Direction, Event, Input, Mode, Output, PathInfo, Source};
 
 use super::client::Transport;
@@ -27,7 +28,7 @@ impl World {
         }
     }
 
-    pub(super) fn check_mode(&mut self, out: &[Output], was_settled_on_sfu: bool) {
+    pub(super) fn check_mode(&mut self, out: &[Output], settled_on_sfu: &[Pair]) {
         let (mode, epoch) = (self.room.mode(), self.room.epoch());
         if !self.fits_mesh() {
             self.large_at = self.now;
@@ -48,13 +49,17 @@ impl World {
             Mode::Promoting | Mode::Demoting => None,
         };
         if mode != self.mode {
+            if settled.is_none() {
+                self.turned_at = self.now;
+            }
             assert!(
                 settled.is_none() || switched == settled.into_iter().collect::<Vec<_>>(),
                 "the end of a switch is said"
             );
             assert!(settled.is_some() || epoch > self.epoch, "a new direction is a new epoch");
         }
-        if was_settled_on_sfu
+        let is_here = |id| self.clients.contains_key(&id);
+        if settled_on_sfu.iter().any(|&(to, from)| is_here(to) && is_here(from))
             && self.all_are_connected()
             && matches!(mode, Mode::Demoting | Mode::Mesh)
             && !self.clients.is_empty()
@@ -84,13 +89,49 @@ impl World {
         (self.mode, self.epoch) = (mode, epoch);
     }
 
+    /// Couples of which a direction is on the move.
+    pub(super) fn moving(&self) -> BTreeSet<BTreeSet<ParticipantId>> {
+        self.pairs_that(|path| matches!(path, PathInfo::MovingTo(_)))
+            .map(|(to, from)| BTreeSet::from([to, from]))
+            .collect()
+    }
+
+    /// Pairs that are shown and in no hurry.
+    pub(super) fn calm(&self) -> BTreeSet<Pair> {
+        self.pairs_that(|path| matches!(path, PathInfo::On(_))).collect()
+    }
+
+    fn pairs_that(&self, fits: impl Fn(PathInfo) -> bool) -> impl Iterator<Item = Pair> {
+        self.pairs().into_iter().filter(move |&(to, from)| fits(self.room.path(to, from)))
+    }
+
+    pub(super) fn check_pace(&self, moving: &BTreeSet<BTreeSet<ParticipantId>>, calm: &BTreeSet<Pair>) {
+        let is_early = self.now < self.turned_at + self.settings.switch_deadline / 2;
+        if !is_early || !matches!(self.mode, Mode::Promoting | Mode::Demoting) {
+            return;
+        }
+        // A couple of which a direction has nothing to show is in a hurry, and takes the other direction along.
+        let hurries = |couple: &BTreeSet<ParticipantId>| {
+            let of_couple = |pair: &Pair| couple.contains(&pair.0) && couple.contains(&pair.1);
+            self.pairs().into_iter().filter(of_couple).any(|pair| !calm.contains(&pair))
+        };
+        let begun: BTreeSet<_> = self.moving().difference(moving).filter(|c| !hurries(c)).cloned().collect();
+        let at_once: BTreeSet<_> = self.moving().intersection(moving).cloned().chain(begun.clone()).collect();
+        for end in begun.iter().flatten() {
+            let count = at_once.iter().filter(|couple| couple.contains(end)).count();
+            assert!(count <= self.settings.moves_at_once, "{end} changes path with {count} others at once");
+        }
+    }
+
     pub(super) fn fits_mesh(&self) -> bool {
         let count = self.clients.len();
         count <= 1 || count <= self.settings.mesh_limit && self.clients.values().all(|client| client.can_mesh)
     }
 
-    pub(super) fn somebody_is_on_sfu(&self) -> bool {
-        self.pairs().iter().any(|&(to, from)| self.room.path(to, from) == PathInfo::On(Carrier::Sfu))
+    /// Pairs that are on the SFU, in a room that has come to rest there.
+    pub(super) fn settled_on_sfu(&self) -> Vec<Pair> {
+        let at_rest = self.mode == Mode::Sfu;
+        self.pairs_that(|path| at_rest && path == PathInfo::On(Carrier::Sfu)).collect()
     }
 
     pub(super) fn all_are_connected(&self) -> bool {

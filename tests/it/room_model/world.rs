@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) epoch: Epoch,
     /// When the room was last too large for a mesh.
     pub(super) large_at: Instant,
+    /// When the room last turned to the other carrier.
+    pub(super) turned_at: Instant,
     /// When pairs last had a reason to move.
     pub(super) unsettled_at: Instant,
     pub(super) handled: u64,
@@ -92,6 +94,7 @@ impl World {
             mode: Mode::Mesh,
             epoch: Epoch(0),
             large_at: now,
+            turned_at: now,
             unsettled_at: now,
             handled: 0,
             newest: (0, 0, 0),
@@ -107,7 +110,8 @@ impl World {
         }
         self.handled += 1;
         let playing = self.playing();
-        let was_settled_on_sfu = self.mode == Mode::Sfu && self.somebody_is_on_sfu();
+        let (moving, calm) = (self.moving(), self.calm());
+        let settled_on_sfu = self.settled_on_sfu();
         let was_empty = self.clients.is_empty();
         let before = self.handled.is_multiple_of(16).then(|| format!("{:?}", self.room));
         let mut out = Vec::new();
@@ -134,11 +138,12 @@ impl World {
             assert!(ended.taps.is_empty(), "a leg that failed taps nothing");
         }
         self.drop_closed_links(&out);
-        self.check_mode(&out, was_settled_on_sfu);
+        self.check_mode(&out, &settled_on_sfu);
+        self.check_pace(&moving, &calm);
         self.check_state(&input, &out);
         self.check_still_playing(&playing);
         self.check_end(was_empty, &out);
-        self.note_shown();
+        self.note_shown(&input);
         self.check_idle();
         result
     }
@@ -393,12 +398,11 @@ impl World {
         all.filter(|(to, from)| to != from).collect()
     }
 
-    fn note_shown(&mut self) {
-        for (to, from) in self.pairs() {
-            if matches!(self.room.path(to, from), PathInfo::On(_)) {
-                self.client(to).was_shown = true;
-                self.client(from).was_shown = true;
-            }
+    fn note_shown(&mut self, input: &Input) {
+        let &Input::Shown { receiver, sender, carrier, .. } = input else { return };
+        if self.room.path(receiver, sender) == PathInfo::On(carrier) {
+            self.client(receiver).was_shown = true;
+            self.client(sender).was_shown = true;
         }
     }
 }
