@@ -3,14 +3,17 @@ import { BLANK, STRANGER, steps, TORN } from '../page/picture.js'
 
 /**
  * runs: [first seen, what] at each change; the stretch is [from, to].
- * Gives hold (the longest time that one picture stood still within the stretch), blanks and blankMs, torn, strangers, and
+ * Gives hold (the longest time that one picture stood still within the stretch) and heldAt (when that began), blanks and blankMs, torn, strangers, and
  * back (how often an older picture came after a newer one).
  */
 export function inspect(runs, from, to) {
-  const result = { hold: 0, blanks: 0, blankMs: 0, torn: 0, strangers: 0, back: 0, pictures: 0 }
+  const result = { hold: 0, heldAt: from, blanks: 0, blankMs: 0, torn: 0, strangers: 0, back: 0, pictures: 0 }
   // Between two pictures whatever was unreadable counts as standing still: a person saw no new picture.
   let begun = from
   let newest
+  const held = until => {
+    if (until - begun > result.hold) Object.assign(result, { hold: until - begun, heldAt: begun })
+  }
   runs.forEach(([at, what], index) => {
     const until = Math.min(runs[index + 1]?.[0] ?? to, to)
     if (until <= from || at >= to) {
@@ -27,7 +30,7 @@ export function inspect(runs, from, to) {
       if (ahead < 0) result.back++
       if (ahead > 0) {
         if (at > from) {
-          result.hold = Math.max(result.hold, at - begun)
+          held(at)
           begun = at
         }
         result.pictures++
@@ -35,7 +38,7 @@ export function inspect(runs, from, to) {
       }
     }
   })
-  result.hold = Math.max(result.hold, to - begun)
+  held(to)
   return result
 }
 

@@ -93,12 +93,13 @@ async function judge(eyes, views, trigger) {
   const judged = []
   for (const eye of eyes) {
     const since = Math.min(trigger, ...views.map(view => view.flip)) - AROUND - YARDSTICK - 1000
-    const { tiles } = await eye.record(since)
+    const { tiles, blanks } = await eye.record(since)
     for (const { of, flip } of views.filter(view => view.eye === eye)) {
       const { runs } = tiles[of]
       const calm = Math.min(trigger, flip - AROUND)
       const before = inspect(runs, calm - YARDSTICK, calm)
-      judged.push({ ...inspect(runs, flip - AROUND, flip + AROUND), yardstick: before.hold })
+      const around = inspect(runs, flip - AROUND, flip + AROUND)
+      judged.push({ eye: eye.name, of, ...around, yardstick: before.hold, held: around.heldAt - flip, asked: trigger - flip, blank: blanks.filter(({ key, at }) => key === of && Math.abs(at - flip) < AROUND) })
     }
   }
   return judged
@@ -143,6 +144,7 @@ export function table(result) {
     lines.push(row('switch took, ms', took))
     lines.push(row('stand-still around it, ms', views.map(view => view.hold)))
     lines.push(row('stand-still in the 5 s before, ms', views.map(view => view.yardstick)))
+    lines.push(row('… that began after the flip, ms', views.map(view => view.held)))
     lines.push(row('ratio (goal 1.2, 2)', views.map(view => view.hold / view.yardstick), 2))
     lines.push(`  blank samples ${total('blanks')}, steps back ${total('back')}, torn ${total('torn')}, strangers ${total('strangers')}`)
     lines.push(row('sound missing around it, ms', sounds.map(s => s.gap)))

@@ -1,5 +1,5 @@
 // What a person sees: on each animation frame the topmost visible picture of every watched tile is read.
-import { COLUMNS, read, ROWS } from './picture.js'
+import { BLANK, COLUMNS, read, ROWS } from './picture.js'
 
 /** An animation frame later than this is noted: the eye was shut. */
 const LATE_MS = 100
@@ -12,6 +12,8 @@ context.imageSmoothingEnabled = false
 export const tiles = new Map()
 /** [when, ms] of late animation frames. */
 export const late = []
+/** What each blank sample was: { at, key, picture?: { width, height, readyState }, pixels }. */
+export const blanks = []
 
 /** Watches the tile `element` for pictures of `sender`. `over` says which carrier is shown, for the record. */
 export function watch(key, element, sender, over) {
@@ -43,6 +45,21 @@ function sounding(tile) {
   ).length
 }
 
+/**
+ * Draws the frame that is shown. By way of a VideoFrame, because Chromium scales a video that has just changed its size as if it
+ * still had the old one: a picture twice as large covers a quarter.
+ */
+function draw(picture, row) {
+  const isVideo = picture instanceof HTMLVideoElement
+  if (isVideo && picture.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return
+  const frame = isVideo ? new VideoFrame(picture) : picture
+  context.drawImage(frame, 0, row, COLUMNS, ROWS)
+  if (isVideo) frame.close()
+}
+
+const describe = picture =>
+  picture && { width: picture.videoWidth, height: picture.videoHeight, readyState: picture.readyState }
+
 let last
 function look(now) {
   const at = performance.timeOrigin + now
@@ -50,17 +67,22 @@ function look(now) {
   last = now
   context.clearRect(0, 0, canvas.width, canvas.height)
   let row = 0
+  const pictures = []
   for (const { element } of tiles.values()) {
     const picture = seen(element)
-    if (picture) context.drawImage(picture, 0, row, COLUMNS, ROWS)
+    pictures.push(picture)
+    if (picture) draw(picture, row)
     row += ROWS
   }
   if (row > 0) {
     const pixels = context.getImageData(0, 0, COLUMNS, row).data
     const size = COLUMNS * ROWS * 4
     let index = 0
-    for (const tile of tiles.values()) {
-      const what = read(pixels.subarray(index * size, ++index * size), tile.sender)
+    for (const [key, tile] of tiles) {
+      const cells = pixels.subarray(index * size, (index + 1) * size)
+      const what = read(cells, tile.sender)
+      if (what === BLANK) blanks.push({ at, key, picture: describe(pictures[index]), pixels: [...cells] })
+      index++
       if (tile.runs.at(-1)?.[1] !== what) tile.runs.push([at, what])
       const carrier = tile.over()
       if (tile.paths.at(-1)?.[1] !== carrier) tile.paths.push([at, carrier])

@@ -113,7 +113,7 @@ window.lab = {
   opened: () => sockets.at(-1).opened,
   /** Cuts the newest signaling socket from underneath the client. */
   cut: () => sockets.at(-1).close(),
-  /** What was seen: { tiles: { name: { runs, paths, doubled } }, late }; older than `since` left out. */
+  /** What was seen: { tiles: { name: { runs, paths, doubled } }, late, blanks }; older than `since` left out. */
   record(since = 0) {
     const cutAt = (list, at) => {
       const first = list.findIndex(([when]) => when >= at)
@@ -122,7 +122,13 @@ window.lab = {
     const tiles = {}
     for (const [key, t] of eye.tiles)
       tiles[key] = { runs: cutAt(t.runs, since), paths: t.paths, doubled: t.doubled }
-    return { tiles, late: eye.late.filter(([when]) => when >= since), now: epoch() }
+    const { late, blanks } = eye
+    return {
+      tiles,
+      late: late.filter(([when]) => when >= since),
+      blanks: blanks.filter(({ at }) => at >= since),
+      now: epoch(),
+    }
   },
   /** Forgets what was seen before `until`, so that long runs stay small. */
   forget(until) {
@@ -130,6 +136,7 @@ window.lab = {
       const first = tile.runs.findIndex(([when]) => when >= until)
       if (first > 1) tile.runs.splice(0, first - 1)
     }
+    eye.blanks.splice(0, eye.blanks.findLastIndex(({ at }) => at < until) + 1)
   },
   /** Signaling changes and state of each peer connection that was made. */
   connections: () =>

@@ -8,6 +8,9 @@ import type { Candidate, ClientMessage, Description, LinkStatus, MidTrack } from
 const RESTART_AFTER_MS = 2500
 /** A failed link may take this long to come back before it is reported, ms. */
 const RECOVER_MS = 5000
+/** Pictures of fewer pixels keep their size while both paths are sent: encoding them costs little, and another size costs a
+ * key frame on each link, just when there is most to do. */
+const HALVE_FROM_PIXELS = 320 * 240
 /** A closed link's connection is kept this long, ms, so that what is presented of it does not vanish in the same moment. */
 const KEEP_MS = 1000
 
@@ -136,7 +139,8 @@ export class Link {
   }
 
   #resize(track: LocalTrack, sender: RTCRtpSender): void {
-    if (track.kind !== 'video') return
+    const { width = 0, height = 0 } = track.track.getSettings()
+    if (track.kind !== 'video' || width * height < HALVE_FROM_PIXELS) return
     const parameters = sender.getParameters()
     for (const encoding of parameters.encodings) encoding.scaleResolutionDownBy = this.#scale
     sender.setParameters(parameters).catch(() => {})

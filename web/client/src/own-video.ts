@@ -1,8 +1,9 @@
 import type { Media } from './media.js'
+import { Motion } from './motion.js'
 import type { Cancel, Platform } from './platform.js'
-import { firstFrame } from './prove.js'
+import { firstFrame, steadyPicture } from './prove.js'
 import type { OnFrame, Sink } from './sink.js'
-import { eachFrame, play, release, silentVideo } from './stage.js'
+import { play, release, silentVideo } from './stage.js'
 
 /** The helper goes on for this many frames after the swap, so that its decoder's frame is there while the shown one asks. */
 const FRAMES_AFTER = 2
@@ -16,7 +17,7 @@ export class OwnVideo implements Sink {
   #shown: Media | undefined
   #helper: HTMLVideoElement | undefined
   #proof: Cancel = () => {}
-  readonly #frames: Cancel
+  readonly #motion: Motion
 
   constructor(
     private readonly platform: Platform,
@@ -24,7 +25,7 @@ export class OwnVideo implements Sink {
     onFrame: OnFrame,
   ) {
     this.#stream = platform.stream([])
-    this.#frames = eachFrame(video, onFrame)
+    this.#motion = new Motion(platform, video, onFrame)
   }
 
   show(media: Media, done: () => void): void {
@@ -37,7 +38,7 @@ export class OwnVideo implements Sink {
     }
     const helper = silentVideo(this.platform, media)
     this.#helper = helper
-    this.#proof = firstFrame(this.platform, helper, media, () => {
+    this.#proof = steadyPicture(this.platform, helper, media, this.#motion, () => {
       this.#helper = undefined
       this.#exchange(media)
       this.platform.frames(FRAMES_AFTER, () => release(helper))
@@ -47,7 +48,7 @@ export class OwnVideo implements Sink {
 
   close(): void {
     this.#drop()
-    this.#frames()
+    this.#motion.stop()
     this.#shown = undefined
     if (this.video.srcObject === this.#stream) this.video.srcObject = null
   }

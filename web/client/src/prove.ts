@@ -1,4 +1,5 @@
 import { count, report, type Media } from './media.js'
+import type { Motion } from './motion.js'
 import type { Cancel, Platform } from './platform.js'
 
 /** Between two looks at what was decoded, ms. Lower: a proof is seen sooner, for more work. */
@@ -10,6 +11,15 @@ const CALLBACK_MS = 1500
 const SETTLED_MS = 200
 /** Sound that never settles is taken as it is after this long, ms. */
 const SETTLE_MAX_MS = 2000
+
+/** A picture moves evenly when none of this many gaps between frames in a row is much longer than the others. Lower: sooner
+ * there; higher: a start that stutters is seen less. */
+const EVEN_GAPS = 4
+/** Much longer: than this many times the lower median, and a refresh of the screen, ms, which gaps are rounded to. */
+const EVEN_FACTOR = 1.5
+const REFRESH_MS = 17
+/** A picture that never comes evenly, or has no second frame, is taken as it is this long after its first one, ms. */
+const EVEN_MAX_MS = 800
 
 /** HTMLMediaElement.HAVE_CURRENT_DATA: the element holds a frame. */
 const HAVE_CURRENT_DATA = 2
@@ -67,6 +77,54 @@ export function firstFrame(
   }
   ends.push(until(platform, decoded, proven))
   return cancel
+}
+
+/**
+ * Calls `done` in a task of its own once `video`, which plays `media`, shows a picture that moves evenly. A path's first
+ * frames come with gaps: the decoder starts, the jitter buffer finds its length, and others start at the same time. When
+ * `old`, the picture to be replaced, stands still, the first frame is better than any wait.
+ */
+export function steadyPicture(
+  platform: Platform,
+  video: HTMLVideoElement,
+  media: Media,
+  old: Motion,
+  done: () => void,
+): Cancel {
+  let over = false
+  let patience: Cancel = () => {}
+  const first = firstFrame(platform, video, media, () => {
+    if (platform.hidden() || !old.moves) return done()
+    const gaps: number[] = []
+    let last: number | undefined
+    const end = () => {
+      if (over) return
+      over = true
+      patience()
+      platform.after(0, done)
+    }
+    const frame = (now: number) => {
+      if (over) return
+      if (last !== undefined) gaps.push(now - last)
+      last = now
+      if (gaps.length > EVEN_GAPS) gaps.shift()
+      if (!old.moves || (gaps.length === EVEN_GAPS && isEven(gaps))) return end()
+      video.requestVideoFrameCallback(frame)
+    }
+    patience = platform.after(EVEN_MAX_MS, end)
+    video.requestVideoFrameCallback(frame)
+  })
+  return () => {
+    over = true
+    patience()
+    first()
+  }
+}
+
+function isEven(gaps: readonly number[]): boolean {
+  const sorted = [...gaps].sort((a, b) => a - b)
+  const usual = sorted[(sorted.length - 1) >> 1] ?? 0
+  return (sorted.at(-1) ?? 0) <= usual * EVEN_FACTOR + REFRESH_MS
 }
 
 /**

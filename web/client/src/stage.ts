@@ -1,6 +1,7 @@
 import type { Media } from './media.js'
+import { Motion } from './motion.js'
 import type { Cancel, Platform } from './platform.js'
-import { firstFrame } from './prove.js'
+import { firstFrame, steadyPicture } from './prove.js'
 import type { OnFrame, Sink } from './sink.js'
 
 /** Class of the container while a picture is attached. */
@@ -15,6 +16,10 @@ const FRAMES_BELOW = 2
 interface Layer {
   media: Media
   video: HTMLVideoElement
+}
+
+interface Shown extends Layer {
+  motion: Motion
 }
 
 /** A muted video that plays `media`: sound is presented apart from the picture. */
@@ -35,29 +40,14 @@ export function play(element: HTMLMediaElement, refused: () => void = () => {}):
   })
 }
 
-/** Calls `onFrame` for each frame that `video` presents until cancelled. */
-export function eachFrame(video: HTMLVideoElement, onFrame: OnFrame): Cancel {
-  let over = false
-  const frame = (now: number) => {
-    if (over) return
-    onFrame(now)
-    video.requestVideoFrameCallback(frame)
-  }
-  video.requestVideoFrameCallback(frame)
-  return () => {
-    over = true
-  }
-}
-
 /**
  * Shows a video track in a container. A new path's video is stacked invisibly beneath the present one and raised when its
  * own first frame is there, so there is no moment without a picture.
  */
 export class Stage implements Sink {
-  #shown: Layer | undefined
+  #shown: Shown | undefined
   #rising: Layer | undefined
   #proof: Cancel = () => {}
-  #frames: Cancel = () => {}
 
   constructor(
     private readonly platform: Platform,
@@ -87,12 +77,16 @@ export class Stage implements Sink {
       zIndex: '0',
     })
     this.box.append(video)
-    this.#proof = firstFrame(this.platform, video, media, () => this.#raise(rising, done))
+    // What replaces a picture has to move as well as it does; the first of all is shown as soon as it is there.
+    const raise = () => this.#raise(rising, done)
+    this.#proof = this.#shown
+      ? steadyPicture(this.platform, video, media, this.#shown.motion, raise)
+      : firstFrame(this.platform, video, media, raise)
   }
 
   close(): void {
     this.#drop()
-    this.#frames()
+    this.#shown?.motion.stop()
     if (this.#shown) release(this.#shown.video)
     this.#shown = undefined
     this.box.classList.remove(STAGE)
@@ -101,18 +95,17 @@ export class Stage implements Sink {
   #raise(next: Layer, done: () => void): void {
     const old = this.#shown
     this.#rising = undefined
-    this.#shown = next
+    this.onFrame(this.platform.now())
+    this.#shown = { ...next, motion: new Motion(this.platform, next.video, this.onFrame) }
     next.video.style.opacity = ''
     next.video.style.zIndex = '1'
     next.video.classList.add(SHOWN)
     if (old) {
+      old.motion.stop()
       old.video.style.zIndex = '0'
       old.video.classList.remove(SHOWN)
       this.platform.frames(FRAMES_BELOW, () => release(old.video))
     }
-    this.#frames()
-    this.onFrame(this.platform.now())
-    this.#frames = eachFrame(next.video, this.onFrame)
     done()
   }
 

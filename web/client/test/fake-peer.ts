@@ -35,8 +35,12 @@ export class FakeTrack extends EventTarget {
   readonly id = `track-${++serial}`
   enabled = true
   contentHint = ''
+  size = { width: 640, height: 480 }
   constructor(readonly kind: string) {
     super()
+  }
+  getSettings() {
+    return this.kind === 'video' ? this.size : {}
   }
 }
 

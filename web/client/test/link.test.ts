@@ -169,3 +169,12 @@ it('half the size while both paths are sent, the whole again after', async () =>
   impolite.halve(false)
   expect(scales()).toEqual([1, 1, 1])
 })
+
+it('a small picture keeps its size', async () => {
+  const camera = local('t1', 'camera')
+  Object.assign(camera.track, { size: { width: 160, height: 120 } })
+  const { impolite, peer } = ends({ impolite: [camera], polite: [] })
+  await vi.advanceTimersByTimeAsync(500)
+  impolite.halve(true)
+  expect(peer(impolite).getSenders()[0]?.encodings[0]?.scaleResolutionDownBy ?? 1).toBe(1)
+})

@@ -125,6 +125,51 @@ it('sound that the browser does not allow yet is proven by its packets and begin
   expect(play).toHaveBeenCalledOnce()
 })
 
+/** A picture that replaces another one is at `element` and waits for even frames; these are `gaps` ms apart. */
+async function frames(element: FakeElement | undefined, gaps: number[], meanwhile = () => {}) {
+  element?.present()
+  for (const gap of gaps) {
+    await vi.advanceTimersByTimeAsync(gap)
+    meanwhile()
+    element?.present()
+  }
+  await vi.advanceTimersByTimeAsync(1)
+}
+
+function replacing() {
+  const platform = new FakePlatform()
+  const element = new FakeElement('VIDEO')
+  const sink = new OwnVideo(platform.as(), element as never, () => {})
+  const [old, next] = [way('video'), way('video')]
+  sink.show(old.media, () => {})
+  element.present()
+  const done = vi.fn()
+  sink.show(next.media, done)
+  return { helper: platform.elements[0], element, done }
+}
+
+it('a picture that replaces a moving one is shown when it moves evenly', async () => {
+  const { helper, element, done } = replacing()
+  const moves = () => element.present()
+  await frames(helper, [20, 150, 20, 150, 20], moves)
+  expect(done).not.toHaveBeenCalled()
+  await frames(helper, [60, 60, 60, 60], moves)
+  expect(done).toHaveBeenCalledOnce()
+})
+
+it('one that never moves evenly is shown after a while', async () => {
+  const { helper, element, done } = replacing()
+  await frames(helper, [20, 150, 20, 150, 20, 150, 20, 150, 20, 150], () => element.present())
+  expect(done).toHaveBeenCalledOnce()
+})
+
+it('one that replaces a picture that stands still is shown at once', async () => {
+  const { helper, done } = replacing()
+  await vi.advanceTimersByTimeAsync(1000)
+  await frames(helper, [])
+  expect(done).toHaveBeenCalledOnce()
+})
+
 it('an own video keeps its track until the helper has a frame, then has the new one alone', async () => {
   const platform = new FakePlatform()
   const element = new FakeElement('VIDEO')
@@ -208,6 +253,7 @@ it('a path that is lost while another is there is left for it, with the old pict
   await vi.advanceTimersByTimeAsync(10)
   track.setWay('sfu', sfu.media)
   track.setWay('mesh', undefined)
+  await vi.advanceTimersByTimeAsync(500)
   expect(element.srcObject?.tracks).toEqual([mesh.media.track])
   platform.elements[0]?.present()
   await vi.advanceTimersByTimeAsync(10)
