@@ -1,15 +1,17 @@
-// make bench: from the signaling socket being open to the first picture of somebody who was there before, as it is seen.
-// JOINS=20 in each mode.
+// make bench: how long it takes from joining to the first picture of somebody who was there before.
+// JOINS=20 in each mode; BROWSER=chromium or firefox.
 import { Call, until } from '../lab/call.mjs'
 import { distribution } from '../lab/seen.mjs'
 
 const joins = Number(process.env.JOINS ?? 20)
+const browser = process.env.BROWSER ?? 'chromium'
 
 async function measure(set, mode) {
   const call = await Call.start({ set })
-  const times = []
+  const seen = []
+  const decoded = []
   try {
-    const [host, guest] = [await call.participant(), await call.participant()]
+    const [host, guest] = [await call.participant({ browser, tone: false }), await call.participant({ browser, tone: false })]
     await host.join()
     for (let round = 0; round < joins; round++) {
       await guest.join()
@@ -17,7 +19,9 @@ async function measure(set, mode) {
         const { tiles } = await guest.record()
         return tiles[host.name]?.runs.find(([, what]) => what >= 0)?.[0]
       })
-      times.push(first - (await guest.lab('opened')))
+      const { opened, asked, frame } = await guest.lab('joined')
+      seen.push(first - opened)
+      if (mode === 'sfu') decoded.push(frame - asked)
       await call.reaches(mode)
       await guest.leave()
       await until('the guest to be gone', async () => (await call.server.api('/rooms/lab')).participants.length === 1)
@@ -25,9 +29,14 @@ async function measure(set, mode) {
   } finally {
     await call.stop()
   }
+  print(mode, 'socket open to first picture seen', seen)
+  if (mode === 'sfu') print(mode, 'answer sent to first frame decoded', decoded)
+}
+
+function print(mode, what, times) {
   const { n, median, p95, max } = distribution(times)
-  const ms = value => `${Math.round(value)} ms`
-  console.log(`join ${mode.padEnd(5)} median ${ms(median)}, p95 ${ms(p95)}, max ${ms(max)} (${n} joins, Chromium, socket open to first picture)`)
+  const cells = [median, p95, max].map(value => `${Math.round(value)} ms`)
+  console.log(`${mode.padEnd(4)} ${what.padEnd(36)} median ${cells[0]}, p95 ${cells[1]}, max ${cells[2]} (${n} joins, ${browser})`)
 }
 
 await measure({}, 'mesh')

@@ -46,15 +46,19 @@ function sounding(tile) {
 }
 
 /**
- * Draws the frame that is shown. By way of a VideoFrame, because Chromium scales a video that has just changed its size as if it
- * still had the old one: a picture twice as large covers a quarter.
+ * Chromium's canvas scales a video that has just changed its size as if it still had the old one: a picture twice as large
+ * covers a quarter. There the frame itself is drawn.
  */
+const takesFrames = navigator.userAgent.includes('Chrome')
+
 function draw(picture, row) {
-  const isVideo = picture instanceof HTMLVideoElement
-  if (isVideo && picture.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return
-  const frame = isVideo ? new VideoFrame(picture) : picture
-  context.drawImage(frame, 0, row, COLUMNS, ROWS)
-  if (isVideo) frame.close()
+  if (!takesFrames || !(picture instanceof HTMLVideoElement)) {
+    context.drawImage(picture, 0, row, COLUMNS, ROWS)
+  } else if (picture.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
+    const frame = new VideoFrame(picture)
+    context.drawImage(frame, 0, row, COLUMNS, ROWS)
+    frame.close()
+  }
 }
 
 const describe = picture =>

@@ -25,6 +25,21 @@ window.WebSocket = class extends NativeSocket {
     sockets.push(this)
     this.addEventListener('open', () => (this.opened = epoch()))
   }
+  send(text) {
+    const { type, transport } = JSON.parse(text)
+    // An answer is what the server acts upon: it is the request for what the transport brings.
+    if (type === 'answer') this[`${transport}Answered`] ??= epoch()
+    super.send(text)
+  }
+}
+// When the decoder first handed a frame to the screen.
+let firstFrame
+const onFrame = HTMLVideoElement.prototype.requestVideoFrameCallback
+HTMLVideoElement.prototype.requestVideoFrameCallback = function (f) {
+  return onFrame.call(this, (now, frame) => {
+    firstFrame ??= performance.timeOrigin + frame.presentationTime
+    f(now, frame)
+  })
 }
 
 let room
@@ -68,6 +83,7 @@ window.lab = {
   async join({ url, room: name, number, tone = 0, video = true, listen = false }) {
     const { Room } = await import('/client.js')
     stops = []
+    firstFrame = undefined
     const tracks = []
     if (video) {
       const made = await camera(number)
@@ -109,8 +125,8 @@ window.lab = {
   startLeg: options => room.startLeg(options),
   stopLeg: id => room.stopLeg(id),
   stats: () => room.stats(),
-  /** When the newest signaling socket opened. */
-  opened: () => sockets.at(-1).opened,
+  /** When the newest signaling socket opened and asked for media, and when the first frame of anybody was decoded. */
+  joined: () => ({ opened: sockets.at(-1).opened, asked: sockets.at(-1).downAnswered, frame: firstFrame }),
   /** Cuts the newest signaling socket from underneath the client. */
   cut: () => sockets.at(-1).close(),
   /** What was seen: { tiles: { name: { runs, paths, doubled } }, late, blanks }; older than `since` left out. */

@@ -2,8 +2,9 @@ import { count, report, type Media } from './media.js'
 import type { Motion } from './motion.js'
 import type { Cancel, Platform } from './platform.js'
 
-/** Between two looks at what was decoded, ms. Lower: a proof is seen sooner, for more work. */
-const LOOK_MS = 50
+/** Between two looks at what was decoded, ms. Lower: a proof is seen sooner, for more work: each look makes the browser
+ * gather the statistics of a whole connection, when it has most to do. */
+const LOOK_MS = 100
 /** A visible page's frame callbacks are trusted alone for this long, ms; then a decoded frame that the element holds is
  * proof as well, for pages that the browser does not paint without calling them hidden. */
 const CALLBACK_MS = 1500
