@@ -162,15 +162,14 @@ export function table(result) {
 
 /**
  * What makes a run fail, as text; empty when nothing does. Times are for the reader, but for a picture frozen for 2 s.
- * `blanksAllowed` samples of each kind of switch may be blank.
  */
-export function faults(result, { blanksAllowed = 0 } = {}) {
+export function faults(result) {
   const found = [...result.failures]
   for (const kind of ['promote', 'demote']) {
     const { views, sounds } = result[kind]
     if (views.length === 0) found.push(`${kind}: nothing was measured`)
     const blanks = views.reduce((n, view) => n + view.blanks, 0)
-    if (blanks > blanksAllowed) found.push(`${kind}: ${blanks} blank samples`)
+    if (blanks > 0) found.push(`${kind}: ${blanks} blank samples`)
     const frozen = views.filter(view => view.hold > 2000).length
     if (frozen > 0) found.push(`${kind}: ${frozen} pictures stood still for more than 2 s`)
     if (sounds.some(sound => sound.level < 0.01)) found.push(`${kind}: somebody was not heard`)
