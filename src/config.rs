@@ -21,6 +21,7 @@ pub struct Config {
     pub signal: Signal,
     pub room: Room,
     pub sfu: Sfu,
+    pub turn: Turn,
     pub legs: Legs,
     pub hls: Hls,
     pub limits: Limits,
@@ -86,6 +87,54 @@ pub struct Sfu {
     pub pli_interval_ms: u32,
     pub command_queue: usize,
     pub socket_buffer_bytes: usize,
+}
+
+/// STUN and TURN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    pub enabled: bool,
+    /// UDP and TCP.
+    pub listen: SocketAddr,
+    /// The name in URLs; addresses when it is empty.
+    pub public_host: String,
+    pub realm: String,
+    /// Empty: a random one of this process.
+    pub secret: Hidden,
+    pub credential_ttl_s: u32,
+    /// Addresses that relayed ports are bound on; empty: those of `listen`.
+    pub relay: Vec<IpAddr>,
+    /// What clients and peers are told instead of our addresses, one a family.
+    pub announce: Vec<IpAddr>,
+    /// 0: any port.
+    pub first_port: u16,
+    pub last_port: u16,
+    /// Networks that peers may be in although they are private, as `10.1.0.0/16`.
+    pub allow_peers: Vec<String>,
+    pub allocations: usize,
+    pub user_allocations: usize,
+    pub user_kbps: u32,
+    pub permissions: usize,
+    pub channels: usize,
+    pub requests_per_second: u32,
+    pub request_burst: u32,
+    pub streams: usize,
+    pub stream_idle_ms: u32,
+    pub stream_buffer_bytes: usize,
+    /// Pin the UDP thread to the last core.
+    pub pin: bool,
+    pub socket_buffer_bytes: usize,
+}
+
+/// Text that no log shows.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +245,36 @@ impl Default for Sfu {
             pli_interval_ms: 400,
             command_queue: 4_096,
             socket_buffer_bytes: 4 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([0, 0, 0, 0], 3_478)),
+            public_host: String::new(),
+            realm: "crescendo".into(),
+            secret: Hidden::default(),
+            credential_ttl_s: 3_600,
+            relay: Vec::new(),
+            announce: Vec::new(),
+            first_port: 0,
+            last_port: 0,
+            allow_peers: Vec::new(),
+            allocations: 10_000,
+            user_allocations: 100,
+            user_kbps: 20_000,
+            permissions: 64,
+            channels: 64,
+            requests_per_second: 100,
+            request_burst: 500,
+            streams: 4_096,
+            stream_idle_ms: 10_000,
+            stream_buffer_bytes: 256 * 1024,
+            pin: true,
+            socket_buffer_bytes: 1024 * 1024,
         }
     }
 }

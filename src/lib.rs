@@ -9,3 +9,4 @@ pub mod legs;
 pub mod room;
 pub mod sfu;
 pub mod signal;
+pub mod turn;

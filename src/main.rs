@@ -12,6 +12,7 @@ use crescendo::config::{self, Config};
 use crescendo::host::Rooms;
 use crescendo::http::{self, App, hls::HlsDirectory};
 use crescendo::sfu::Sfu;
+use crescendo::turn::Turn;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,7 +71,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if !http.ip().is_loopback() {
         warn!(%http, "rooms are open to everybody who reaches this address; the API answers this machine only");
     }
-    announce(http, &sfu.media_addresses())?;
+    let turn = match config.turn.enabled {
+        true => Some(Turn::start(&config.turn, sfu.media_addresses()).await.context("the TURN server")?),
+        false => None,
+    };
+    announce(http, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let hls = HlsDirectory::default();
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone());
@@ -91,14 +96,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         } => warn!("requests that did not end were cut off"),
     }
     sfu.stop();
+    if let Some(turn) = turn {
+        turn.stop();
+    }
     info!("stopped");
     Ok(())
 }
 
 /// The first line on stdout: every address that was really bound.
-fn announce(http: SocketAddr, media: &[SocketAddr]) -> anyhow::Result<()> {
-    let media: Vec<_> = media.iter().map(SocketAddr::to_string).collect();
-    let line = serde_json::json!({ "http": http.to_string(), "https": null, "media": media, "turn": [] });
+fn announce(http: SocketAddr, media: &[SocketAddr], turn: &[SocketAddr]) -> anyhow::Result<()> {
+    let texts = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>();
+    let line =
+        serde_json::json!({ "http": http.to_string(), "https": null, "media": texts(media), "turn": texts(turn) });
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;

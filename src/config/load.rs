@@ -102,7 +102,7 @@ fn is_section(name: &str) -> bool {
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { signal, room, sfu, legs, hls, limits, http: _, log: _ } = config;
+    let Config { signal, room, sfu, turn, legs, hls, limits, http: _, log: _ } = config;
     // Twice as many m-lines are offered ahead of need.
     range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
@@ -142,6 +142,39 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     range(sfu.max_kbps >= 100, "sfu.max_kbps", sfu.max_kbps.to_string(), "at least 100")?;
     range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
     range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;
+    range(
+        (turn.first_port == 0 && turn.last_port == 0) || (1..=turn.last_port).contains(&turn.first_port),
+        "turn.first_port",
+        turn.first_port.to_string(),
+        "at most turn.last_port, and 0 only if that is",
+    )?;
+    range(turn.credential_ttl_s >= 60, "turn.credential_ttl_s", turn.credential_ttl_s.to_string(), "at least 60")?;
+    range(
+        (1..=127).contains(&turn.realm.chars().count()),
+        "turn.realm",
+        format!("{:?}", turn.realm),
+        "1 to 127 characters",
+    )?;
+    range(
+        turn.permissions >= 1 && turn.channels >= 1,
+        "turn.permissions",
+        turn.permissions.to_string(),
+        "at least 1, like turn.channels",
+    )?;
+    range(turn.user_kbps >= 100, "turn.user_kbps", turn.user_kbps.to_string(), "at least 100")?;
+    range(
+        turn.requests_per_second >= 1 && turn.request_burst >= 10,
+        "turn.requests_per_second",
+        turn.requests_per_second.to_string(),
+        "at least 1, and turn.request_burst at least 10",
+    )?;
+    range(turn.stream_idle_ms >= 1_000, "turn.stream_idle_ms", turn.stream_idle_ms.to_string(), "at least 1000")?;
+    range(
+        turn.stream_buffer_bytes >= 16_384,
+        "turn.stream_buffer_bytes",
+        turn.stream_buffer_bytes.to_string(),
+        "at least 16384",
+    )?;
     range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;
     range(
         !sfu.video_codecs.is_empty()

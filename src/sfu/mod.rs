@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 
 pub use handle::{Sfu, ShardFull, StartError};
 pub use place::ShardId;
+pub(crate) use udp::machine_addresses;
 
 pub use crate::room::{Direction, Kind, Source, VideoCodec};
 

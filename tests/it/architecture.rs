@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 10] = [
+const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("src/room", &["room"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
     ("src/sfu", &["sfu", "room", "config"]),
+    ("src/turn", &["turn", "config", "sfu::machine_addresses"]),
     ("src/legs", &["legs", "sfu", "config"]),
     ("src/signal/message.rs", &["signal", "room"]),
     ("src/signal/message", &["signal", "room"]),

@@ -8,4 +8,5 @@ mod room_model;
 mod sfu;
 mod signaling;
 mod support;
+mod turn;
 mod wire;

@@ -9,7 +9,15 @@ const binary = process.env.CRESCENDO ?? 'target/debug/crescendo'
 
 /** Starts a server with `set` laid over the lab's defaults; `within` is a command that runs it, as ip netns exec NAME. */
 export async function startServer(set = {}, { within = [] } = {}) {
-  const keys = { 'http.listen': '127.0.0.1:0', 'sfu.listen': '0.0.0.0:0', 'sfu.pin': false, 'log.filter': 'warn', ...set }
+  const keys = {
+    'http.listen': '127.0.0.1:0',
+    'sfu.listen': '0.0.0.0:0',
+    'sfu.pin': false,
+    'turn.listen': '0.0.0.0:0',
+    'turn.pin': false,
+    'log.filter': 'warn',
+    ...set,
+  }
   const args = Object.entries(keys).flatMap(([key, value]) => ['--set', `${key}=${value}`])
   const [command, ...rest] = [...within, binary, 'serve', ...args]
   const child = spawn(command, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -21,6 +21,7 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) http: SocketAddr,
     pub(crate) media: Vec<SocketAddr>,
+    pub(crate) turn: Vec<SocketAddr>,
 }
 
 impl Drop for Server {
@@ -33,7 +34,13 @@ impl Drop for Server {
 impl Server {
     /// On free loopback ports, with `set` laid over the defaults.
     pub(crate) async fn start(set: &[&str]) -> Self {
-        let fixed = ["http.listen=127.0.0.1:0", "sfu.listen=127.0.0.1:0", "sfu.pin=false"];
+        let fixed = [
+            "http.listen=127.0.0.1:0",
+            "sfu.listen=127.0.0.1:0",
+            "sfu.pin=false",
+            "turn.listen=127.0.0.1:0",
+            "turn.pin=false",
+        ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_crescendo"));
         command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit());
         for assignment in fixed.iter().chain(set) {
@@ -52,6 +59,7 @@ impl Server {
             child,
             http: address(&said["http"]),
             media: said["media"].as_array().expect("a list").iter().map(address).collect(),
+            turn: said["turn"].as_array().expect("a list").iter().map(address).collect(),
         }
     }
 

@@ -1,0 +1,3 @@
+//! The TURN server from outside: coturn's client, and messages that this one writes itself.
+
+mod coturn;
