@@ -13,7 +13,7 @@ LAB_MODULES := tests/browser/node_modules/.package-lock.json
 # Arguments for the server of `make run`: make run ARGS='--set http.listen=127.0.0.1:9000'
 ARGS ?=
 
-.PHONY: help run test bench bench-switch fuzz fmt lint wire web setup-run setup-test
+.PHONY: help run test bench bench-switch bench-turn fuzz fmt lint wire web setup-run setup-test
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ bench: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of so
 bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 20 promotions and 20 demotions.
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/switch.mjs
+
+bench-turn: setup-test web ## CPU of a relayed packet, our TURN server against coturn.
+	cargo build --release
+	node scripts/bench-turn.mjs
 
 fuzz: setup-test web ## Fuzz every target for a minute; SECONDS_EACH=600 for longer, TARGET=sdp for one.
 	fuzz/run.sh $${SECONDS_EACH:-60} $${TARGET:-}

@@ -18,8 +18,10 @@ mod rate;
 mod server;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
+pub mod trial;
 mod udp;
-
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -119,10 +119,10 @@ pub(super) struct Server {
 }
 
 /// Who asks, once it is proven.
-struct User {
-    key: Key,
-    who: String,
-    expires: SystemTime,
+pub(super) struct User {
+    pub(super) key: Key,
+    pub(super) who: String,
+    pub(super) expires: SystemTime,
 }
 
 impl Server {
@@ -195,6 +195,13 @@ impl Server {
             self.meters.dropped(Dropped::NoPermission);
         }
         wrapping.filter(|_| self.count(now, allocation, Way::ToClient, payload))
+    }
+
+    /// An allocation that nobody asked for.
+    pub(super) fn trial_allocation(&self, now: Instant, bound: SocketAddr) -> Allocation {
+        let place = self.quotas.take(now, "somebody").expect("there is none yet");
+        let relayed = self.filter.relays().add(bound);
+        Allocation::new(relayed, place, Transport::Udp, ([0; 12], Vec::new()), now + Duration::from_secs(600))
     }
 
     fn drop(&self, why: Dropped) -> Step {
@@ -311,7 +318,8 @@ impl Server {
         Ok(user)
     }
 
-    fn authentic(
+    /// Carries out what a user may ask for (RFC 8656).
+    pub(super) fn authentic(
         &self,
         now: Now,
         client: SocketAddr,
