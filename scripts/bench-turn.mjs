@@ -43,7 +43,8 @@ async function startOurs() {
   }
   const args = Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`])
   const child = spawn(process.env.CRESCENDO ?? 'target/release/crescendo', ['serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(createInterface(child.stdout), 'line')
+  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])
+  if (child.exitCode !== null) throw new Error('our server did not start')
   return { child, port: Number(JSON.parse(line).turn[0].split(':').at(-1)) }
 }
 

@@ -15,6 +15,7 @@ const SEND_INDICATION: u16 = 0x0016;
 const DATA_INDICATION: u16 = 0x0017;
 const XOR_PEER_ADDRESS: u16 = 0x0012;
 const DATA: u16 = 0x0013;
+const DONT_FRAGMENT: u16 = 0x001a;
 /// Attributes below this must be understood (RFC 8489 section 14).
 const OPTIONAL: u16 = 0x8000;
 
@@ -47,7 +48,7 @@ pub(super) fn read_channel(message: &[u8]) -> Option<(u16, Range<usize>)> {
 }
 
 /// Peer and where the payload is (RFC 8656 section 11.2); nothing when one of them is missing or there is an attribute that
-/// must be understood and is not. DONT-FRAGMENT is such a one.
+/// must be understood and is not.
 pub(super) fn read_send(message: &[u8]) -> Option<(SocketAddr, Range<usize>)> {
     if message.get(4..8)? != COOKIE || STUN_HEADER + usize::from(u16_at(message, 2)?) != message.len() {
         return None;
@@ -61,7 +62,8 @@ pub(super) fn read_send(message: &[u8]) -> Option<(SocketAddr, Range<usize>)> {
         match kind {
             XOR_PEER_ADDRESS => peer = peer.or(Some(read_address(bytes, transaction)?)),
             DATA => data = data.or(Some(value)),
-            OPTIONAL.. => {}
+            // No datagram is ever fragmented.
+            DONT_FRAGMENT | OPTIONAL.. => {}
             ..OPTIONAL => return None,
         }
         at += 4 + length.next_multiple_of(4);

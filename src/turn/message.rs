@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use rtc_crypto::RTCCryptoProvider;
 use rtc_crypto::providers::AwsLcRsProvider;
 use rtc_stun::attributes::{
-    ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_ERROR_CODE, ATTR_EVEN_PORT, ATTR_FINGERPRINT, ATTR_LIFETIME,
-    ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_REQUESTED_TRANSPORT,
-    ATTR_RESERVATION_TOKEN, ATTR_UNKNOWN_ATTRIBUTES, ATTR_USERNAME, ATTR_XOR_PEER_ADDRESS, AttrType,
+    ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_DONT_FRAGMENT, ATTR_ERROR_CODE, ATTR_EVEN_PORT, ATTR_FINGERPRINT,
+    ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY,
+    ATTR_REQUESTED_TRANSPORT, ATTR_RESERVATION_TOKEN, ATTR_UNKNOWN_ATTRIBUTES, ATTR_USERNAME, ATTR_XOR_PEER_ADDRESS,
+    AttrType,
 };
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
@@ -22,9 +23,8 @@ use super::data;
 pub(super) const ATTR_ADDITIONAL_ADDRESS_FAMILY: AttrType = AttrType(0x8000);
 pub(super) const ATTR_ADDRESS_ERROR_CODE: AttrType = AttrType(0x8001);
 
-/// What must be understood in a request and is. DONT-FRAGMENT is not: then the client is told that it cannot rely on it
-/// (RFC 8656 section 7.2).
-const UNDERSTOOD: [AttrType; 12] = [
+/// What must be understood in a request and is. DONT-FRAGMENT asks for nothing that is not done anyway.
+const UNDERSTOOD: [AttrType; 13] = [
     ATTR_USERNAME,
     ATTR_REALM,
     ATTR_NONCE,
@@ -37,6 +37,7 @@ const UNDERSTOOD: [AttrType; 12] = [
     ATTR_EVEN_PORT,
     ATTR_REQUESTED_TRANSPORT,
     ATTR_RESERVATION_TOKEN,
+    ATTR_DONT_FRAGMENT,
 ];
 
 /// Error codes of an answer, with the phrases of RFC 8489 section 14.8 and RFC 8656 section 19.

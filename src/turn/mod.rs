@@ -50,6 +50,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the kernel keeps before they are accepted. More: a larger rush is taken without resets.
 const BACKLOG: i32 = 1_024;
 
+/// Ports that are tried when any will do.
+const PORT_TRIES: usize = 16;
+
 /// The TURN server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -265,12 +268,25 @@ impl Drop for StreamPlace<'_> {
     }
 }
 
-/// UDP and TCP on the same address and port.
+/// UDP and TCP on the same address and port. A free one of UDP may be taken in TCP: then another one is tried.
 fn listen(config: &config::Turn) -> io::Result<(Socket, TcpListener)> {
-    let udp = Socket::bind(config.listen, config.socket_buffer_bytes)?;
-    let address = udp.local_addr()?;
-    let domain = socket2::Domain::for_address(address);
-    let tcp = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    let mut tries = if config.listen.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        let udp = Socket::bind(config.listen, config.socket_buffer_bytes)?;
+        tries -= 1;
+        match listen_tcp(udp.local_addr()?) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            tcp => return Ok((udp, tcp?)),
+        }
+    }
+}
+
+fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let tcp = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         tcp.set_only_v6(!address.ip().is_unspecified())?;
     }
@@ -278,7 +294,7 @@ fn listen(config: &config::Turn) -> io::Result<(Socket, TcpListener)> {
     tcp.set_nonblocking(true)?;
     tcp.bind(&address.into())?;
     tcp.listen(BACKLOG)?;
-    Ok((udp, TcpListener::from_std(tcp.into())?))
+    TcpListener::from_std(tcp.into())
 }
 
 /// The UDP thread. It takes the last core, media threads the first.

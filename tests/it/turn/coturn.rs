@@ -2,10 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
+use std::sync::Arc;
 
-use tokio::net::UdpSocket;
+use crescendo::config;
+use crescendo::turn::Turn;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::process::Command;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::support::{PATIENCE, Server};
 
@@ -52,6 +58,10 @@ async fn uclient(turn: SocketAddr, peer: SocketAddr, flags: &[&str]) -> (u64, u6
 async fn all_of_it_comes_back(ip: &str, transport: &[&str]) {
     let server = server(ip, &[]).await;
     let [turn] = server.turn[..] else { panic!("{:?}", server.turn) };
+    all_comes_back_from(turn, transport).await;
+}
+
+async fn all_comes_back_from(turn: SocketAddr, transport: &[&str]) {
     let peer = echo(turn.ip()).await;
     let family: &[&str] = if turn.is_ipv6() { &["-x"] } else { &[] };
     // By channel and by Send indication; the odd lengths need padding.
@@ -84,4 +94,59 @@ async fn two_clients_reach_each_other_through_their_relays_and_no_network_is_all
         let (sent, received) = uclient(server.turn[0], server.turn[0], flags).await;
         assert!(sent > 0 && sent == received, "{flags:?}: {received} of {sent}");
     }
+}
+
+/// TURN in this process, and TLS in front of it, as the listeners have it.
+async fn over_tls() -> (Turn, SocketAddr) {
+    let set = ["turn.listen=127.0.0.1:0", "turn.pin=false", "turn.allow_peers=['127.0.0.0/8']"].map(String::from);
+    let config = config::load(None, &[&set[..], &[format!("turn.secret={SECRET}")]].concat()).expect("valid");
+    let turn = Turn::start(&config.turn, Vec::new()).await.expect("it starts");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let tls =
+        ServerConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("key and certificate belong together");
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let served = turn.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, peer)) = listener.accept().await {
+            let (turn, acceptor) = (served.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    turn.serve_stream(stream, peer, address).await;
+                }
+            });
+        }
+    });
+    (turn, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_over_tls() {
+    let (turn, address) = over_tls().await;
+    all_comes_back_from(address, &["-t", "-S"]).await;
+    turn.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_told_of_every_way_there_is() {
+    let (turn, address) = over_tls().await;
+    turn.offer_tls(vec![address.port()]);
+    let [stun, relay] = &turn.ice_servers("ann")[..] else { panic!("STUN and TURN") };
+    let port = turn.addresses()[0].port();
+    assert_eq!((&stun.urls[..], &stun.credentials), (&[format!("stun:127.0.0.1:{port}")][..], &None));
+    let wanted = [
+        format!("turn:127.0.0.1:{port}?transport=udp"),
+        format!("turn:127.0.0.1:{port}?transport=tcp"),
+        format!("turns:127.0.0.1:{}?transport=tcp", address.port()),
+    ];
+    assert_eq!(relay.urls, wanted);
+    assert!(relay.credentials.as_ref().expect("credentials").username.ends_with(":ann"));
+    turn.stop();
 }
