@@ -3,21 +3,24 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::room::VideoCodec;
 
 mod load;
+mod network;
 #[cfg(test)]
 mod tests;
 
 pub use load::{ConfigError, load};
+pub use network::{Network, NotANetwork};
 
 /// The whole configuration. [`Default`] is what runs when nothing is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub http: Http,
+    pub tls: Tls,
     pub signal: Signal,
     pub room: Room,
     pub sfu: Sfu,
@@ -32,7 +35,36 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    pub listen: SocketAddr,
+    /// Where plain HTTP is spoken.
+    #[serde(deserialize_with = "one_or_many")]
+    pub listen: Vec<SocketAddr>,
+    /// Plain HTTP that comes from elsewhere is sent to HTTPS.
+    pub redirect_to_https: bool,
+    /// For the head of a request, and for each piece of its body.
+    pub read_timeout_ms: u32,
+    pub max_header_bytes: usize,
+    /// Requests that an HTTP/2 connection may have under way.
+    pub http2_streams: u32,
+}
+
+/// HTTPS, and TURN on the same ports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    #[serde(deserialize_with = "one_or_many")]
+    pub listen: Vec<SocketAddr>,
+    /// PEM: the certificate and those between it and the root.
+    pub cert: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+    pub handshake_timeout_ms: u32,
+    /// Names that a certificate is asked for, instead of `cert` and `key`.
+    pub acme_domains: Vec<String>,
+    /// Mail addresses.
+    pub acme_contact: Vec<String>,
+    pub acme_cache: PathBuf,
+    pub acme_url: String,
+    pub acme_root: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +194,11 @@ pub struct Hls {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub rooms: usize,
+    /// On all listeners, for HTTP, signaling and TURN over TCP and TLS.
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// Networks that `connections_per_address` is not for.
+    pub exempt_networks: Vec<Network>,
     pub sockets: usize,
     pub legs: usize,
     pub name_chars: usize,
@@ -193,7 +230,29 @@ impl Sfu {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            redirect_to_https: false,
+            read_timeout_ms: 10_000,
+            max_header_bytes: 32 * 1024,
+            http2_streams: 100,
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            cert: PathBuf::new(),
+            key: PathBuf::new(),
+            handshake_timeout_ms: 10_000,
+            acme_domains: Vec::new(),
+            acme_contact: Vec::new(),
+            acme_cache: "acme".into(),
+            acme_url: "https://acme-v02.api.letsencrypt.org/directory".into(),
+            acme_root: PathBuf::new(),
+        }
     }
 }
 
@@ -300,7 +359,16 @@ impl Default for Hls {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rooms: 10_000, sockets: 20_000, legs: 64, name_chars: 80 }
+        let loopback = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("loopback is a network"));
+        Self {
+            rooms: 10_000,
+            connections: 30_000,
+            connections_per_address: 1_000,
+            exempt_networks: loopback.into(),
+            sockets: 20_000,
+            legs: 64,
+            name_chars: 80,
+        }
     }
 }
 
@@ -308,4 +376,18 @@ impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".into(), json: false }
     }
+}
+
+/// One address, or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an address with its port, or a list of them")]
+    enum Given {
+        One(SocketAddr),
+        Many(Vec<SocketAddr>),
+    }
+    Ok(match Given::deserialize(from)? {
+        Given::One(address) => vec![address],
+        Given::Many(addresses) => addresses,
+    })
 }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod host;
 pub mod http;
 pub mod legs;
+pub mod listen;
 pub mod room;
 pub mod sfu;
 pub mod signal;

@@ -4,22 +4,18 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use crescendo::config::{self, Config};
 use crescendo::host::Rooms;
 use crescendo::http::{self, App, hls::HlsDirectory};
+use crescendo::listen::{self, Listeners};
 use crescendo::sfu::Sfu;
 use crescendo::turn::Turn;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-
-/// How long requests that are under way may take once the rooms are gone.
-const FINISH: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -64,37 +60,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let metrics = PrometheusBuilder::new().install_recorder().context("the metrics recorder")?;
     let sfu = Sfu::start(&config.sfu).context("the media plane")?;
-    let listener = TcpListener::bind(config.http.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (`http.listen`)", config.http.listen))?;
-    let http = listener.local_addr()?;
-    if !http.ip().is_loopback() {
-        warn!(%http, "rooms are open to everybody who reaches this address; the API answers this machine only");
+    listen::allow_open_files(config.limits.connections);
+    let listeners = Listeners::bind(&config).await?;
+    if !listeners.http().iter().chain(&listeners.https()).all(|address| address.ip().is_loopback()) {
+        warn!("rooms are open to everybody who reaches this server; the API answers this machine only");
     }
     let turn = match config.turn.enabled {
         true => Some(Turn::start(&config.turn, sfu.media_addresses()).await.context("the TURN server")?),
         false => None,
     };
-    announce(http, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
+    announce(&listeners, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let hls = HlsDirectory::default();
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone());
-    let router = http::router(App::new(rooms.clone(), hls, metrics, config));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    info!(%http, "ready");
-    let (over, mut is_over) = tokio::sync::watch::channel(false);
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        drained(rooms).await;
-        let _ = over.send(true);
-    });
-    // Requests that were under way are finished; one that is never finished holds nobody up.
-    tokio::select! {
-        served = serving.into_future() => served?,
-        () = async {
-            let _ = is_over.wait_for(|over| *over).await;
-            tokio::time::sleep(FINISH).await;
-        } => warn!("requests that did not end were cut off"),
-    }
+    let site = http::router(App::new(rooms.clone(), hls, metrics, config.clone()));
+    info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
+    listeners.serve(&config, site, None, drained(rooms)).await;
     sfu.stop();
     if let Some(turn) = turn {
         turn.stop();
@@ -103,11 +84,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first line on stdout: every address that was really bound.
-fn announce(http: SocketAddr, media: &[SocketAddr], turn: &[SocketAddr]) -> anyhow::Result<()> {
+/// The first line on stdout: every address that was really bound. `more` has those beyond the first of each kind.
+fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) -> anyhow::Result<()> {
     let texts = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>();
-    let line =
-        serde_json::json!({ "http": http.to_string(), "https": null, "media": texts(media), "turn": texts(turn) });
+    let (http, https) = (texts(&listeners.http()), texts(&listeners.https()));
+    let urls = |scheme: &str, addresses: &[String]| {
+        addresses.iter().skip(1).map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>()
+    };
+    let more = [urls("http", &http), urls("https", &https)].concat();
+    let line = serde_json::json!({
+        "http": http.first(), "https": https.first(), "media": texts(media), "turn": texts(turn), "more": more,
+    });
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;

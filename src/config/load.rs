@@ -102,7 +102,35 @@ fn is_section(name: &str) -> bool {
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { signal, room, sfu, turn, legs, hls, limits, http: _, log: _ } = config;
+    let Config { http, tls, signal, room, sfu, turn, legs, hls, limits, log: _ } = config;
+    range(
+        !(http.listen.is_empty() && tls.listen.is_empty()),
+        "http.listen",
+        "empty".into(),
+        "an address, unless tls.listen has one",
+    )?;
+    range(http.read_timeout_ms >= 100, "http.read_timeout_ms", http.read_timeout_ms.to_string(), "at least 100")?;
+    range(
+        (4_096..=1 << 20).contains(&http.max_header_bytes),
+        "http.max_header_bytes",
+        http.max_header_bytes.to_string(),
+        "4096 to 1048576",
+    )?;
+    range(http.http2_streams >= 1, "http.http2_streams", http.http2_streams.to_string(), "at least 1")?;
+    let (has_cert, has_key) = (!tls.cert.as_os_str().is_empty(), !tls.key.as_os_str().is_empty());
+    range(has_cert == has_key, "tls.cert", tls.cert.display().to_string(), "given together with tls.key")?;
+    range(
+        tls.listen.is_empty() || has_cert != !tls.acme_domains.is_empty(),
+        "tls.listen",
+        format!("{:?}", tls.listen),
+        "empty, or come with either tls.cert and tls.key or tls.acme_domains",
+    )?;
+    range(
+        tls.handshake_timeout_ms >= 100,
+        "tls.handshake_timeout_ms",
+        tls.handshake_timeout_ms.to_string(),
+        "at least 100",
+    )?;
     // Twice as many m-lines are offered ahead of need.
     range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
@@ -190,5 +218,12 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "50 to 2000 and no longer than hls.segment_ms, which is at most 10000",
     )?;
     range(hls.segments >= 3, "hls.segments", hls.segments.to_string(), "at least 3")?;
+    range(limits.connections >= 1, "limits.connections", limits.connections.to_string(), "at least 1")?;
+    range(
+        limits.connections_per_address >= 1,
+        "limits.connections_per_address",
+        limits.connections_per_address.to_string(),
+        "at least 1",
+    )?;
     range(limits.rooms >= 1, "limits.rooms", limits.rooms.to_string(), "at least 1")
 }

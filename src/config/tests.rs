@@ -33,7 +33,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn set_lays_values_of_every_type_over_the_file() {
     let config = set(&["http.listen=127.0.0.1:0", "room.mesh_limit=2", "log.json=true", "sfu.announce=['192.0.2.7']"])
         .expect("valid");
-    assert_eq!(config.http.listen.port(), 0);
+    assert_eq!(config.http.listen[0].port(), 0);
     assert_eq!(config.room.mesh_limit, 2);
     assert!(config.log.json);
     assert_eq!(config.sfu.announce, ["192.0.2.7".parse::<IpAddr>().expect("an address")]);
@@ -51,10 +51,36 @@ fn values_that_the_server_could_not_run_with_are_refused() {
         "signal.max_message_bytes=10",
         "hls.part_ms=5",
         "http.listen=nowhere",
+        "http.listen=[]",
+        "http.max_header_bytes=10",
+        "limits.exempt_networks=['10.0.0.0/64']",
+        "tls.cert=a.pem",
+        "tls.listen=127.0.0.1:0",
         "http=1",
         "no-equals-sign",
         ".=1",
     ] {
         assert!(set(&[bad]).is_err(), "{bad} was accepted");
     }
+}
+
+#[test]
+fn listeners_are_one_address_or_a_list() {
+    let listen = |assignment: &str| set(&[assignment]).expect("valid").http.listen;
+    assert_eq!(listen("http.listen=[::1]:5080"), ["[::1]:5080".parse().expect("an address")]);
+    assert_eq!(listen("http.listen=['127.0.0.1:8080', '127.0.0.1:5080']").len(), 2);
+    let tls =
+        set(&["http.listen=[]", "tls.listen=['0.0.0.0:443', '0.0.0.0:5443']", "tls.acme_domains=['call.example']"])
+            .expect("valid")
+            .tls;
+    assert_eq!(tls.listen.len(), 2);
+}
+
+#[test]
+fn a_certificate_comes_from_files_or_from_an_authority_and_not_from_both() {
+    let (listen, files, acme) =
+        ("tls.listen=127.0.0.1:0", ["tls.cert=a", "tls.key=b"], "tls.acme_domains=['a.example']");
+    assert!(set(&[listen, files[0], files[1]]).is_ok());
+    assert!(set(&[listen, acme]).is_ok());
+    assert!(set(&[listen, files[0], files[1], acme]).is_err());
 }

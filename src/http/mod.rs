@@ -7,6 +7,7 @@ mod pages;
 mod security;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{State, WebSocketUpgrade};
@@ -15,6 +16,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::config::Config;
 use crate::host::Rooms;
@@ -40,6 +42,7 @@ impl App {
 
 /// Everything that the server answers over HTTP. Serve it with the peer's address as connect info.
 pub fn router(app: App) -> Router {
+    let read_time = Duration::from_millis(app.config.http.read_timeout_ms.into());
     Router::new()
         .route("/signal", get(signal))
         .with_state(app.clone())
@@ -47,6 +50,7 @@ pub fn router(app: App) -> Router {
         .merge(operators::router(app.clone()))
         .merge(pages::router())
         .layer(middleware::from_fn(security::headers))
+        .layer(RequestBodyTimeoutLayer::new(read_time))
         .merge(hls::router(app.hls))
 }
 

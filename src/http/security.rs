@@ -29,7 +29,7 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
 /// and the metrics are for the machine's own processes; a request that a proxy has passed on is not one of these.
 pub(super) async fn local_only(request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    if peer.is_some_and(is_loopback) && !forwarded(request.headers()) && names_this_machine(request.headers()) {
+    if peer.is_some_and(is_loopback) && !forwarded(request.headers()) && names_this_machine(&request) {
         next.run(request).await
     } else {
         metrics::counter!("crescendo_refused_total", "limit" => "local only").increment(1);
@@ -43,8 +43,10 @@ fn is_loopback(address: IpAddr) -> bool {
 
 /// The `Host` is an address or `localhost`. A page of another site whose name was made to lead here (DNS rebinding) says that
 /// site's name.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+fn names_this_machine(request: &Request) -> bool {
+    // HTTP/2 has the host in the target (RFC 9113 §8.3.1).
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let host = target.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         Some(_) | None => host,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("src/room", &["room"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
     ("src/sfu", &["sfu", "room", "config"]),
@@ -14,6 +14,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("src/signal/message", &["signal", "room"]),
     ("src/signal/convert.rs", &["signal", "room"]),
     ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
+    ("src/listen", &["listen", "config"]),
     ("src/config", &["config", "room"]),
     ("src/host", &["host", "signal", "sfu", "legs", "room", "config", "http::hls"]),
 ];
