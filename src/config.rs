@@ -64,6 +64,7 @@ pub struct Tls {
     pub acme_contact: Vec<String>,
     pub acme_cache: PathBuf,
     pub acme_url: String,
+    /// PEM: whom to trust as the authority's server.
     pub acme_root: PathBuf,
 }
 
@@ -251,7 +252,7 @@ impl Default for Tls {
             acme_contact: Vec::new(),
             acme_cache: "acme".into(),
             acme_url: "https://acme-v02.api.letsencrypt.org/directory".into(),
-            acme_root: PathBuf::new(),
+            acme_root: "/etc/ssl/certs/ca-certificates.crt".into(),
         }
     }
 }

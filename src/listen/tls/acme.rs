@@ -30,12 +30,9 @@ impl Acme {
         let made = tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache).await;
         made.map_err(|source| TlsError::Cache { path: cache.clone(), source })?;
         let contacts = config.acme_contact.iter().map(|address| format!("mailto:{address}"));
-        let mut acme = AcmeConfig::new_with_provider(&config.acme_domains, provider())
+        let acme = AcmeConfig::new_with_client_config(&config.acme_domains, trusting(config.acme_root.clone()).await?)
             .directory(&config.acme_url)
             .contact(contacts);
-        if !config.acme_root.as_os_str().is_empty() {
-            acme = acme.client_tls_config(trusting(config.acme_root.clone()).await?);
-        }
         Ok(Self(acme.cache(Shown(DirCache::new(cache))).state()))
     }
 
@@ -54,15 +51,14 @@ impl Acme {
     }
 }
 
-/// A client that trusts one authority's own certificate, for those that are not public.
-async fn trusting(root: PathBuf) -> Result<Arc<ClientConfig>, TlsError> {
-    let pem = tokio::fs::read(&root).await.map_err(|source| TlsError::Read { path: root.clone(), source })?;
+/// A client that trusts the certificates in a PEM file. Those of them that rustls cannot use are left out: a system's list
+/// has some of all ages.
+async fn trusting(file: PathBuf) -> Result<Arc<ClientConfig>, TlsError> {
+    let pem = tokio::fs::read(&file).await.map_err(|source| TlsError::Read { path: file.clone(), source })?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.map_err(|_| TlsError::NoCertificate { path: root.clone() })?)?;
-    }
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
     if roots.is_empty() {
-        return Err(TlsError::NoCertificate { path: root });
+        return Err(TlsError::NoCertificate { path: file });
     }
     let client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?

@@ -30,9 +30,9 @@ const unthrottled = [
 
 /**
  * `which`: chromium or firefox. `sound`: environment of a sound server, when what is played is to be heard. `throttled`:
- * hidden tabs are throttled as they are on a person's machine.
+ * hidden tabs are throttled as they are on a person's machine. `more`: further arguments for Chromium.
  */
-export async function launch(which, { sound, throttled = false } = {}) {
+export async function launch(which, { sound, throttled = false, more = [] } = {}) {
   const env = { ...process.env, ...sound }
   const browser =
     which === 'firefox'
@@ -55,7 +55,7 @@ export async function launch(which, { sound, throttled = false } = {}) {
           env,
           protocolTimeout: PATIENCE,
           defaultViewport: null,
-          args: chromiumArguments,
+          args: [...chromiumArguments, ...more],
           ignoreDefaultArgs: [...(sound ? ['--mute-audio'] : []), ...(throttled ? unthrottled : [])],
         })
   return browser

@@ -17,7 +17,7 @@ async fn refused(server: &Server) -> bool {
 
 #[tokio::test]
 async fn a_thousand_slow_heads_keep_nobody_from_an_answer_and_are_closed() {
-    let server = Server::start(&["http.read_timeout_ms=3000"]).await;
+    let server = Server::start(&["http.read_timeout_ms=3000", "log.filter=warn"]).await;
     let mut slow = Vec::new();
     for _ in 0..1_000 {
         let mut stream = idle(&server).await;

@@ -83,7 +83,7 @@ async fn a_call_over_wss_goes_on_while_the_certificate_changes_and_a_broken_one_
     assert_eq!(own_certificate(&stream), newest);
 
     ann.send(json!({ "type": "ping", "at": 7 })).await;
-    assert_eq!(ann.until("pong").await["at"], 7, "the call noticed nothing");
+    assert_eq!(ann.until("pong").await["at"], 7.0, "the call noticed nothing");
 }
 
 #[tokio::test]
