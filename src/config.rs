@@ -129,6 +129,9 @@ pub struct Turn {
     pub enabled: bool,
     /// UDP and TCP.
     pub listen: SocketAddr,
+    /// TLS, with the certificate of [`Tls`].
+    #[serde(deserialize_with = "one_or_many")]
+    pub tls_listen: Vec<SocketAddr>,
     /// The name in URLs; addresses when it is empty.
     pub public_host: String,
     pub realm: String,
@@ -314,6 +317,7 @@ impl Default for Turn {
         Self {
             enabled: true,
             listen: SocketAddr::from(([0, 0, 0, 0], 3_478)),
+            tls_listen: Vec::new(),
             public_host: String::new(),
             realm: "crescendo".into(),
             secret: Hidden::default(),

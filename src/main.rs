@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use crescendo::config::{self, Config};
 use crescendo::host::Rooms;
 use crescendo::http::{self, App, hls::HlsDirectory};
-use crescendo::listen::{self, Listeners};
+use crescendo::listen::{self, Listeners, TurnDoor};
 use crescendo::sfu::Sfu;
 use crescendo::turn::Turn;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -69,13 +69,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         true => Some(Turn::start(&config.turn, sfu.media_addresses()).await.context("the TURN server")?),
         false => None,
     };
+    if let Some(turn) = &turn {
+        turn.offer_tls(listeners.turn_ports());
+    }
     announce(&listeners, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let hls = HlsDirectory::default();
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone());
     let site = http::router(App::new(rooms.clone(), hls, metrics, config.clone()));
     info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
-    listeners.serve(&config, site, None, drained(rooms)).await;
+    listeners.serve(&config, site, turn.clone().map(door), drained(rooms)).await;
     sfu.stop();
     if let Some(turn) = turn {
         turn.stop();
@@ -84,14 +87,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first line on stdout: every address that was really bound. `more` has those beyond the first of each kind.
+/// The first line on stdout: every address that was really bound. `more` has those beyond the first of HTTP and HTTPS, and
+/// those of `turn.tls_listen`.
 fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) -> anyhow::Result<()> {
     let texts = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>();
     let (http, https) = (texts(&listeners.http()), texts(&listeners.https()));
     let urls = |scheme: &str, addresses: &[String]| {
         addresses.iter().skip(1).map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>()
     };
-    let more = [urls("http", &http), urls("https", &https)].concat();
+    let turns = listeners.turns().iter().map(|address| format!("turns://{address}")).collect();
+    let more = [urls("http", &http), urls("https", &https), turns].concat();
     let line = serde_json::json!({
         "http": http.first(), "https": https.first(), "media": texts(media), "turn": texts(turn), "more": more,
     });
@@ -99,6 +104,14 @@ fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) ->
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
     Ok(())
+}
+
+/// The TURN server's way in through listeners that others have, too.
+fn door(turn: Turn) -> TurnDoor {
+    Arc::new(move |stream, peer, local| {
+        let turn = turn.clone();
+        Box::pin(async move { turn.serve_stream(stream, peer, local).await })
+    })
 }
 
 /// Waits for SIGTERM or Ctrl-C, then lets the rooms go.

@@ -120,10 +120,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     let (has_cert, has_key) = (!tls.cert.as_os_str().is_empty(), !tls.key.as_os_str().is_empty());
     range(has_cert == has_key, "tls.cert", tls.cert.display().to_string(), "given together with tls.key")?;
     range(
-        tls.listen.is_empty() || has_cert != !tls.acme_domains.is_empty(),
+        (tls.listen.is_empty() && turn.tls_listen.is_empty()) || has_cert != !tls.acme_domains.is_empty(),
         "tls.listen",
         format!("{:?}", tls.listen),
-        "empty, or come with either tls.cert and tls.key or tls.acme_domains",
+        "empty, as turn.tls_listen, or come with either tls.cert and tls.key or tls.acme_domains",
     )?;
     range(
         tls.handshake_timeout_ms >= 100,

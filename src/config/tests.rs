@@ -67,7 +67,7 @@ fn values_that_the_server_could_not_run_with_are_refused() {
 #[test]
 fn listeners_are_one_address_or_a_list() {
     let listen = |assignment: &str| set(&[assignment]).expect("valid").http.listen;
-    assert_eq!(listen("http.listen=[::1]:5080"), ["[::1]:5080".parse().expect("an address")]);
+    assert_eq!(listen("http.listen=[::1]:5080"), ["[::1]:5080".parse::<SocketAddr>().expect("an address")]);
     assert_eq!(listen("http.listen=['127.0.0.1:8080', '127.0.0.1:5080']").len(), 2);
     let tls =
         set(&["http.listen=[]", "tls.listen=['0.0.0.0:443', '0.0.0.0:5443']", "tls.acme_domains=['call.example']"])

@@ -62,11 +62,14 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens `http.listen` and `tls.listen`, and reads the certificate.
+    /// Opens `http.listen`, `tls.listen` and `turn.tls_listen`, and reads the certificate.
     pub async fn bind(config: &Config) -> Result<Self, ListenError> {
         let http = bind_all(&config.http.listen, "http.listen").await?;
         let https = bind_all(&config.tls.listen, "tls.listen").await?;
-        let turns = Vec::new();
+        let turns = match config.turn.enabled {
+            true => bind_all(&config.turn.tls_listen, "turn.tls_listen").await?,
+            false => Vec::new(),
+        };
         let tls = if https.is_empty() && turns.is_empty() { None } else { Some(Tls::open(&config.tls).await?) };
         Ok(Self { http, https, turns, tls })
     }
@@ -84,6 +87,12 @@ impl Listeners {
     /// Addresses of TURN over TLS, as bound.
     pub fn turns(&self) -> Vec<SocketAddr> {
         addresses(&self.turns)
+    }
+
+    /// Where clients can be sent for TURN over TLS: its own port, and that of HTTPS, which is open in most firewalls.
+    pub fn turn_ports(&self) -> Vec<u16> {
+        let firsts = [self.turns(), self.https()].into_iter().filter_map(|addresses| addresses.first().copied());
+        firsts.map(|address| address.port()).collect()
     }
 
     /// Lets connections in until `over` resolves; then nobody new, and requests that are under way are finished, within

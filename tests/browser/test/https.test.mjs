@@ -28,13 +28,15 @@ async function person(browser, origin, name) {
   return page
 }
 
-/** Pictures of others that move on this page. */
+/** How many of the others' pictures move on this page. */
 const moving = page =>
   page.evaluate(async () => {
-    const others = [...document.querySelectorAll('[data-participant] video')].filter(video => video.srcObject && !video.muted)
-    const before = others.map(video => video.getVideoPlaybackQuality().totalVideoFrames)
+    const others = [...(window.crescendo.room?.participants.keys() ?? [])]
+    const videos = others.flatMap(id => [...document.querySelectorAll(`[data-participant="${id}"] video`)])
+    const frames = () => videos.map(video => video.getVideoPlaybackQuality().totalVideoFrames)
+    const before = frames()
     await new Promise(done => setTimeout(done, 500))
-    return others.filter((video, i) => video.getVideoPlaybackQuality().totalVideoFrames > before[i]).length
+    return frames().filter((now, i) => now > before[i]).length
   })
 
 test('two people talk on the pages over https and wss', async t => {

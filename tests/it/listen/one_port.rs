@@ -158,3 +158,27 @@ async fn plain_http_from_elsewhere_is_sent_to_https_where_that_is_wanted() {
     let mut stream = TcpStream::connect(own).await.expect("connected");
     assert!(get(&mut stream, "/watch/demo").await.starts_with("HTTP/1.1 200"), "the machine itself is not sent away");
 }
+
+#[tokio::test]
+async fn the_servers_own_turn_answers_on_both_ports_for_tls() {
+    let certificate = Certificate::new();
+    let server = certificate.server(&["turn.tls_listen=127.0.0.1:0"]).await;
+    let [turns] = &server.more[..] else { panic!("{:?}", server.more) };
+    let turns: SocketAddr = turns.strip_prefix("turns://").expect("TURN over TLS").parse().expect("an address");
+    for port in [turns, server.https.expect("a listener")] {
+        let mut stream = certificate.connect(port, &[]).await.expect("TLS");
+        let me = stream.get_ref().0.local_addr().expect("connected");
+        stream.write_all(&BINDING).await.expect("written");
+        let mut head = [0; 20];
+        stream.read_exact(&mut head).await.expect("an answer");
+        assert_eq!(head[..2], [1, 1], "a binding success (RFC 8489 §5)");
+        assert_eq!(head[4..], BINDING[4..], "of our request");
+        let mut attributes = vec![0; u16::from_be_bytes([head[2], head[3]]).into()];
+        stream.read_exact(&mut attributes).await.expect("whole");
+        // XOR-MAPPED-ADDRESS (RFC 8489 §14.2): type, length, family, then the port with the first half of the cookie.
+        let at = attributes.windows(2).position(|bytes| bytes == [0x00, 0x20]).expect("who we are");
+        let port = u16::from_be_bytes([attributes[at + 6], attributes[at + 7]]) ^ 0x2112;
+        assert_eq!(port, me.port());
+    }
+    server.counts(r#"crescendo_connections_total{kind="turns"}"#, 2.0).await;
+}
