@@ -21,6 +21,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -64,6 +65,9 @@ pub struct Listeners {
 impl Listeners {
     /// Opens `http.listen`, `tls.listen` and `turn.tls_listen`, and reads the certificate.
     pub async fn bind(config: &Config) -> Result<Self, ListenError> {
+        // A hangup asks for files to be read anew. Where there are none it is no reason to end, which is what it does by default.
+        // Once listened for, it never does that again.
+        drop(signal(SignalKind::hangup()));
         let http = bind_all(&config.http.listen, "http.listen").await?;
         let https = bind_all(&config.tls.listen, "tls.listen").await?;
         let turns = match config.turn.enabled {
@@ -121,7 +125,6 @@ impl Listeners {
             let door = Door { tls: acceptor.clone(), site: site.clone(), elsewhere: elsewhere.clone() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
-        drop(site);
         over.await;
         end.send_replace(true);
         if tokio::time::timeout(FINISH, end.closed()).await.is_err() {

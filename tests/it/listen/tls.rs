@@ -114,3 +114,12 @@ async fn connections_that_ask_for_nothing_do_not_hold_up_the_end() {
     server.signal(Signal::TERM);
     assert_eq!(server.exit().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_hangup_without_files_to_read_changes_nothing() {
+    let server = crate::support::Server::start(&[]).await;
+    server.signal(Signal::HUP);
+    assert_eq!(server.get("/healthz").await.0, 200);
+    server.signal(Signal::HUP);
+    assert_eq!(server.get("/healthz").await.0, 200);
+}
