@@ -117,10 +117,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "4096 to 1048576",
     )?;
     range(http.http2_streams >= 1, "http.http2_streams", http.http2_streams.to_string(), "at least 1")?;
+    let asks_authority = !tls.acme_domains.is_empty();
     let (has_cert, has_key) = (!tls.cert.as_os_str().is_empty(), !tls.key.as_os_str().is_empty());
     range(has_cert == has_key, "tls.cert", tls.cert.display().to_string(), "given together with tls.key")?;
     range(
-        (tls.listen.is_empty() && turn.tls_listen.is_empty()) || has_cert != !tls.acme_domains.is_empty(),
+        (tls.listen.is_empty() && turn.tls_listen.is_empty()) || has_cert != asks_authority,
         "tls.listen",
         format!("{:?}", tls.listen),
         "empty, as turn.tls_listen, or come with either tls.cert and tls.key or tls.acme_domains",
