@@ -14,7 +14,7 @@ use crescendo::listen::{self, Listeners, TurnDoor};
 use crescendo::sfu::Sfu;
 use crescendo::turn::Turn;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 #[derive(Parser)]
@@ -57,6 +57,8 @@ fn log(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    // Before anybody knows that the server is there, so that nobody ends it by less than a drain.
+    let terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let config = Arc::new(config);
     let metrics = PrometheusBuilder::new().install_recorder().context("the metrics recorder")?;
     let sfu = Sfu::start(&config.sfu).context("the media plane")?;
@@ -78,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone());
     let site = http::router(App::new(rooms.clone(), hls, metrics, config.clone()));
     info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
-    listeners.serve(&config, site, turn.clone().map(door), drained(rooms)).await;
+    listeners.serve(&config, site, turn.clone().map(door), drained(rooms, terminate)).await;
     sfu.stop();
     if let Some(turn) = turn {
         turn.stop();
@@ -115,17 +117,10 @@ fn door(turn: Turn) -> TurnDoor {
 }
 
 /// Waits for SIGTERM or Ctrl-C, then lets the rooms go.
-async fn drained(rooms: Rooms) {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
+async fn drained(rooms: Rooms, mut terminate: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
     info!("draining");
     rooms.drain().await;
