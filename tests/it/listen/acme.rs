@@ -48,7 +48,8 @@ async fn a_certificate_is_got_from_an_authority_kept_and_used_again() {
     std::fs::write(file("pebble.json"), config.to_string()).expect("written");
     let mut command = Command::new("pebble");
     command.arg("-config").arg(file("pebble.json")).args(["-dnsserver", &names]);
-    let authority = start(command.env("PEBBLE_VA_NOSLEEP", "1"));
+    // It would answer late, and refuse good requests now and then, on purpose.
+    let authority = start(command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0"));
 
     let set = [
         format!("tls.listen=127.0.0.1:{ours}"),

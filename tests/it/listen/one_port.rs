@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Certificate, get, rest};
-use crate::support::Server;
 
 /// A STUN binding request (RFC 8489 §5), which is what a TURN client begins with.
 const BINDING: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
