@@ -68,7 +68,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         warn!("rooms are open to everybody who reaches this server; the API answers this machine only");
     }
     let turn = match config.turn.enabled {
-        true => Some(Turn::start(&config.turn, sfu.media_addresses()).await.context("the TURN server")?),
+        true => Some(Turn::start(&config.turn, sfu.media_addresses()).context("the TURN server")?),
         false => None,
     };
     if let Some(turn) = &turn {

@@ -96,13 +96,13 @@ struct Inner {
     stopping: Arc<AtomicBool>,
     stopped: watch::Sender<bool>,
     waker: Waker,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Turn {
     /// Binds UDP and TCP and starts to serve them. `media` are our own media addresses, which relays may always send to.
-    /// Call it within the async runtime, after the metrics recorder was installed.
-    pub async fn start(config: &config::Turn, media: Vec<SocketAddr>) -> Result<Self, StartError> {
+    /// Call it after the metrics recorder was installed.
+    pub fn start(config: &config::Turn, media: Vec<SocketAddr>) -> Result<Self, StartError> {
         let machine = machine_addresses().map_err(StartError::Addresses)?;
         let bind_error = |source| StartError::Bind { address: config.listen, source };
         let (udp, tcp) = listen(config).map_err(bind_error)?;
@@ -174,9 +174,10 @@ impl Turn {
             stopping,
             stopped: watch::Sender::new(false),
             waker,
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![thread]),
         }));
-        tokio::spawn(accept(turn.clone(), tcp));
+        let tcp = spawn_tcp(turn.clone(), tcp).map_err(StartError::Thread)?;
+        turn.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push(tcp);
         Ok(turn)
     }
 
@@ -234,12 +235,13 @@ impl Turn {
         }
     }
 
-    /// Ends every allocation, and waits for the thread. Blocks for a few milliseconds.
+    /// Ends every allocation, and waits for the threads. Blocks for a few milliseconds.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         let _ = self.0.stopped.send(true);
         let _ = self.0.waker.wake();
-        if let Some(thread) = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
             // A panic was reported by the thread.
             let _ = thread.join();
         }
@@ -269,7 +271,7 @@ impl Drop for StreamPlace<'_> {
 }
 
 /// UDP and TCP on the same address and port. A free one of UDP may be taken in TCP: then another one is tried.
-fn listen(config: &config::Turn) -> io::Result<(Socket, TcpListener)> {
+fn listen(config: &config::Turn) -> io::Result<(Socket, std::net::TcpListener)> {
     let mut tries = if config.listen.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         let udp = Socket::bind(config.listen, config.socket_buffer_bytes)?;
@@ -281,7 +283,7 @@ fn listen(config: &config::Turn) -> io::Result<(Socket, TcpListener)> {
     }
 }
 
-fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let tcp = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM,
@@ -294,7 +296,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     tcp.set_nonblocking(true)?;
     tcp.bind(&address.into())?;
     tcp.listen(BACKLOG)?;
-    TcpListener::from_std(tcp.into())
+    Ok(tcp.into())
 }
 
 /// The UDP thread. It takes the last core, media threads the first.
@@ -308,6 +310,17 @@ fn spawn(server: UdpServer, pin: bool, stopping: Arc<AtomicBool>) -> io::Result<
             tracing::error!(%error, "the TURN thread has ended: nobody is relayed over UDP any more");
         }
     })
+}
+
+/// The thread of everybody who comes over plain TCP. A runtime of one thread wakes no other for a packet, which the server's
+/// own would do for nearly every one.
+fn spawn_tcp(turn: Turn, listener: std::net::TcpListener) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _within = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    thread::Builder::new().name("turn-tcp".into()).spawn(move || runtime.block_on(accept(turn, listener)))
 }
 
 async fn accept(turn: Turn, listener: TcpListener) {

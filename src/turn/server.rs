@@ -183,7 +183,7 @@ impl Server {
     }
 
     /// How a datagram from `peer` is wrapped for the client; nothing when it goes no further.
-    pub(super) fn from_peer(
+    pub(super) fn wrap(
         &self,
         now: Instant,
         allocation: &Allocation,

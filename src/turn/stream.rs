@@ -146,7 +146,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             Woken::Read(Ok(_)) => connection.messages().err(),
             Woken::Read(Err(error)) | Woken::Written(Err(error)) => Some(End::Io(error.kind())),
             Woken::Relayed => {
-                connection.from_peers();
+                connection.read_peers();
                 None
             }
             Woken::Due => connection.overdue(&mut timer),
@@ -270,7 +270,7 @@ impl Connection<'_> {
     }
 
     /// One batch of what peers sent.
-    fn from_peers(&mut self) {
+    fn read_peers(&mut self) {
         let Some(relay) = self.relay.take() else { return };
         let now = Instant::now();
         SCRATCH.with_borrow_mut(|(batch, _)| {
@@ -281,7 +281,7 @@ impl Connection<'_> {
                 Err(error) => Err(error),
             });
             for (peer, _, payload) in batch.iter() {
-                if let Some(wrapping) = self.server.from_peer(now, &relay.allocation, peer, payload.len()) {
+                if let Some(wrapping) = self.server.wrap(now, &relay.allocation, peer, payload.len()) {
                     self.put(&[wrapping.before(), payload, wrapping.after()]);
                 }
             }

@@ -21,6 +21,9 @@ const REFRESH: u16 = 0x004;
 const CREATE_PERMISSION: u16 = 0x008;
 const CHANNEL_BIND: u16 = 0x009;
 
+/// Type and value.
+type Attribute = (u16, Vec<u8>);
+
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
@@ -102,7 +105,7 @@ impl World {
     }
 
     /// Sends a request with credentials, and once more with the nonce that the first answer brought.
-    fn ask(&mut self, seat: &mut Seat, method: u16, attributes: &[(u16, Vec<u8>)]) -> Reply {
+    fn ask(&mut self, seat: &mut Seat, method: u16, attributes: &[Attribute]) -> Reply {
         let mut reply = None;
         for _ in 0..2 {
             let message = seat.client.request(method, attributes);

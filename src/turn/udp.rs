@@ -105,7 +105,7 @@ impl UdpServer {
         let more = if token == LISTEN {
             let more = received(&self.listen, batch);
             for (address, ours, message) in batch.iter() {
-                self.from_client(now, Client { address, ours }, message);
+                self.client_message(now, Client { address, ours }, message);
             }
             more
         } else {
@@ -115,7 +115,7 @@ impl UdpServer {
             };
             let more = received(socket, batch);
             for (peer, _, payload) in batch.iter() {
-                if let Some(wrapping) = self.server.from_peer(now.at, allocation, peer, payload.len()) {
+                if let Some(wrapping) = self.server.wrap(now.at, allocation, peer, payload.len()) {
                     let parts = [wrapping.before(), payload, wrapping.after()];
                     self.train.push(&self.listen, client.address, client.ours, &parts, &self.server.meters);
                 }
@@ -126,7 +126,7 @@ impl UdpServer {
         more
     }
 
-    fn from_client(&mut self, now: Now, client: Client, message: &[u8]) {
+    fn client_message(&mut self, now: Now, client: Client, message: &[u8]) {
         let relay = self.clients.get(&client).copied();
         let known = relay.and_then(|relay| self.relays[relay].as_mut());
         let (allocation, socket) =

@@ -67,7 +67,7 @@ fn a_user_has_a_second_of_the_allowed_rate_and_no_more_and_others_are_unhurt() {
         sent += usize::from(world.send(seat, peer, &[0; 1_000]) != Done::Nothing);
     }
     assert_eq!(sent, 125);
-    assert_eq!(world.server.from_peer(world.now.at, one.allocation.as_ref().unwrap(), peer, 1_000), None);
+    assert_eq!(world.server.wrap(world.now.at, one.allocation.as_ref().unwrap(), peer, 1_000), None);
     assert_ne!(world.send(&mut ann, peer, &[0; 1_000]), Done::Nothing);
     world.pass(1);
     assert_ne!(world.send(&mut two, peer, &[0; 1_000]), Done::Nothing);

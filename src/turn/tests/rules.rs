@@ -96,7 +96,7 @@ fn a_nonce_is_stale_after_an_hour_and_another_clients_is_none() {
 #[test]
 fn what_cannot_be_had_is_refused_with_its_own_code() {
     let mut world = World::with(&[], |settings| settings.ipv6 = false);
-    let cases: [(u16, Vec<(u16, Vec<u8>)>); 9] = [
+    let cases: [(u16, Vec<Attribute>); 9] = [
         (400, vec![]),
         (442, vec![(0x0019, vec![6, 0, 0, 0])]),
         (440, vec![client::udp(), client::family(2)]),
@@ -171,7 +171,7 @@ fn data_goes_to_and_comes_from_permitted_peers_for_five_minutes() {
 
 /// Bytes before the payload on its way to the client.
 fn from_peer(world: &World, seat: &Seat, peer: SocketAddr) -> Option<usize> {
-    let wrapping = world.server.from_peer(world.now.at, seat.allocation.as_ref().unwrap(), peer, 100)?;
+    let wrapping = world.server.wrap(world.now.at, seat.allocation.as_ref().unwrap(), peer, 100)?;
     Some(wrapping.before().len())
 }
 
@@ -215,6 +215,6 @@ fn behind_a_nat_everybody_knows_us_by_the_announced_address() {
     // It never leaves the machine.
     let Done::Relayed(to, _) = world.send(&mut ann, bobs, b"data") else { panic!("not relayed") };
     assert_eq!(to, SocketAddr::new(pair[0], bobs.port()));
-    let wrapping = world.server.from_peer(world.now.at, ann.allocation.as_ref().unwrap(), to, 100).unwrap();
+    let wrapping = world.server.wrap(world.now.at, ann.allocation.as_ref().unwrap(), to, 100).unwrap();
     assert_eq!(Reply::read_indication(wrapping.before(), 100).address(0x0012), Some(bobs));
 }

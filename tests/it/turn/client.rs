@@ -84,7 +84,8 @@ impl Client {
         let Ok(value) = answer.get(AttrType(0x0009)) else { return 0 };
         let code = u16::from(value[2]) * 100 + u16::from(value[3]);
         if [401, 438].contains(&code) {
-            self.known = Some((answer.get(AttrType(0x0014)).unwrap(), answer.get(AttrType(0x0015)).unwrap()));
+            let given = |kind| answer.get(AttrType(kind)).expect("realm and nonce");
+            self.known = Some((given(0x0014), given(0x0015)));
         }
         code
     }

@@ -100,7 +100,7 @@ async fn two_clients_reach_each_other_through_their_relays_and_no_network_is_all
 async fn over_tls() -> (Turn, SocketAddr) {
     let set = ["turn.listen=127.0.0.1:0", "turn.pin=false", "turn.allow_peers=['127.0.0.0/8']"].map(String::from);
     let config = config::load(None, &[&set[..], &[format!("turn.secret={SECRET}")]].concat()).expect("valid");
-    let turn = Turn::start(&config.turn, Vec::new()).await.expect("it starts");
+    let turn = Turn::start(&config.turn, Vec::new()).expect("it starts");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
     let tls =
