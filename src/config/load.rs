@@ -135,6 +135,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     // Twice as many m-lines are offered ahead of need.
     range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
+    range(room.demote_after_ms >= 1, "room.demote_after_ms", room.demote_after_ms.to_string(), "at least 1")?;
+    range(
+        (0.0..=1.0).contains(&room.relayed_to_sfu),
+        "room.relayed_to_sfu",
+        room.relayed_to_sfu.to_string(),
+        "0 to 1",
+    )?;
     range(room.capacity >= 1, "room.capacity", room.capacity.to_string(), "at least 1")?;
     range(room.moves_at_once >= 1, "room.moves_at_once", room.moves_at_once.to_string(), "at least 1")?;
     range(

@@ -307,6 +307,7 @@ fn settings(config: &crate::config::Config) -> Settings {
         mesh_limit: room.mesh_limit,
         warm_at: room.warm_at,
         demote_after: ms(room.demote_after_ms),
+        relayed_to_sfu: room.relayed_to_sfu,
         switch_deadline: ms(room.switch_deadline_ms),
         moves_at_once: room.moves_at_once,
         resume_grace: ms(room.resume_grace_ms),

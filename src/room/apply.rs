@@ -102,9 +102,9 @@ impl Room {
                 self.tell_others(id, &Event::ParticipantAway { participant: id, away: false }, out);
             }
         }
-        for (couple, &link) in &self.links {
+        for (couple, link) in &self.links {
             for (end, peer, polite) in couple.ends().into_iter().filter(|&(end, ..)| end == id) {
-                self.tell(end, Event::OpenLink { peer, link, polite }, out);
+                self.tell(end, Event::OpenLink { peer, link: link.id, polite }, out);
             }
         }
         if let Some(&active) = self.participants.get(&id).and_then(|participant| participant.up.load()) {
@@ -177,15 +177,18 @@ impl Room {
         out: &mut Vec<Output>,
     ) -> Result<(), RoomError> {
         self.known(id)?;
-        if self.link(id, peer) != Some(link) {
-            return Ok(());
-        }
+        let couple = Couple::new(id, peer);
+        let Some(known) = self.links.get_mut(&couple).filter(|known| known.id == link) else { return Ok(()) };
         match report {
-            LinkReport::Connected { relayed: false } => {}
-            LinkReport::Connected { relayed: true } => self.call_off_demotion(),
+            LinkReport::Connected { relayed } => {
+                known.note(couple, id, relayed);
+                if relayed {
+                    self.meet_relay();
+                }
+            }
             LinkReport::Failed => {
                 self.call_off_demotion();
-                self.fail_link(Couple::new(id, peer), out);
+                self.fail_link(couple, out);
             }
         }
         Ok(())
@@ -221,11 +224,16 @@ impl Room {
         self.known(receiver)?;
         let Some(way) = self.ways.get_mut(&Pair { receiver, sender }) else { return Ok(()) };
         if way.path.shown(carrier, epoch) {
-            for (_, end) in self.participants.iter_mut().filter(|(id, _)| [receiver, sender].contains(id)) {
-                end.standing = Standing::Established;
-            }
+            self.establish(Pair { receiver, sender });
         }
         Ok(())
+    }
+
+    /// Both ends of a pair with a settled path are in the call: they are not refused any more.
+    pub(super) fn establish(&mut self, pair: Pair) {
+        for (_, end) in self.participants.iter_mut().filter(|&(&id, _)| pair.has(id)) {
+            end.standing = Standing::Established;
+        }
     }
 
     fn start_leg(
@@ -300,7 +308,7 @@ impl Room {
     pub(super) fn close_link(&mut self, couple: Couple, out: &mut Vec<Output>) {
         if let Some(link) = self.links.remove(&couple) {
             for (end, peer, _) in couple.ends() {
-                self.tell(end, Event::CloseLink { peer, link }, out);
+                self.tell(end, Event::CloseLink { peer, link: link.id }, out);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Mesh links: one between two participants, for both directions of their media.
 
-use super::ids::ParticipantId;
+use super::ids::{LinkId, ParticipantId};
 use super::path::Pair;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,30 @@ pub enum LinkReport {
         relayed: bool,
     },
     Failed,
+}
+
+/// A mesh link that is open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    /// Whether it is relayed, as the lower and the higher end of its couple have said last.
+    said: [Option<bool>; 2],
+}
+
+impl Link {
+    pub(super) fn new(id: LinkId) -> Self {
+        Self { id, said: [None; 2] }
+    }
+
+    pub(super) fn note(&mut self, couple: Couple, end: ParticipantId, relayed: bool) {
+        self.said[usize::from(end == couple.high)] = Some(relayed);
+    }
+
+    /// It is relayed when either end says so: the other may not have heard yet what kind of address it sends to (RFC 8445,
+    /// section 7.3.1.3). None while neither has said anything.
+    pub(super) fn relayed(&self) -> Option<bool> {
+        self.said.into_iter().flatten().reduce(|one, other| one || other)
+    }
 }
 
 /// Two participants in no order.

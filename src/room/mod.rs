@@ -19,6 +19,7 @@ mod participant;
 mod path;
 mod publication;
 mod reconcile;
+mod relay;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ pub use settings::Settings;
 pub use transport::{Direction, TransportReport};
 
 use leg::Leg;
-use link::Couple;
+use link::{Couple, Link};
 use mode::{Demotion, Phase, Target};
 use participant::{Participant, Presence};
 use path::{Pair, Path, Progress, Way};
@@ -58,7 +59,7 @@ pub struct Room {
     participants: BTreeMap<ParticipantId, Participant>,
     /// Every ordered pair of two who are in the room.
     ways: BTreeMap<Pair, Way>,
-    links: BTreeMap<Couple, LinkId>,
+    links: BTreeMap<Couple, Link>,
     legs: BTreeMap<LegId, Leg>,
     /// The codec that the host was told last.
     codec: Option<VideoCodec>,
@@ -129,15 +130,17 @@ impl Room {
         });
         let switch = self.target.switching_since().map(|since| since + switch_deadline);
         let demotion = match self.target.demotion {
-            Demotion::Unwanted | Demotion::CalledOff => None,
+            Demotion::Unwanted | Demotion::CalledOff | Demotion::Relayed => None,
             Demotion::Waiting { since } => Some(since + demote_after),
         };
+        let relays = self.target.relayed_since.map(|since| since + demote_after);
         graces
             .chain(retries)
             .chain(paths)
             .chain(switch)
             .chain(self.pace_ends())
             .chain(demotion)
+            .chain(relays)
             .filter(|&at| at > self.now)
             .min()
     }
@@ -174,7 +177,13 @@ impl Room {
 
     /// The mesh link between two participants that is open now. What is said about another one is late.
     pub fn link(&self, a: ParticipantId, b: ParticipantId) -> Option<LinkId> {
-        self.links.get(&Couple::new(a, b)).copied()
+        self.links.get(&Couple::new(a, b)).map(|link| link.id)
+    }
+
+    /// Whether the mesh link between two participants goes through TURN. None where there is no link, or its ends have not
+    /// said.
+    pub fn is_relayed(&self, a: ParticipantId, b: ParticipantId) -> Option<bool> {
+        self.links.get(&Couple::new(a, b))?.relayed()
     }
 
     /// The video codec that up transports are to ask for. `None` only when the settings name none.

@@ -45,8 +45,10 @@ pub(super) enum Demotion {
     Unwanted,
     /// The room has been small enough since then.
     Waiting { since: Instant },
-    /// It was tried and a pair could not connect directly. Not tried again by the same people.
+    /// It was tried and a pair could not connect. Not tried again by the same people.
     CalledOff,
+    /// A mesh works, but by relays. Not tried again by the same people, unless the SFU fails them.
+    Relayed,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(super) struct Target {
     pub(super) turned: Epoch,
     pub(super) phase: Phase,
     pub(super) demotion: Demotion,
+    /// Since when most links of a mesh have been relayed while the SFU could have taken over.
+    pub(super) relayed_since: Option<Instant>,
 }
 
 impl Target {
@@ -67,6 +71,7 @@ impl Target {
             turned: Epoch::default(),
             phase: Phase::Settled,
             demotion: Demotion::Unwanted,
+            relayed_since: None,
         }
     }
 
@@ -89,6 +94,7 @@ impl Target {
         self.phase = Phase::Switching { since: now, from };
         self.next_epoch();
         self.turned = self.epoch;
+        self.relayed_since = None;
     }
 
     pub(super) fn next_epoch(&mut self) {
@@ -121,8 +127,9 @@ impl Target {
 
     /// Somebody came or went: what was called off may be tried again by those who are here now.
     pub(super) fn members_changed(&mut self) {
-        if self.demotion == Demotion::CalledOff {
-            self.demotion = Demotion::Unwanted;
+        match self.demotion {
+            Demotion::CalledOff | Demotion::Relayed => self.demotion = Demotion::Unwanted,
+            Demotion::Unwanted | Demotion::Waiting { .. } => {}
         }
     }
 }

@@ -11,8 +11,8 @@ use super::mode::Target;
 use super::participant::Standing;
 use super::path::{Aim, Order, Way};
 use super::{
-    Carrier, Couple, Demotion, Departure, Event, Output, Pair, Participant, Path, Phase, Presence, Progress, Room,
-    publication,
+    Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress,
+    Room, publication,
 };
 
 impl Room {
@@ -36,6 +36,7 @@ impl Room {
         self.close_links(out);
         self.close_transports(out);
         self.prefer_codec(out);
+        self.account_for_relays(now);
         out.extend(switched);
     }
 
@@ -59,8 +60,10 @@ impl Room {
             Carrier::Mesh => {
                 if self.target.is_demoting() && self.misses_mesh(now) {
                     self.target.demotion = Demotion::CalledOff;
+                } else if self.suffers_relays(now) {
+                    self.target.demotion = Demotion::Relayed;
                 }
-                self.target.demotion == Demotion::CalledOff
+                matches!(self.target.demotion, Demotion::CalledOff | Demotion::Relayed)
             }
             Carrier::Sfu if !fits_mesh => {
                 self.target.demotion = Demotion::Unwanted;
@@ -85,6 +88,13 @@ impl Room {
             Demotion::Unwanted => now,
             Demotion::Waiting { since } => since,
             Demotion::CalledOff => return false,
+            Demotion::Relayed => {
+                let returns = self.wants_relays();
+                if returns {
+                    self.target.demotion = Demotion::Unwanted;
+                }
+                return returns;
+            }
         };
         self.target.demotion = Demotion::Waiting { since };
         let has_waited = since + self.settings.demote_after <= now;
@@ -95,12 +105,12 @@ impl Room {
         returns
     }
 
-    fn is_sfu_unused(&self) -> bool {
+    pub(super) fn is_sfu_unused(&self) -> bool {
         !self.ways.values().any(|way| way.path.uses(Carrier::Sfu))
     }
 
     /// Somebody who is here was seeing another over the SFU and does so no longer.
-    fn is_sfu_broken(&self) -> bool {
+    pub(super) fn is_sfu_broken(&self) -> bool {
         let is_here = |id| self.participants.get(&id).is_some_and(Participant::is_here);
         self.ways.iter().any(|(&pair, way)| {
             way.path == Path::Settled { on: Carrier::Sfu }
@@ -118,7 +128,7 @@ impl Room {
     }
 
     /// The server can bring `sender`'s media to `receiver`: both transports are up.
-    fn is_proven(&self, pair: Pair) -> bool {
+    pub(super) fn is_proven(&self, pair: Pair) -> bool {
         let sends = self.participants.get(&pair.sender).is_some_and(|sender| sender.up.is_connected());
         sends && self.participants.get(&pair.receiver).is_some_and(|receiver| receiver.down.is_connected())
     }
@@ -127,6 +137,7 @@ impl Room {
     /// that died must not pass for what it will say about the next one.
     fn bury_the_dead(&mut self, now: Instant, orders: &mut BTreeSet<Pair>) {
         let mut lost = false;
+        let mut went_back = BTreeSet::new();
         let pairs: Vec<Pair> = self.ways.keys().copied().collect();
         for pair in pairs {
             let is_proven = self.is_proven(pair);
@@ -134,17 +145,21 @@ impl Room {
             let Some(way) = self.ways.get_mut(&pair) else { continue };
             let before = way.path;
             if !is_linked && way.path.lose(Carrier::Mesh, now) {
-                orders.insert(pair);
+                went_back.insert(pair);
             }
             // Who is settled on the SFU stays: its transports are being opened again, and nothing better is known.
             if !is_proven && way.path != (Path::Settled { on: Carrier::Sfu }) && way.path.lose(Carrier::Sfu, now) {
-                orders.insert(pair);
+                went_back.insert(pair);
             }
             lost |= way.path != before;
         }
         if lost {
             self.target.next_epoch();
         }
+        for &pair in &went_back {
+            self.establish(pair);
+        }
+        orders.append(&mut went_back);
     }
 
     /// Sends each pair where it aims, as soon as that can be tried. Who is shown over the other carrier waits for its turn; its
@@ -196,7 +211,7 @@ impl Room {
     fn open_link(&mut self, couple: Couple, out: &mut Vec<Output>) {
         self.last.link += 1;
         let link = LinkId(self.last.link);
-        self.links.insert(couple, link);
+        self.links.insert(couple, Link::new(link));
         for (end, peer, polite) in couple.ends() {
             self.tell(end, Event::OpenLink { peer, link, polite }, out);
         }

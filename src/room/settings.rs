@@ -11,8 +11,11 @@ pub struct Settings {
     pub mesh_limit: usize,
     /// From this many participants on each holds an idle transport to the server.
     pub warm_at: usize,
-    /// How long the room must have stayed at or below `mesh_limit` before it moves back to mesh.
+    /// How long the room must have stayed at or below `mesh_limit` before it moves back to mesh, and how long most links of
+    /// a mesh must have been relayed before it moves to the SFU for that. Not zero.
     pub demote_after: Duration,
+    /// Share of a mesh's links that may be relayed, 0 to 1; with more the room is better off on the SFU.
+    pub relayed_to_sfu: f64,
     /// How long a switch may take before the pairs that are not there yet are reported as stuck, and how long a newcomer
     /// who needs the server may take to reach it before being refused.
     pub switch_deadline: Duration,

@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use super::*;
 
+mod relay;
+
 const DEADLINE: Duration = Duration::from_secs(10);
 const DEMOTE_AFTER: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(15);
@@ -26,6 +28,7 @@ impl Call {
             mesh_limit: 2,
             warm_at: 2,
             demote_after: DEMOTE_AFTER,
+            relayed_to_sfu: 0.5,
             switch_deadline: DEADLINE,
             moves_at_once: 4,
             resume_grace: GRACE,
@@ -113,6 +116,13 @@ impl Call {
 
     fn link(&self, a: ParticipantId, b: ParticipantId) -> LinkId {
         self.room.link(a, b).expect("they are linked")
+    }
+
+    /// `end` reports of its link to `peer`.
+    fn says_of_link(&mut self, end: ParticipantId, peer: ParticipantId, relayed: bool) {
+        let link = self.link(end, peer);
+        let report = LinkReport::Connected { relayed };
+        self.does(Input::Link { participant: end, peer, link, report });
     }
 
     fn camera(&self, of: ParticipantId) -> TrackId {

@@ -7,6 +7,8 @@
 //! | A switch ends by its deadline, one way or the other. | `check_mode` |
 //! | In the first half of a switch a participant changes path with at most `moves_at_once` others at once. | `check_pace` |
 //! | A room too large for a mesh aims for the SFU; it goes back only after having been small for `demote_after`. | `check_mode` |
+//! | A small room leaves its mesh when most links have been relayed for `demote_after` and the SFU is proven, then and only then. | `check_relays` |
+//! | It stays there until somebody comes or goes or the SFU fails; a relayed link calls a demotion off. | `check_relays` |
 //! | Nobody is counted twice, and nobody who is not there; no number is given out twice. | `check_state`, `note_input` |
 //! | A vanished one is gone after its grace time, and not before. | `check_state`, `removed` |
 //! | Only a newcomer is refused for want of the SFU, after the whole deadline, and it is told so. | `removed` |
@@ -22,6 +24,7 @@
 
 mod client;
 mod nature;
+mod relays;
 mod rules;
 mod world;
 
@@ -99,7 +102,8 @@ fn settings(rng: &mut Rng) -> Settings {
     Settings {
         mesh_limit: rng.usize(1..=4),
         warm_at: rng.usize(1..=6),
-        demote_after: Duration::from_millis(rng.u64(0..10_000)),
+        demote_after: Duration::from_millis(rng.u64(1..10_000)),
+        relayed_to_sfu: [0.0, 0.4, 0.5, 1.0][rng.usize(0..4)],
         switch_deadline: Duration::from_millis(rng.u64(500..10_000)),
         moves_at_once: rng.usize(1..=3),
         resume_grace: Duration::from_millis(rng.u64(0..10_000)),

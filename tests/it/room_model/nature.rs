@@ -36,18 +36,19 @@ impl World {
         self.handle(Input::Transport { participant: id, direction, report }).expect("it is in the room");
     }
 
-    /// The network decides on a link, and its ends see that.
+    /// The network decides on a link, or takes it another way, and its ends see that.
     pub(super) fn try_link(&mut self, id: LinkId, dies: bool) {
         let Some(link) = self.links.get(&id) else { return };
         let [a, b] = link.ends;
         let known = self.clients[&a].links.get(&b) == Some(&id) && self.clients[&b].links.get(&a) == Some(&id);
+        let connected = |relayed| (Wire::Up { relayed }, LinkReport::Connected { relayed });
         let (wire, report) = match (link.wire, self.net(link), dies) {
-            (Wire::Dialing, Net::Direct, false) if known => (Wire::Up, LinkReport::Connected { relayed: false }),
-            (Wire::Dialing, Net::Relay, false) if known => (Wire::Up, LinkReport::Connected { relayed: true }),
-            (Wire::Dialing | Wire::Up, Net::Blocked, _) | (Wire::Dialing | Wire::Up, _, true) => {
+            (Wire::Dialing | Wire::Up { .. }, Net::Blocked, _) | (Wire::Dialing | Wire::Up { .. }, _, true) => {
                 (Wire::Dead, LinkReport::Failed)
             }
-            (Wire::Dialing | Wire::Up | Wire::Dead, _, _) => return,
+            (Wire::Dialing | Wire::Up { relayed: true }, Net::Direct, false) if known => connected(false),
+            (Wire::Dialing | Wire::Up { relayed: false }, Net::Relay, false) if known => connected(true),
+            (Wire::Dialing | Wire::Up { .. } | Wire::Dead, _, _) => return,
         };
         self.links.get_mut(&id).expect("it was there").wire = wire;
         for (end, peer) in [(a, b), (b, a)] {

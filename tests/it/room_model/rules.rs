@@ -62,13 +62,9 @@ impl World {
         if settled_on_sfu.iter().any(|&(to, from)| is_here(to) && is_here(from))
             && self.all_are_connected()
             && matches!(mode, Mode::Demoting | Mode::Mesh)
-            && !self.clients.is_empty()
         {
             let waited = self.now - self.large_at >= self.settings.demote_after;
-            assert!(
-                waited || self.clients.len() == 1,
-                "a room goes back to mesh only after having been small for long"
-            );
+            assert!(waited, "a room goes back to mesh only after having been small for long");
         }
         let came_or_went = out.iter().any(|output| match output {
             Output::Tell { event, .. } => matches!(event, Event::Welcome { .. }),

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Departure, Direction, Event, Input, LegState, Mode, Output, PathInfo, Room, RoomError, Settings, Source,
+    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError,
+    Settings, Source,
 };
 
 use super::client::{Client, Mail, Transport};
+use super::relays::Relays;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Net {
@@ -21,7 +23,7 @@ pub(super) enum Net {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     Dialing,
-    Up,
+    Up { relayed: bool },
     Dead,
 }
 
@@ -29,6 +31,14 @@ pub(super) enum Wire {
 pub(super) struct Link {
     pub(super) ends: [ParticipantId; 2],
     pub(super) wire: Wire,
+    /// Which ends have told the room that it is relayed, or that it is not.
+    pub(super) said: BTreeMap<ParticipantId, bool>,
+}
+
+impl Link {
+    fn new(ends: [ParticipantId; 2]) -> Self {
+        Self { ends, wire: Wire::Dialing, said: BTreeMap::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -67,6 +77,7 @@ pub(super) struct World {
     pub(super) turned_at: Instant,
     /// When pairs last had a reason to move.
     pub(super) unsettled_at: Instant,
+    pub(super) relays: Relays,
     pub(super) handled: u64,
     pub(super) newest: (u32, u32, u32),
     pub(super) stuck: BTreeSet<Pair>,
@@ -96,6 +107,7 @@ impl World {
             large_at: now,
             turned_at: now,
             unsettled_at: now,
+            relays: Relays::new(),
             handled: 0,
             newest: (0, 0, 0),
             stuck: BTreeSet::new(),
@@ -112,6 +124,7 @@ impl World {
         let playing = self.playing();
         let (moving, calm) = (self.moving(), self.calm());
         let settled_on_sfu = self.settled_on_sfu();
+        let was = (self.mode, self.relays.settled_on);
         let was_empty = self.clients.is_empty();
         let before = self.handled.is_multiple_of(16).then(|| format!("{:?}", self.room));
         let mut out = Vec::new();
@@ -140,6 +153,7 @@ impl World {
         self.drop_closed_links(&out);
         self.check_mode(&out, &settled_on_sfu);
         self.check_pace(&moving, &calm);
+        self.check_relays(&input, &out, was);
         self.check_state(&input, &out);
         self.check_still_playing(&playing);
         self.check_end(was_empty, &out);
@@ -187,9 +201,15 @@ impl World {
                 let source = self.tracks[track].source;
                 self.client(*participant).publishes.insert(source, *muted);
             }
-            Input::Leave { .. }
+            Input::Link { participant, peer, link, report: LinkReport::Connected { relayed } } => {
+                let ends = [*participant.min(peer), *participant.max(peer)];
+                if let Some(known) = self.links.get_mut(link).filter(|known| known.ends == ends) {
+                    known.said.insert(*participant, *relayed);
+                }
+            }
+            Input::Link { report: LinkReport::Failed, .. }
+            | Input::Leave { .. }
             | Input::Transport { .. }
-            | Input::Link { .. }
             | Input::Shown { .. }
             | Input::StartLeg { .. }
             | Input::StopLeg { .. }
@@ -270,7 +290,7 @@ impl World {
             Event::OpenLink { peer, link, polite } => {
                 assert_eq!(*polite, to > *peer, "one end is polite");
                 let ends = [to.min(*peer), to.max(*peer)];
-                let known = self.links.entry(*link).or_insert(Link { ends, wire: Wire::Dialing });
+                let known = self.links.entry(*link).or_insert_with(|| Link::new(ends));
                 assert_eq!(known.ends, ends, "a link's number is its own");
             }
             Event::CloseLink { link, peer } => {
@@ -381,7 +401,8 @@ impl World {
         match carrier {
             Carrier::Mesh => {
                 let link = to.links.get(&sender);
-                let is_up = link.is_some_and(|id| self.links.get(id).is_some_and(|link| link.wire == Wire::Up));
+                let is_up =
+                    link.is_some_and(|id| self.links.get(id).is_some_and(|link| matches!(link.wire, Wire::Up { .. })));
                 is_up && link == from.links.get(&receiver)
             }
             Carrier::Sfu => from.sends && self.is_open((receiver, sender), carrier),
