@@ -51,7 +51,6 @@ impl Task {
             Event::Welcome { you, participants, mode, epoch, legs } => {
                 let Some(member) = self.members.get(&to) else { return };
                 let config = &self.shared.config;
-                let stun = &config.signal.stun_urls;
                 let welcome = ServerMessage::Welcome {
                     version: wire::VERSION,
                     you: you.into(),
@@ -61,10 +60,7 @@ impl Task {
                     mode: mode.into(),
                     epoch: epoch.0,
                     legs: legs.into_iter().map(|leg| convert::leg(&self.name, leg)).collect(),
-                    ice_servers: (!stun.is_empty())
-                        .then(|| wire::IceServer { urls: stun.clone(), username: None, credential: None })
-                        .into_iter()
-                        .collect(),
+                    ice_servers: self.shared.ice.servers(&self.name, to),
                     heartbeat_ms: config.signal.heartbeat_ms,
                     grace_ms: config.room.resume_grace_ms,
                 };
@@ -94,6 +90,14 @@ impl Task {
     fn tell_converted(&mut self, to: ParticipantId, event: Event) {
         if let Some(message) = convert::event(&self.name, event) {
             self.tell(to, message);
+        }
+    }
+
+    /// Gives everybody new ICE servers, before the credentials of the old ones run out.
+    pub(super) fn renew_ice_servers(&mut self) {
+        for to in self.members.keys().copied().collect::<Vec<_>>() {
+            let ice_servers = self.shared.ice.servers(&self.name, to);
+            self.tell(to, ServerMessage::IceServers { ice_servers });
         }
     }
 
@@ -303,11 +307,15 @@ impl Task {
     }
 
     pub(super) fn view(&self) -> RoomView {
+        let ids: Vec<_> = self.room.participants().map(|participant| participant.id).collect();
+        let pairs = ids.iter().flat_map(|&to| ids.iter().map(move |&from| (to, from))).filter(|(to, from)| to != from);
+        let path = |(to, from)| convert::path(to, from, self.room.path(to, from), self.room.is_relayed(to, from));
         RoomView {
             name: self.name.to_string(),
             mode: self.room.mode().into(),
             epoch: self.room.epoch().0,
             participants: self.room.participants().map(Into::into).collect(),
+            paths: pairs.map(path).collect(),
             legs: self.room.legs().map(|leg| convert::leg(&self.name, leg)).collect(),
         }
     }

@@ -1,11 +1,12 @@
 //! The shell around the pure rooms: one task a room, which carries out what the room decides.
 //!
 //! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
-//! are carried out; [`member`] what a participant has beside its place in the room: the socket, the two server transports
+//! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place in the room: the socket, the two server transports
 //! with their SDP; [`legs`] the running legs.
 
 mod carry;
 mod hear;
+mod ice;
 mod legs;
 pub mod limit;
 mod member;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ice::IceServers;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
@@ -23,7 +25,7 @@ use crate::room::ids::{LegId, ParticipantId, RoomName};
 use crate::room::{LegKind, Source, VideoCodec};
 use crate::sfu::Sfu;
 use crate::signal::message::{
-    ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, ServerMessage,
+    ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
 };
 use crate::signal::outgoing::Outgoing;
 
@@ -115,6 +117,8 @@ pub struct RoomView {
     pub mode: Mode,
     pub epoch: u32,
     pub participants: Vec<Participant>,
+    /// Every ordered pair.
+    pub paths: Vec<PathView>,
     pub legs: Vec<Leg>,
 }
 
@@ -134,6 +138,7 @@ struct Shared {
     config: Config,
     sfu: Sfu,
     hls: HlsDirectory,
+    ice: IceServers,
     rooms: Mutex<HashMap<RoomName, mpsc::Sender<Request>>>,
     legs: limit::Count,
     /// The server goes: nobody comes in any more.
@@ -144,6 +149,7 @@ impl Rooms {
     pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory) -> Self {
         Self {
             shared: Arc::new(Shared {
+                ice: IceServers::new(&config.signal),
                 config,
                 sfu,
                 hls,

@@ -37,6 +37,8 @@ pub(super) async fn run(
 ) {
     let mut task = Task::new(shared.clone(), name.clone());
     info!(room = %name, "room opened");
+    let renew_every = shared.ice.renew_every().unwrap_or(IDLE);
+    let mut renew = tokio::time::interval_at((Instant::now() + renew_every).into(), renew_every);
     loop {
         let now = Instant::now();
         let wake = task.room.poll_timeout().unwrap_or(now + IDLE);
@@ -46,6 +48,7 @@ pub(super) async fn run(
             Some(event) = task.media.recv() => task.media_event(event),
             Some((leg, event)) = task.legs.events.recv() => task.leg_event(leg, event),
             () = tokio::time::sleep_until(wake.into()) => { let _ = task.input(Input::Timeout); }
+            _ = renew.tick() => task.renew_ice_servers(),
             () = tokio::time::sleep_until(retry.unwrap_or(now + IDLE).into()) => task.hand_over(),
         }
         task.flush();

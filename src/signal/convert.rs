@@ -2,6 +2,7 @@
 
 use super::message::{self as wire, Id, ServerMessage};
 use crate::room;
+use crate::room::ids::ParticipantId;
 
 /// Enums that have the same variants on both sides.
 macro_rules! same {
@@ -53,6 +54,22 @@ impl From<room::ParticipantInfo> for wire::Participant {
             away: from.away,
         }
     }
+}
+
+/// `relayed`: what is known of the mesh link of the two.
+pub fn path(
+    receiver: ParticipantId,
+    sender: ParticipantId,
+    path: room::PathInfo,
+    relayed: Option<bool>,
+) -> wire::PathView {
+    let (state, carrier) = match path {
+        room::PathInfo::None => (wire::PathStatus::None, None),
+        room::PathInfo::Arriving(carrier) => (wire::PathStatus::Arriving, Some(carrier)),
+        room::PathInfo::On(carrier) => (wire::PathStatus::Shown, Some(carrier)),
+        room::PathInfo::MovingTo(carrier) => (wire::PathStatus::Moving, Some(carrier)),
+    };
+    wire::PathView { receiver: Id(receiver), sender: Id(sender), state, carrier: carrier.map(Into::into), relayed }
 }
 
 /// `room` names the room whose leg it is, for the address of its output.

@@ -10,7 +10,8 @@ use ts_rs::TS;
 
 pub use parts::{
     Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, LeaveReason, Leg, LegKind,
-    LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, Resume, Slot, Source, Track, VideoCodec,
+    LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot, Source, Track,
+    VideoCodec,
 };
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -77,7 +78,7 @@ pub enum ClientMessage {
         peer: Id<ParticipantId>,
         link: u32,
         state: LinkStatus,
-        /// The chosen candidate pair goes through TURN.
+        /// The chosen candidate pair goes through TURN. Said again when that changes.
         #[serde(default)]
         relayed: bool,
     },
@@ -149,6 +150,10 @@ pub enum ServerMessage {
         heartbeat_ms: u32,
         /// How long a lost socket keeps its place.
         grace_ms: u32,
+    },
+    /// Take these in place of those of `welcome`, before their credentials run out. Connections that stand stay as they are.
+    IceServers {
+        ice_servers: Vec<IceServer>,
     },
     ParticipantJoined {
         participant: Participant,

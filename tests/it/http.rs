@@ -34,6 +34,33 @@ async fn the_api_shows_rooms_and_runs_legs() {
 }
 
 #[tokio::test]
+async fn the_api_shows_the_path_of_each_pair() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (_ben, _) = server.join("demo", "Ben").await;
+    let open = ann.until("link-open").await;
+    let paths = async || {
+        let (_, body) = server.get("/api/v1/rooms/demo").await;
+        serde_json::from_str::<Value>(&body).expect("JSON")["paths"].take()
+    };
+    assert_eq!(
+        paths().await,
+        json!([
+            { "receiver": "p1", "sender": "p2", "state": "arriving", "carrier": "mesh" },
+            { "receiver": "p2", "sender": "p1", "state": "arriving", "carrier": "mesh" },
+        ])
+    );
+    for relayed in [true, false] {
+        let state = json!({ "type": "link-state", "peer": "p2", "link": open["link"], "state": "connected", "relayed": relayed });
+        ann.send(state).await;
+        // What comes back to it after the report shows that the room has heard the report.
+        ann.send(json!({ "type": "message", "to": "p1", "data": relayed })).await;
+        ann.until("message").await;
+        assert_eq!(paths().await[1]["relayed"], json!(relayed));
+    }
+}
+
+#[tokio::test]
 async fn what_a_proxy_passes_on_or_another_site_asks_for_does_not_reach_the_api() {
     let server = Server::start(&[]).await;
     for path in ["/api/v1/rooms", "/metrics"] {

@@ -208,7 +208,33 @@ pub struct Slot {
     pub track: Option<Id<TrackId>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+/// The path of one ordered pair, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathView {
+    pub receiver: Id<ParticipantId>,
+    pub sender: Id<ParticipantId>,
+    pub state: PathStatus,
+    /// Where the pair is or was sent to; absent when there is nothing to be sent to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<Carrier>,
+    /// The mesh link of the two goes through TURN. Absent when there is none, or its ends have not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relayed: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathStatus {
+    None,
+    /// Ordered for the first time, not shown yet.
+    Arriving,
+    Shown,
+    /// Ordered while another one is shown.
+    Moving,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IceServer {
     pub urls: Vec<String>,
@@ -218,6 +244,12 @@ pub struct IceServer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub credential: Option<String>,
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IceServer({:?}, {:?})", self.urls, self.username)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -13,6 +13,9 @@ const RECOVER_MS = 5000
 const HALVE_FROM_PIXELS = 320 * 240
 /** A closed link's connection is kept this long, ms, so that what is presented of it does not vanish in the same moment. */
 const KEEP_MS = 1000
+/** How often a link is asked whether it goes through a relay, ms: browsers do not all tell. Lower: the room knows sooner;
+ * higher: less work for statistics. */
+const LOOK_MS = 2000
 
 export interface LinkHost {
   readonly platform: Platform
@@ -46,6 +49,9 @@ export class Link {
   #scale = 1
   #restarting: Cancel = () => {}
   #failing: Cancel | undefined
+  #looking: Cancel = () => {}
+  /** What was reported last while the link stood. */
+  #relayed: boolean | undefined
 
   constructor(
     private readonly host: LinkHost,
@@ -55,7 +61,7 @@ export class Link {
     this.peer = options.peer
     this.number = options.link
     this.#ready = !options.polite
-    const pc = (this.pc = host.platform.peer({ iceServers: options.iceServers, bundlePolicy: 'max-bundle' }))
+    const pc = (this.pc = host.platform.peer(configuration(options.iceServers)))
     this.#negotiation = new Negotiation(pc, options.polite, {
       describe: (description) => this.#describe(description),
       prepare: () => this.#prepare(),
@@ -93,6 +99,10 @@ export class Link {
     if (scale === this.#scale) return
     this.#scale = scale
     for (const [track, sender] of this.#senders) this.#resize(track, sender)
+  }
+
+  setIceServers(servers: RTCIceServer[]): void {
+    if (!this.#closed) this.pc.setConfiguration(configuration(servers))
   }
 
   async description(description: Description, tracks: MidTrack[]): Promise<void> {
@@ -187,8 +197,8 @@ export class Link {
       case 'connected': {
         this.#calm()
         this.#restarted = false
-        const relayed = await isRelayed(this.pc)
-        if (this.stands) this.#report('connected', relayed)
+        this.#relayed = undefined
+        await this.#look()
         break
       }
       case 'disconnected':
@@ -206,7 +216,18 @@ export class Link {
     this.host.changed()
   }
 
+  /** Reports the way that the link takes, and looks again: ICE goes on to a better one when it finds it. */
+  async #look(): Promise<void> {
+    this.#looking()
+    this.#looking = this.host.platform.after(LOOK_MS, () => void this.#look())
+    const relayed = (await usedPair(this.pc).catch(() => undefined))?.relayed ?? false
+    if (!this.stands || relayed === this.#relayed) return
+    this.#relayed = relayed
+    this.#report('connected', relayed)
+  }
+
   #calm(): void {
+    this.#looking()
     this.#restarting()
     this.#failing?.()
     this.#failing = undefined
@@ -222,6 +243,11 @@ export class Link {
     if (this.#closed) return
     this.host.send({ type: 'link-state', peer: this.peer, link: this.number, state, relayed })
   }
+}
+
+/** Browsers refuse to change anything but the servers of a connection that stands. */
+function configuration(iceServers: RTCIceServer[]): RTCConfiguration {
+  return { iceServers, bundlePolicy: 'max-bundle' }
 }
 
 /** The pair of candidates that a connection uses: the transport names it, in Firefox the pair itself says so. */
@@ -240,7 +266,3 @@ export async function usedPair(pc: RTCPeerConnection) {
   return { relayed, rttMs: typeof seconds === 'number' ? Math.round(seconds * 1000) : undefined }
 }
 
-async function isRelayed(pc: RTCPeerConnection): Promise<boolean> {
-  const pair = await usedPair(pc).catch(() => undefined)
-  return pair?.relayed ?? false
-}

@@ -57,8 +57,12 @@ export class Paths {
     return this.#down
   }
 
+  /** What connections are made with from now on; those that stand take it at their next ICE restart. */
   setIceServers(servers: IceServer[]): void {
     this.#iceServers = servers
+    for (const link of this.#links.values()) link.setIceServers(servers)
+    this.#up?.setIceServers(servers)
+    this.#down?.setIceServers(servers)
   }
 
   handle(message: PathsMessage): void {

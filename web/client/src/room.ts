@@ -302,6 +302,8 @@ export class Room extends Emitter<RoomEvents> {
         if (message.participant === this.#id) return this.#locals.acknowledged(message.track)
         this.#roster.handle(message)
         return this.#paths.settle()
+      case 'ice-servers':
+        return this.#paths.setIceServers(message.iceServers)
       case 'participant-joined':
       case 'participant-left':
       case 'participant-away':

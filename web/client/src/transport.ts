@@ -41,11 +41,7 @@ export abstract class Transport {
     readonly direction: Direction,
     readonly generation: number,
   ) {
-    // The server needs no help to be reached but a relay, where UDP does not get through.
-    const iceServers = host.iceServers.filter(({ urls }) =>
-      [urls].flat().some((url) => url.startsWith('turn')),
-    )
-    this.pc = host.platform.peer({ iceServers, bundlePolicy: 'max-bundle' })
+    this.pc = host.platform.peer(configuration(host.iceServers))
     this.pc.onconnectionstatechange = () => this.#watch()
   }
 
@@ -56,6 +52,10 @@ export abstract class Transport {
   /** It was up at some time. */
   get stood(): boolean {
     return this.#stood
+  }
+
+  setIceServers(servers: RTCIceServer[]): void {
+    if (!this.closed) this.pc.setConfiguration(configuration(servers))
   }
 
   /** Answers an offer. `slots` says what each of its m-lines is for. */
@@ -113,6 +113,13 @@ export abstract class Transport {
     this.host.send({ type: 'transport-failed', transport: this.direction, generation: this.generation })
     if (this.#stood) this.host.lost(this.direction)
   }
+}
+
+/** The server needs no help to be reached but a relay, where UDP does not get through to it. */
+function configuration(servers: RTCIceServer[]): RTCConfiguration {
+  const isRelay = (url: string) => url.startsWith('turn')
+  const iceServers = servers.filter(({ urls }) => [urls].flat().some(isRelay))
+  return { iceServers, bundlePolicy: 'max-bundle' }
 }
 
 /** Sends our tracks to the server. Every source has an m-line from the start, so that publishing needs no new offer. */

@@ -86,7 +86,7 @@ tracks: Array<NewTrack>,
  */
 decodes: Array<VideoCodec>, } | { "type": "leave", } | { "type": "publish", request: number, source: Source, muted: boolean, } | { "type": "unpublish", track: string, } | { "type": "mute", track: string, muted: boolean, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "link-state", peer: string, link: number, state: LinkStatus, 
 /**
- * The chosen candidate pair goes through TURN.
+ * The chosen candidate pair goes through TURN. Said again when that changes.
  */
 relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", to?: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
@@ -114,7 +114,7 @@ heartbeatMs: number,
 /**
  * How long a lost socket keeps its place.
  */
-graceMs: number, } | { "type": "participant-joined", participant: Participant, } | { "type": "participant-left", participant: string, reason: LeaveReason, } | { "type": "participant-away", participant: string, away: boolean, } | { "type": "track-published", participant: string, track: Track, } | { "type": "track-unpublished", participant: string, track: string, } | { "type": "track-muted", participant: string, track: string, muted: boolean, } | { "type": "mode", mode: Mode, epoch: number, } | { "type": "link-open", peer: string, link: number, polite: boolean, } | { "type": "link-close", peer: string, link: number, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "offer", transport: Direction, generation: number, sdp: string, 
+graceMs: number, } | { "type": "ice-servers", iceServers: Array<IceServer>, } | { "type": "participant-joined", participant: Participant, } | { "type": "participant-left", participant: string, reason: LeaveReason, } | { "type": "participant-away", participant: string, away: boolean, } | { "type": "track-published", participant: string, track: Track, } | { "type": "track-unpublished", participant: string, track: string, } | { "type": "track-muted", participant: string, track: string, muted: boolean, } | { "type": "mode", mode: Mode, epoch: number, } | { "type": "link-open", peer: string, link: number, polite: boolean, } | { "type": "link-close", peer: string, link: number, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "offer", transport: Direction, generation: number, sdp: string, 
 /**
  * All slots of the transport.
  */

@@ -109,6 +109,7 @@ export class FakePeer {
   readonly transceivers: FakeTransceiver[] = []
   readonly candidates: unknown[] = []
   restarts = 0
+  stats = new Map<string, object>()
   /** Own offers that gave way to the other end's. */
   rollbacks = 0
   #needed = false
@@ -117,7 +118,7 @@ export class FakePeer {
   #fresh: FakeTransceiver[] = []
   #chain = Promise.resolve()
 
-  constructor(readonly config: RTCConfiguration = {}) {}
+  constructor(public config: RTCConfiguration = {}) {}
 
   createDataChannel() {
     this.#channel = true
@@ -155,8 +156,24 @@ export class FakePeer {
     this.#agreed = ''
     this.#check()
   }
+  setConfiguration(config: RTCConfiguration) {
+    if (this.signalingState === 'closed') throw new Error('closed')
+    if (config.bundlePolicy !== this.config.bundlePolicy) throw new Error('only the servers may change')
+    this.config = config
+  }
+  /** Uses a pair of candidates, as the browser tells in its statistics. */
+  uses(local: string, remote: string) {
+    this.stats = new Map(
+      Object.entries({
+        transport: { type: 'transport', selectedCandidatePairId: 'pair' },
+        pair: { type: 'candidate-pair', localCandidateId: 'local', remoteCandidateId: 'remote' },
+        local: { type: 'local-candidate', candidateType: local },
+        remote: { type: 'remote-candidate', candidateType: remote },
+      }),
+    )
+  }
   async getStats() {
-    return new Map()
+    return this.stats
   }
   close() {
     this.signalingState = 'closed'
