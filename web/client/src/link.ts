@@ -265,4 +265,3 @@ export async function usedPair(pc: RTCPeerConnection) {
   const seconds = pair.currentRoundTripTime
   return { relayed, rttMs: typeof seconds === 'number' ? Math.round(seconds * 1000) : undefined }
 }
-

@@ -1,5 +1,6 @@
 import { h } from '../dom'
-import { icon } from '../icons'
+import { icon, type IconName } from '../icons'
+import { PATHS, type Path } from './path'
 import { displayName, hue, initials } from './person'
 
 /** The list of who is here. */
@@ -11,6 +12,8 @@ export type Person = {
   camera: boolean
   screen: boolean
   away: boolean
+  /** Nothing for oneself, and while there is no media. */
+  path?: Path
 }
 
 /** Draws the list anew, unless it says the same already or nobody sees it. */
@@ -36,13 +39,18 @@ function row(person: Person): HTMLElement {
       h('span', {}, person.self ? `${name} (you)` : name),
       doing === undefined ? undefined : h('small', {}, doing),
     ),
+    person.path && mark(PATHS[person.path].icon, PATHS[person.path].words, true),
     state('microphone', person.microphone, 'microphone on', 'muted'),
     state('camera', person.camera, 'camera on', 'camera off'),
   )
 }
 
 function state(device: 'microphone' | 'camera', on: boolean, yes: string, no: string): HTMLElement {
-  const mark = h('span', { class: 'person-state', 'data-on': String(on), title: on ? yes : no })
-  mark.append(icon(on ? device : `${device}-off`), h('span', { class: 'visually-hidden' }, on ? yes : no))
-  return mark
+  return mark(on ? device : `${device}-off`, on ? yes : no, on)
+}
+
+function mark(shape: IconName, words: string, on: boolean): HTMLElement {
+  const element = h('span', { class: 'person-state', 'data-on': String(on), title: words })
+  element.append(icon(shape), h('span', { class: 'visually-hidden' }, words))
+  return element
 }

@@ -1,12 +1,12 @@
 import { h, setAttribute, setText } from '../dom'
 import { icon, setIcon } from '../icons'
+import { PATHS, type Path } from './path'
 import { displayName, hue, initials } from './person'
 import type { Quality } from './quality'
 
 /** One picture of the call: somebody's camera or screen, with a name and how they are connected. */
 
 export type TileSource = 'camera' | 'screen'
-export type Path = 'mesh' | 'sfu'
 
 export type TileState = {
   name: string
@@ -22,8 +22,6 @@ export type TileState = {
   quality?: Quality
 }
 
-const PATHS: Record<Path, string> = { mesh: 'Direct', sfu: 'Server' }
-
 export class Tile {
   readonly element: HTMLElement
   /** Where the picture goes: remote tracks are attached to it, one's own plays in it. */
@@ -37,7 +35,8 @@ export class Tile {
     icon('microphone-off'),
     h('span', { class: 'visually-hidden' }, 'Muted'),
   )
-  readonly #path = h('span', { class: 'tile-path' })
+  readonly #pathText = h('span', {})
+  readonly #path = h('span', { class: 'tile-path' }, this.#pathText)
   readonly #bars = h('span', { class: 'bars', role: 'img' }, h('i'), h('i'), h('i'))
   readonly #pin = h('button', { class: 'tile-pin', type: 'button' })
   readonly #away = h('div', { class: 'tile-away' }, h('span', { class: 'spinner' }), 'Reconnecting…')
@@ -104,9 +103,14 @@ export class Tile {
     this.#away.hidden = !state.away
     element.dataset['picture'] = String(state.picture)
     setAttribute(element, 'data-speaking', String(state.speaking))
+    const path = state.path && PATHS[state.path]
+    this.#path.hidden = path === undefined
+    if (path !== undefined && element.dataset['path'] !== state.path) {
+      setIcon(this.#path, path.icon)
+      setText(this.#pathText, path.text)
+      this.#path.title = `${name} is ${path.words}`
+    }
     setAttribute(element, 'data-path', state.path)
-    this.#path.hidden = state.path === undefined
-    if (state.path !== undefined) setText(this.#path, PATHS[state.path])
     this.#bars.hidden = state.quality === undefined
     if (state.quality !== undefined) {
       this.#bars.dataset['bars'] = String(state.quality.bars)
@@ -117,6 +121,7 @@ export class Tile {
       label,
       this.source === 'camera' && state.muted ? 'muted' : undefined,
       state.picture ? undefined : 'camera off',
+      path?.words,
     ]
     if (state.away) said.push('reconnecting')
     setAttribute(element, 'aria-label', said.filter(Boolean).join(', '))

@@ -1,6 +1,7 @@
 import type { Participant, RemoteTrack, Room, TrackStats } from 'crescendo-client'
 import { byId, setText } from '../dom'
 import type { Own } from './own'
+import { pathOf, type Path } from './path'
 import { type Person, showPeople } from './people'
 import { type Quality, qualityOf, worst } from './quality'
 import { Stage } from './stage'
@@ -14,6 +15,8 @@ export class View {
   readonly #stage = new Stage(byId('stage', HTMLElement))
   readonly #sounds = byId('audio', HTMLElement)
   readonly #qualities = new Map<string, Quality | undefined>()
+  /** Whose path goes through TURN. */
+  readonly #relayed = new Set<string>()
   #speaking = new Set<string>()
 
   constructor(
@@ -38,6 +41,9 @@ export class View {
   /** Takes in what `Room.stats` says. */
   measured(tracks: TrackStats[]): void {
     for (const { id, tracks: known } of this.room.participants.values()) {
+      const relayed = tracks.some((track) => track.participant === id && track.relayed)
+      if (relayed) this.#relayed.add(id)
+      else this.#relayed.delete(id)
       const shown = tracks.filter(
         ({ participant, path, track }) => participant === id && path && known.get(track)?.muted === false,
       )
@@ -52,6 +58,7 @@ export class View {
     this.#stage.remove(id, 'camera')
     this.#stage.remove(id, 'screen')
     this.#qualities.delete(id)
+    this.#relayed.delete(id)
   }
 
   removeScreen(id: string): void {
@@ -74,17 +81,22 @@ export class View {
       muted,
       speaking: this.#speaking.has(id),
       picture: camera?.muted === false,
-      path: camera?.over ?? microphone?.over,
+      path: this.#path(id, camera?.over ? camera : microphone),
       quality: this.#qualities.get(id),
     })
     camera?.attach(tile.media)
     if (screen !== undefined) {
       const large = this.#stage.ensure(id, 'screen')
-      large.show({ name, away, muted, speaking: false, picture: !screen.muted, path: screen.over })
+      const path = this.#path(id, screen)
+      large.show({ name, away, muted, speaking: false, picture: !screen.muted, path })
       screen.attach(large.media)
     }
     microphone?.attach(this.#sounds)
     tracks['screen-audio']?.attach(this.#sounds)
+  }
+
+  #path(id: string, track: RemoteTrack | undefined): Path | undefined {
+    return pathOf(track?.over, this.#relayed.has(id))
   }
 
   #self(): void {
@@ -124,6 +136,7 @@ export class View {
         microphone: microphone?.muted === false,
         camera: camera?.muted === false,
         screen: screen !== undefined,
+        path: this.#path(person.id, camera?.over ? camera : microphone),
       }
     })
     return [self, ...others]

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_TEXT, parseChat } from './chat'
+import { pathOf } from './path'
 import { hue, initials } from './person'
 import { qualityOf, worst } from './quality'
 import { reasonFor } from './reasons'
@@ -41,6 +42,15 @@ describe('connection quality', () => {
     expect(qualityOf({})).toBeUndefined()
     expect(worst([])).toBeUndefined()
     expect(worst([undefined, qualityOf({ rttMs: 1 }), qualityOf({ rttMs: 900 })])?.bars).toBe(1)
+  })
+})
+
+describe('a path', () => {
+  test('is direct, relayed or by the server, and none before there is media', () => {
+    expect(pathOf('mesh', false)).toBe('direct')
+    expect(pathOf('mesh', true)).toBe('relayed')
+    expect(pathOf('sfu', true)).toBe('server')
+    expect(pathOf(undefined, false)).toBeUndefined()
   })
 })
 
