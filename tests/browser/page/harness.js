@@ -11,8 +11,11 @@ const Native = window.RTCPeerConnection
 window.RTCPeerConnection = class extends Native {
   constructor(...args) {
     super(...args)
-    const entry = { pc: this, made: Date.now(), signaling: 0 }
+    const entry = { pc: this, made: Date.now(), begun: performance.now(), signaling: 0 }
     connections.push(entry)
+    this.addEventListener('connectionstatechange', () => {
+      if (this.connectionState === 'connected') entry.took ??= performance.now() - entry.begun
+    })
     this.addEventListener('signalingstatechange', () => entry.signaling++)
   }
 }
@@ -40,6 +43,16 @@ HTMLVideoElement.prototype.requestVideoFrameCallback = function (f) {
     firstFrame ??= performance.timeOrigin + frame.presentationTime
     f(now, frame)
   })
+}
+
+/** Types of the candidates that a connection uses; `over` is udp, tcp or tls where it goes to a relay of its own. */
+async function way({ pc, took }) {
+  const stats = await pc.getStats()
+  const entries = [...stats.values()]
+  const named = entries.find(({ type }) => type === 'transport')?.selectedCandidatePairId
+  const pair = named ? stats.get(named) : entries.find(({ type, selected }) => type === 'candidate-pair' && selected)
+  const [local, remote] = [stats.get(pair?.localCandidateId), stats.get(pair?.remoteCandidateId)]
+  return { ms: Math.round(took), local: local?.candidateType, remote: remote?.candidateType, over: local?.relayProtocol }
 }
 
 let room
@@ -154,6 +167,8 @@ window.lab = {
     }
     eye.blanks.splice(0, eye.blanks.findLastIndex(({ at }) => at < until) + 1)
   },
+  /** How the connections that stand get through: [{ ms (from made to connected), local, remote, over }]. */
+  ways: () => Promise.all(connections.filter(({ pc }) => pc.connectionState === 'connected').map(way)),
   /** Signaling changes and state of each peer connection that was made. */
   connections: () =>
     connections.map(({ pc, made, signaling }) => ({ made, signaling, state: pc.connectionState })),

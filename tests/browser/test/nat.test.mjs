@@ -1,0 +1,126 @@
+// Calls through every kind of network: behind NATs, without UDP, with the server's media port out of reach. Each case prints how
+// long its connections took, from having been made to standing.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { until } from '../lab/call.mjs'
+import { NatCall } from '../lab/nat-call.mjs'
+
+const CONE = {}
+const SYMMETRIC = { symmetric: true }
+const NO_UDP = { udp: false }
+/** The lab's internet is of a range that no relay would send to otherwise. */
+const turn = {}
+
+/** A call of people behind these routers, in front of these browsers, who all see each other. */
+async function callOf(t, nats, { set = {}, browsers = [], before = () => {} } = {}) {
+  const call = await NatCall.start(t, { ...turn, ...set })
+  before(call)
+  const machines = nats.map(nat => call.internet.client(nat))
+  await Promise.all(machines.map((within, index) => call.person(within, { browser: browsers[index] })))
+  await call.join()
+  await call.everybodySees()
+  return call
+}
+
+/** All ways of everybody, printed. */
+async function waysOf(t, call) {
+  const ways = await Promise.all(call.people.map(person => person.ways()))
+  for (const [index, own] of ways.entries()) {
+    for (const { ms, local, remote, over } of own) {
+      t.diagnostic(`${call.people[index].name}: ${ms} ms, ${local}${over ? ` over ${over}` : ''} to ${remote}`)
+    }
+  }
+  return ways.flat()
+}
+
+/** Everybody sees everybody else over the mesh, as the room knows it and as each client tells it. */
+async function overMesh(call, { relayed }) {
+  await until(`every link to be ${relayed ? 'relayed' : 'direct'}`, async () => {
+    const { mode, paths } = await call.room()
+    const shown = paths.every(path => path.state === 'shown' && path.carrier === 'mesh' && path.relayed === relayed)
+    return mode === 'mesh' && shown
+  })
+  for (const person of call.people) {
+    for (const track of await person.lab('stats')) assert.deepEqual([track.path, track.relayed], ['mesh', relayed])
+  }
+}
+
+for (const browsers of [['chromium', 'chromium'], ['chromium', 'firefox']]) {
+  describe(browsers.join(' and '), () => {
+    test('behind cone NATs connect directly', async t => {
+      const call = await callOf(t, [CONE, CONE], { browsers })
+      await overMesh(call, { relayed: false })
+      for (const { local, remote } of await waysOf(t, call)) assert.ok(![local, remote].includes('relay'))
+    })
+
+    test('behind symmetric NATs connect through TURN', async t => {
+      const call = await callOf(t, [SYMMETRIC, SYMMETRIC], { browsers })
+      await overMesh(call, { relayed: true })
+      const relays = (await waysOf(t, call)).filter(({ local }) => local === 'relay')
+      assert.ok(relays.length > 0)
+      for (const { over } of relays) assert.equal(over, 'udp')
+    })
+
+    test('with UDP blocked connect through TURN over TCP', async t => {
+      const call = await callOf(t, [NO_UDP, NO_UDP], { browsers })
+      await overMesh(call, { relayed: true })
+      const ways = await waysOf(t, call)
+      assert.equal(ways.length, 2)
+      for (const { local, over } of ways) assert.deepEqual([local, over], ['relay', 'tcp'])
+    })
+  })
+}
+
+test('one behind a cone and one behind a symmetric NAT connect', async t => {
+  const call = await callOf(t, [CONE, SYMMETRIC])
+  await waysOf(t, call)
+})
+
+test('one without UDP and one behind a symmetric NAT connect through TURN', async t => {
+  const call = await callOf(t, [NO_UDP, SYMMETRIC])
+  await overMesh(call, { relayed: true })
+  const ways = await waysOf(t, call)
+  assert.ok(ways.some(({ local, over }) => local === 'relay' && over === 'tcp'))
+})
+
+describe('the server is reached', () => {
+  const set = { 'room.mesh_limit': 1 }
+
+  /** Both transports of both people. */
+  async function transports(t, call) {
+    const { mode } = await call.room()
+    assert.equal(mode, 'sfu')
+    const ways = await waysOf(t, call)
+    assert.equal(ways.length, 4)
+    return ways
+  }
+
+  test('straight through any NAT', async t => {
+    const call = await callOf(t, [CONE, SYMMETRIC], { set })
+    for (const { local } of await transports(t, call)) assert.notEqual(local, 'relay')
+  })
+
+  test('through TURN when its media port is blocked', async t => {
+    const call = await callOf(t, [CONE, SYMMETRIC], { set, before: call => call.internet.drop(call.media) })
+    for (const { local, over } of await transports(t, call)) assert.deepEqual([local, over], ['relay', 'udp'])
+  })
+
+  test('through TURN over TCP when UDP is blocked', async t => {
+    const call = await callOf(t, [NO_UDP, NO_UDP], { set })
+    for (const { local, over } of await transports(t, call)) assert.deepEqual([local, over], ['relay', 'tcp'])
+  })
+})
+
+test('three of whom most are relayed to each other move to the server', async t => {
+  const call = await NatCall.start(t, { ...turn, 'room.demote_after_ms': 1500 })
+  const [home, office] = [call.internet.client(SYMMETRIC), call.internet.client(SYMMETRIC)]
+  await Promise.all([home, home, office].map(within => call.person(within)))
+  await call.join()
+  await call.everybodySees()
+  for (const person of call.people) {
+    await until('the room to be on the server', async () => (await person.mode()) === 'sfu')
+  }
+  await call.everybodySees()
+  const { paths } = await call.room()
+  for (const { state, carrier } of paths) assert.deepEqual([state, carrier], ['shown', 'sfu'])
+})
