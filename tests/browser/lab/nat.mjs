@@ -66,7 +66,7 @@ export class Internet {
     this.#plug(gate, router(number))
     this.#pair([gate, 'lan', `10.0.${number}.1`], [home, 'eth0', `10.0.${number}.2`])
     this.#in(home, 'ip', 'route', 'add', 'default', 'via', `10.0.${number}.1`)
-    this.#in(gate, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
+    this.#in(gate, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
     this.#in(gate, 'nft', rules(nat))
     return within
   }
