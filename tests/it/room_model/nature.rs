@@ -10,7 +10,7 @@ use super::world::{Link, Net, Pair, Wire, World, transport};
 
 impl World {
     pub(super) fn net(&self, link: &Link) -> Net {
-        self.nets.get(&link.ends.into_iter().collect()).copied().unwrap_or(Net::Direct)
+        self.nets.get(&link.ends.into_iter().collect()).copied().unwrap_or(self.usual_net)
     }
 
     /// The media plane or the client sees how a transport fares.

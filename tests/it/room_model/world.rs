@@ -68,6 +68,8 @@ pub(super) struct World {
     /// Those that the room has opened and not closed.
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) nets: BTreeMap<BTreeSet<ParticipantId>, Net>,
+    /// Between those of whom `nets` says nothing.
+    pub(super) usual_net: Net,
     pub(super) legs: BTreeMap<LegId, Leg>,
     pub(super) mode: Mode,
     pub(super) epoch: Epoch,
@@ -101,6 +103,7 @@ impl World {
             subscribed: BTreeSet::new(),
             links: BTreeMap::new(),
             nets: BTreeMap::new(),
+            usual_net: Net::Direct,
             legs: BTreeMap::new(),
             mode: Mode::Mesh,
             epoch: Epoch(0),
