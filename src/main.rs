@@ -77,7 +77,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     announce(&listeners, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let hls = HlsDirectory::default();
-    let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone());
+    let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone(), turn.clone());
     let site = http::router(App::new(rooms.clone(), hls, metrics, config.clone()));
     info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
     listeners.serve(&config, site, turn.clone().map(door), drained(rooms, terminate)).await;

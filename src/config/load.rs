@@ -184,7 +184,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         turn.first_port.to_string(),
         "at most turn.last_port, and 0 only if that is",
     )?;
-    range(turn.credential_ttl_s >= 60, "turn.credential_ttl_s", turn.credential_ttl_s.to_string(), "at least 60")?;
+    range(turn.credential_ttl_s >= 10, "turn.credential_ttl_s", turn.credential_ttl_s.to_string(), "at least 10")?;
     range(
         (1..=127).contains(&turn.realm.chars().count()),
         "turn.realm",

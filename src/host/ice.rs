@@ -5,24 +5,39 @@ use std::time::Duration;
 use crate::config;
 use crate::room::ids::{ParticipantId, RoomName};
 use crate::signal::message::IceServer;
+use crate::turn::{self, Turn};
 
 #[derive(Debug)]
 pub(super) struct IceServers {
+    /// Others' servers, from the configuration.
     stun: Vec<String>,
+    /// Our own.
+    turn: Option<Turn>,
 }
 
 impl IceServers {
-    pub(super) fn new(signal: &config::Signal) -> Self {
-        Self { stun: signal.stun_urls.clone() }
+    pub(super) fn new(signal: &config::Signal, turn: Option<Turn>) -> Self {
+        Self { stun: signal.stun_urls.clone(), turn }
     }
 
-    pub(super) fn servers(&self, _room: &RoomName, _participant: ParticipantId) -> Vec<IceServer> {
+    /// What a participant is told. Its quota is its own: it is one user of the relay for as long as it is in the room.
+    pub(super) fn servers(&self, room: &RoomName, participant: ParticipantId) -> Vec<IceServer> {
         let stun = IceServer { urls: self.stun.clone(), username: None, credential: None };
-        (!self.stun.is_empty()).then_some(stun).into_iter().collect()
+        let others = (!self.stun.is_empty()).then_some(stun);
+        let own = self.turn.iter().flat_map(|turn| turn.ice_servers(&format!("{room}/{participant}")));
+        others.into_iter().chain(own.map(IceServer::from)).collect()
     }
 
-    /// How often clients need new ones. None: what they have never runs out.
+    /// How often clients need new ones: twice in the life of their credentials, so that a restart of ICE at any time has
+    /// some that are good. None: what they have never runs out.
     pub(super) fn renew_every(&self) -> Option<Duration> {
-        None
+        self.turn.as_ref().map(|turn| turn.credential_lifetime() / 2)
+    }
+}
+
+impl From<turn::IceServer> for IceServer {
+    fn from(from: turn::IceServer) -> Self {
+        let (username, credential) = from.credentials.map(|given| (given.username, given.password)).unzip();
+        Self { urls: from.urls, username, credential }
     }
 }

@@ -28,6 +28,7 @@ use crate::signal::message::{
     ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
 };
 use crate::signal::outgoing::Outgoing;
+use crate::turn::Turn;
 
 /// Messages that may wait for a room. A socket that finds it full waits, and so does who floods it.
 const INBOX: usize = 1_024;
@@ -146,10 +147,10 @@ struct Shared {
 }
 
 impl Rooms {
-    pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory) -> Self {
+    pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory, turn: Option<Turn>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                ice: IceServers::new(&config.signal),
+                ice: IceServers::new(&config.signal, turn),
                 config,
                 sfu,
                 hls,

@@ -16,7 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
     ("src/listen", &["listen", "config"]),
     ("src/config", &["config", "room"]),
-    ("src/host", &["host", "signal", "sfu", "legs", "room", "config", "http::hls"]),
+    ("src/host", &["host", "signal", "sfu", "turn", "legs", "room", "config", "http::hls"]),
 ];
 
 /// Crates besides `std` that a place may name.

@@ -1,5 +1,7 @@
 //! The signaling socket of the real binary: what it does for those who behave, and to those who do not.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, Server, join};
@@ -44,6 +46,28 @@ async fn what_is_said_of_an_old_link_is_dropped() {
     ann.send(candidate(link + 1)).await;
     ann.send(candidate(link)).await;
     assert_eq!(ben.until("link-candidate").await["candidate"]["candidate"], link.to_string());
+}
+
+#[tokio::test]
+async fn credentials_for_the_relay_are_renewed_before_they_run_out() {
+    let server = Server::start(&["turn.credential_ttl_s=10"]).await;
+    let (mut ann, welcome) = server.join("demo", "Ann").await;
+    let relay = |message: &Value| message["iceServers"][1].clone();
+    let first = relay(&welcome);
+    let expiry = |relay: &Value| {
+        let (seconds, who) = relay["username"].as_str().and_then(|name| name.split_once(':')).expect("seconds:who");
+        assert_eq!(who, "demo/p1");
+        seconds.parse::<u64>().expect("a number")
+    };
+    assert_eq!(first["urls"][0], format!("turn:{}?transport=udp", server.turn[0]));
+    assert!(!first["credential"].as_str().expect("text").is_empty());
+    let (mut last, begun) = (expiry(&first), Instant::now());
+    for _ in 0..2 {
+        let next = expiry(&relay(&ann.until("ice-servers").await));
+        assert!(next > last, "the new ones last longer");
+        last = next;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "twice in the life of the first, or nearly");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ export class NatCall {
     const call = new NatCall()
     call.internet = new Internet()
     t.after(() => call.#stop())
-    const listen = { 'http.listen': '0.0.0.0:0', 'sfu.listen': `${SERVER}:0` }
+    const listen = { 'http.listen': '0.0.0.0:0', 'sfu.listen': `${SERVER}:0`, 'turn.listen': `${SERVER}:0` }
     call.server = await startServer({ ...listen, ...set }, { within: call.internet.server })
     call.port = portOf(call.server.bound.http)
     call.media = portOf(call.server.bound.media[0])

@@ -73,8 +73,10 @@ export class Internet {
 
   /** What comes to this UDP port of the server from outside is lost. */
   drop(port) {
-    const chain = 'chain in { type filter hook input priority 0; '
-    this.#in('server', 'nft', `table ip lab { ${chain} iifname "wan" udp dport ${port} drop; } }`)
+    const table = `table ip lab {
+      chain in { type filter hook input priority 0; iifname "wan" udp dport ${port} drop; }
+    }`
+    this.#in('server', 'nft', table)
   }
 
   remove() {

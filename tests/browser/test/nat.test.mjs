@@ -9,7 +9,7 @@ const CONE = {}
 const SYMMETRIC = { symmetric: true }
 const NO_UDP = { udp: false }
 /** The lab's internet is of a range that no relay would send to otherwise. */
-const turn = {}
+const turn = { 'turn.allow_peers': '["203.0.113.0/24"]' }
 
 /** A call of people behind these routers, in front of these browsers, who all see each other. */
 async function callOf(t, nats, { set = {}, browsers = [], before = () => {} } = {}) {
