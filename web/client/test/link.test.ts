@@ -177,6 +177,8 @@ it('a small picture keeps its size', async () => {
   await vi.advanceTimersByTimeAsync(500)
   impolite.halve(true)
   expect(peer(impolite).getSenders()[0]?.encodings[0]?.scaleResolutionDownBy ?? 1).toBe(1)
+})
+
 it('says whether it goes through a relay, and says so again when that changes', async () => {
   const { impolite, peer, sent } = ends({ impolite: [], polite: [] })
   await vi.advanceTimersByTimeAsync(500)
