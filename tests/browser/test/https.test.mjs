@@ -1,24 +1,10 @@
 // The pages over https, signaling over wss, all on one port.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { launch } from '../lab/browsers.mjs'
 import { until } from '../lab/call.mjs'
+import { selfSigned } from '../lab/certificate.mjs'
 import { startServer } from '../lab/server.mjs'
-
-/** A certificate that nobody vouches for, gone with the test: [certificate, key]. */
-function selfSigned(t) {
-  const directory = mkdtempSync(join(tmpdir(), 'crescendo-tls-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  const [certificate, key] = ['cert.pem', 'key.pem'].map(name => join(directory, name))
-  const options = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=crescendo'.split(' ')
-  const where = ['-addext', 'subjectAltName=IP:127.0.0.1', '-out', certificate, '-keyout', key]
-  execFileSync('openssl', ['req', ...options, ...where], { stdio: 'ignore' })
-  return [certificate, key]
-}
 
 /** Opens the call page as somebody does who follows a link, and joins. */
 async function person(browser, origin, name) {
@@ -40,7 +26,7 @@ const moving = page =>
   })
 
 test('two people talk on the pages over https and wss', async t => {
-  const [certificate, key] = selfSigned(t)
+  const [certificate, key] = selfSigned(t, '127.0.0.1')
   const set = { 'tls.listen': '127.0.0.1:0', 'tls.cert': certificate, 'tls.key': key }
   const server = await startServer(set)
   t.after(() => server.stop())
