@@ -22,6 +22,7 @@ pub struct Config {
     pub http: Http,
     pub tls: Tls,
     pub signal: Signal,
+    pub antmedia: AntMedia,
     pub room: Room,
     pub sfu: Sfu,
     pub turn: Turn,
@@ -80,6 +81,17 @@ pub struct Signal {
     pub outbox_messages: usize,
     /// STUN servers that clients are told of, as `stun:host:port`.
     pub stun_urls: Vec<String>,
+}
+
+/// The doors for apps that are built on Ant Media's SDKs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AntMedia {
+    /// Names under which it answers, as in `/{app}/websocket`.
+    pub apps: Vec<String>,
+    /// Of these, the ones whose rooms take two by `join`.
+    pub two_peer_apps: Vec<String>,
+    pub max_message_bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -272,6 +284,16 @@ impl Default for Signal {
             join_timeout_ms: 10_000,
             outbox_messages: 1_024,
             stun_urls: Vec::new(),
+        }
+    }
+}
+
+impl Default for AntMedia {
+    fn default() -> Self {
+        Self {
+            apps: ["live", "LiveApp", "WebRTCAppEE"].map(String::from).to_vec(),
+            two_peer_apps: Vec::new(),
+            max_message_bytes: 128 * 1024,
         }
     }
 }

@@ -98,11 +98,14 @@ fn is_section(name: &str) -> bool {
     Table::try_from(Config::default()).is_ok_and(|defaults| defaults.get(name).is_some_and(Value::is_table))
 }
 
+/// First segments of this server's own paths.
+const RESERVED: [&str; 6] = ["api", "hls", "r", "watch", "signal", "lab"];
+
 /// Values that the types allow and the server could not run with.
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { http, tls, signal, room, sfu, turn, legs, hls, limits, log: _ } = config;
+    let Config { http, tls, signal, antmedia, room, sfu, turn, legs, hls, limits, log: _ } = config;
     range(
         !(http.listen.is_empty() && tls.listen.is_empty()),
         "http.listen",
@@ -167,6 +170,19 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "signal.timeout_ms",
         signal.timeout_ms.to_string(),
         "longer than signal.heartbeat_ms",
+    )?;
+    range(
+        (1024..=1 << 20).contains(&antmedia.max_message_bytes),
+        "antmedia.max_message_bytes",
+        antmedia.max_message_bytes.to_string(),
+        "1024 to 1048576",
+    )?;
+    let is_app = |app: &String| app.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    range(
+        antmedia.apps.iter().all(|app| is_app(app) && !RESERVED.contains(&app.as_str()) && !app.is_empty()),
+        "antmedia.apps",
+        format!("{:?}", antmedia.apps),
+        "names of A-Z a-z 0-9 _ - that are no paths of this server",
     )?;
     range(signal.outbox_messages >= 64, "signal.outbox_messages", signal.outbox_messages.to_string(), "at least 64")?;
     range(

@@ -5,14 +5,14 @@ use tracing::{info, warn};
 
 use super::RoomView;
 use super::legs;
-use super::member::{DownTransport, UpTransport};
+use super::member::{DownTransport, Member, UpTransport};
 use super::task::Task;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
 use crate::sfu::{Command, PublicationId, ShardFull};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
-use crate::signal::outgoing::Outgoing;
+use crate::signal::outgoing::{Notice, Outgoing};
 
 /// Commands that may wait for the media thread. More: longer stalls are survived, for memory; fewer: a dead one is seen
 /// sooner.
@@ -128,7 +128,7 @@ impl Task {
                 Some(member.up.insert(up).offer())
             }
             Direction::Down => {
-                let reserve = config.room.mesh_limit;
+                let reserve = member.reserve(config.room.mesh_limit);
                 member.down.insert(DownTransport::new(transport, generation, local, &codecs, reserve)).flush()
             }
         };
@@ -163,12 +163,34 @@ impl Task {
             warn!(room = %self.name, %track, "subscribed to a track that has no up transport");
             return;
         };
-        let Some(down) = self.members.get_mut(&receiver).and_then(|member| member.down.as_mut()) else { return };
+        let Some(owner) = self.tracks.get(&track).map(|(owner, _)| *owner) else { return };
+        let Some(member) = self.members.get_mut(&receiver).filter(|member| member.watches(owner)) else { return };
+        let wanted = member.wants(track);
+        let Some(down) = member.down.as_mut() else { return };
         let transport = down.id;
-        if let Some(send) = down.assign(publication, source, track) {
+        if let Some(send) = down.assign(publication, source, track).filter(|_| wanted) {
             self.command(Command::Subscribe { transport, send });
         }
         self.unflushed.insert(receiver);
+    }
+
+    /// Starts or stops what a receiver gets of a track, and leaves its m-line.
+    pub(super) fn forward(&mut self, receiver: ParticipantId, track: TrackId, on: bool) {
+        let Some((publication, _)) = self.publication(track) else { return };
+        let Some(member) = self.members.get_mut(&receiver) else { return };
+        let known = &self.tracks;
+        member.forget_unwanted(|track| known.contains_key(&track));
+        if !member.want(track, on) {
+            return;
+        }
+        let Some((transport, send)) = member.down.as_ref().and_then(|down| Some((down.id, down.sent(publication)?)))
+        else {
+            return;
+        };
+        self.command(match on {
+            true => Command::Subscribe { transport, send },
+            false => Command::Unsubscribe { transport, mid: send.mid },
+        });
     }
 
     fn unsubscribe(&mut self, receiver: ParticipantId, track: TrackId) {
@@ -238,6 +260,13 @@ impl Task {
     }
 
     // What goes out.
+
+    /// To a client that does not see it itself.
+    pub(super) fn notice(&mut self, to: ParticipantId, notice: Notice) {
+        if self.members.get(&to).is_some_and(Member::is_plain) {
+            self.tell(to, Outgoing::Notice(notice));
+        }
+    }
 
     /// To a participant's socket. One that does not keep up loses it, and may come back for its place.
     pub(super) fn tell(&mut self, to: ParticipantId, message: impl Into<Outgoing>) {

@@ -6,8 +6,8 @@ use super::Refusal;
 use super::task::{Task, refusal};
 use crate::room::ids::{Epoch, LinkId, ParticipantId};
 use crate::room::{Direction, Input, LinkReport, TransportReport};
-use crate::sfu::Command;
 use crate::sfu::sdp::SdpError;
+use crate::sfu::{Command, PublicationId};
 use crate::signal::message::{ClientMessage, ErrorCode, Id, LinkStatus, ServerMessage};
 use crate::signal::outgoing::Outgoing;
 
@@ -115,7 +115,9 @@ impl Task {
             Ok((transport, remote, sends)) => {
                 self.command(Command::SetRemote { transport, remote });
                 for send in sends {
-                    self.command(Command::Subscribe { transport, send });
+                    if self.is_wanted(from, send.publication) {
+                        self.command(Command::Subscribe { transport, send });
+                    }
                 }
                 if direction == Direction::Down {
                     self.unflushed.insert(from);
@@ -130,6 +132,11 @@ impl Task {
                 self.quiet(from, Input::Transport { participant: from, direction, report });
             }
         }
+    }
+
+    fn is_wanted(&self, receiver: ParticipantId, publication: PublicationId) -> bool {
+        let member = self.members.get(&receiver);
+        member.is_some_and(|member| member.track(publication).is_none_or(|track| member.wants(track)))
     }
 
     /// An input that a participant asked for: what is wrong with it is told. True when nothing was.

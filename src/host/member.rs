@@ -1,14 +1,14 @@
 //! What a participant has beside its place in the room: its socket and its two server transports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::room::ids::TrackId;
+use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Source, VideoCodec};
 use crate::sfu::sdp::{Assigned, Down, Local, SdpError, Up};
 use crate::sfu::{PublicationId, Remote, Send, TransportId};
 use crate::signal::message::{self as wire, Id, ServerMessage, Slot};
 
-use super::Outbox;
+use super::{Entry, Manner, Outbox};
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -22,10 +22,13 @@ pub(super) struct Member {
     /// One a source, for the participant's whole life: an up transport that comes back brings the same ones.
     pub(super) publications: BTreeMap<Source, PublicationId>,
     generations: u32,
+    manner: Manner,
+    /// Tracks that a plain client does not want forwarded. As many as there are in the room at most.
+    unwanted: BTreeSet<TrackId>,
 }
 
 impl Member {
-    pub(super) fn new(outbox: Outbox, secret: String) -> Self {
+    pub(super) fn new(outbox: Outbox, secret: String, manner: Manner) -> Self {
         Self {
             outbox: Some(outbox),
             seat: 0,
@@ -34,7 +37,48 @@ impl Member {
             down: None,
             publications: BTreeMap::new(),
             generations: 0,
+            manner,
+            unwanted: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        match self.manner {
+            Manner::Native => false,
+            Manner::Plain(_) => true,
+        }
+    }
+
+    /// M-lines that are offered ahead of need, where `most` are useful.
+    pub(super) fn reserve(&self, most: usize) -> usize {
+        if self.is_plain() { 0 } else { most }
+    }
+
+    /// It came to watch this one, among others.
+    pub(super) fn watches(&self, owner: ParticipantId) -> bool {
+        match self.manner {
+            Manner::Plain(Entry::Watch { only: Some(only) }) => only == owner,
+            Manner::Native | Manner::Plain(Entry::Mesh { .. } | Entry::Publish | Entry::Watch { only: None }) => true,
+        }
+    }
+
+    pub(super) fn wants(&self, track: TrackId) -> bool {
+        !self.unwanted.contains(&track)
+    }
+
+    /// True when that is new.
+    pub(super) fn want(&mut self, track: TrackId, on: bool) -> bool {
+        if on { self.unwanted.remove(&track) } else { self.unwanted.insert(track) }
+    }
+
+    /// Keeps of what is not wanted only what there still is.
+    pub(super) fn forget_unwanted(&mut self, is_there: impl Fn(TrackId) -> bool) {
+        self.unwanted.retain(|track| is_there(*track));
+    }
+
+    /// Which track a publication is on the down transport.
+    pub(super) fn track(&self, publication: PublicationId) -> Option<TrackId> {
+        self.down.as_ref()?.tracks.get(&publication).copied()
     }
 
     /// Transports of one participant are numbered, so that an answer to a closed one is known as such.
@@ -146,6 +190,11 @@ impl DownTransport {
                 None
             }
         }
+    }
+
+    /// What can be forwarded of a publication, if the client knows its m-line.
+    pub(super) fn sent(&self, publication: PublicationId) -> Option<Send> {
+        self.sdp.sent(publication)
     }
 
     /// The m-line that is to fall silent.

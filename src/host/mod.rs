@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::http::hls::HlsDirectory;
-use crate::room::ids::{LegId, ParticipantId, RoomName};
-use crate::room::{LegKind, Source, VideoCodec};
+use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
+use crate::room::{LegKind, Reach, Source, VideoCodec};
 use crate::sfu::Sfu;
 use crate::signal::message::{
     ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
@@ -60,6 +60,28 @@ pub struct Joining {
     pub tracks: Vec<(Source, bool)>,
     pub decodes: Vec<VideoCodec>,
     pub outbox: Outbox,
+    pub manner: Manner,
+}
+
+/// How a participant's client goes about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It speaks the native protocol in full.
+    Native,
+    /// It cannot hold a transport that carries nothing, takes every m-line for somebody's track, and does not say what
+    /// becomes of its transports.
+    Plain(Entry),
+}
+
+/// On what terms such a client enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Peer to peer, with at most so many in the room.
+    Mesh { most: usize },
+    /// It sends by way of the server.
+    Publish,
+    /// It watches by way of the server what somebody sends; with `only`, one participant.
+    Watch { only: Option<ParticipantId> },
 }
 
 /// A socket's claim on the place of a lost one.
@@ -89,6 +111,18 @@ impl Seat {
         self.room.send(request).await.is_ok()
     }
 
+    /// Takes part by way of the server in another way from now on.
+    pub async fn reach(&self, reach: Reach) {
+        let request = Request::Reach { participant: self.participant, seat: self.number, reach };
+        let _ = self.room.send(request).await;
+    }
+
+    /// Gets a track of somebody, or gets it no more; its m-line stays.
+    pub async fn forward(&self, track: TrackId, on: bool) {
+        let request = Request::Forward { participant: self.participant, seat: self.number, track, on };
+        let _ = self.room.send(request).await;
+    }
+
     /// The socket is lost; the place is kept for the grace time.
     pub async fn lost(&self) {
         let _ = self.room.send(Request::Lost { participant: self.participant, seat: self.number }).await;
@@ -102,11 +136,38 @@ type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 enum Request {
     Join(Joining, Reply<(ParticipantId, u64)>),
     Resume(Resuming, Reply<(ParticipantId, u64)>),
-    Message { participant: ParticipantId, seat: u64, message: ClientMessage },
-    Lost { participant: ParticipantId, seat: u64 },
+    Message {
+        participant: ParticipantId,
+        seat: u64,
+        message: ClientMessage,
+    },
+    Lost {
+        participant: ParticipantId,
+        seat: u64,
+    },
+    /// A plain client sends or watches by way of the server from now on, or does so no more.
+    Reach {
+        participant: ParticipantId,
+        seat: u64,
+        reach: Reach,
+    },
+    /// A plain client wants a track forwarded, or no more.
+    Forward {
+        participant: ParticipantId,
+        seat: u64,
+        track: TrackId,
+        on: bool,
+    },
     Inspect(oneshot::Sender<RoomView>),
-    StartLeg { kind: LegKind, of: Option<ParticipantId>, reply: Reply<Leg> },
-    StopLeg { leg: LegId, reply: Reply<Leg> },
+    StartLeg {
+        kind: LegKind,
+        of: Option<ParticipantId>,
+        reply: Reply<Leg>,
+    },
+    StopLeg {
+        leg: LegId,
+        reply: Reply<Leg>,
+    },
     Drain,
 }
 
@@ -164,7 +225,7 @@ impl Rooms {
     /// Takes a place in `room`, which is made when it is not there. The welcome goes to the outbox.
     pub async fn join(&self, room: &RoomName, joining: Joining) -> Result<Seat, Refusal> {
         self.refuse_when_draining()?;
-        let Joining { name, tracks, decodes, outbox } = joining;
+        let Joining { name, tracks, decodes, outbox, manner } = joining;
         for _ in 0..JOIN_TRIES {
             let sender = self.shared.find_or_make(room)?;
             let (reply, answer) = oneshot::channel();
@@ -173,6 +234,7 @@ impl Rooms {
                 tracks: tracks.clone(),
                 decodes: decodes.clone(),
                 outbox: outbox.clone(),
+                manner,
             };
             if sender.send(Request::Join(again, reply)).await.is_err() {
                 continue;

@@ -10,15 +10,16 @@ use tracing::{debug, info};
 use super::legs::{self, Legs};
 use super::limit::Place;
 use super::member::{DownTransport, Member, UpTransport};
-use super::{Joining, Refusal, Request, Resuming, Shared, legs_supported};
+use super::{Entry, Joining, Manner, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Event, Input, LegInfo, LegKind, LegState, Output, Room, RoomError, Settings, Source, TransportReport,
+    Event, Input, LegInfo, LegKind, LegState, Output, Reach, Room, RoomError, Settings, Source, TransportReport,
 };
 use crate::sfu::{self, Command, ShardId, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ErrorCode};
+use crate::signal::outgoing::Notice;
 
 /// Events that may wait between the media plane and a room.
 const MEDIA_EVENTS: usize = 1_024;
@@ -146,6 +147,16 @@ impl Task {
                     let _ = self.input(Input::Vanish { participant });
                 }
             }
+            Request::Reach { participant, seat, reach } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
+                    self.quiet(participant, Input::Reach { participant, reach });
+                }
+            }
+            Request::Forward { participant, seat, track, on } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
+                    self.forward(participant, track, on);
+                }
+            }
             Request::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
@@ -160,18 +171,35 @@ impl Task {
     }
 
     fn join(&mut self, joining: Joining) -> Result<(ParticipantId, u64), Refusal> {
-        let Joining { name, tracks, decodes, outbox } = joining;
-        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), can_mesh: true };
+        let Joining { name, tracks, decodes, outbox, manner } = joining;
+        let reach = self.admit(manner)?;
+        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), reach };
         let mut out = Vec::new();
         self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
         let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
             return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
         };
         let participant = *participant;
-        self.members.insert(participant, Member::new(outbox, secret()));
+        self.members.insert(participant, Member::new(outbox, secret(), manner));
         info!(room = %self.name, %participant, "joined");
         self.carry_out(out);
         Ok((participant, 0))
+    }
+
+    /// What a client's manner means for the room, unless it cannot come in so.
+    fn admit(&self, manner: Manner) -> Result<Reach, Refusal> {
+        match manner {
+            Manner::Native => Ok(Reach::Mesh { warm: true }),
+            Manner::Plain(Entry::Mesh { most }) if self.members.len() >= most => {
+                Err(Refusal::new(ErrorCode::RoomFull, format!("this room takes {most} at most")))
+            }
+            Manner::Plain(Entry::Mesh { .. }) => Ok(Reach::Mesh { warm: false }),
+            Manner::Plain(Entry::Publish) => Ok(Reach::Server { sends: true, receives: false }),
+            Manner::Plain(Entry::Watch { .. }) if self.room.participants().all(|other| other.tracks.is_empty()) => {
+                Err(Refusal::new(ErrorCode::UnknownParticipant, "nobody sends anything in this room"))
+            }
+            Manner::Plain(Entry::Watch { .. }) => Ok(Reach::Server { sends: false, receives: true }),
+        }
     }
 
     fn resume(&mut self, resuming: Resuming) -> Result<(ParticipantId, u64), Refusal> {
@@ -211,14 +239,20 @@ impl Task {
             }
             sfu::Event::Media { publication, codec } => {
                 debug!(room = %self.name, ?publication, ?codec, "media");
+                let sends = |member: &Member| member.publications.values().any(|own| *own == publication);
+                if let Some((&participant, _)) = self.members.iter().find(|(_, member)| sends(member)) {
+                    self.notice(participant, Notice::Media);
+                }
                 return;
             }
         };
         let Some(&participant) = self.transports.get(&transport) else { return };
         let member = self.members.get(&participant);
-        if let Some(direction) = member.and_then(|member| member.direction_of(transport)) {
-            self.quiet(participant, Input::Transport { participant, direction, report });
+        let Some(direction) = member.and_then(|member| member.direction_of(transport)) else { return };
+        if report == TransportReport::Connected {
+            self.notice(participant, Notice::Connected(direction));
         }
+        self.quiet(participant, Input::Transport { participant, direction, report });
     }
 
     fn leg_event(&mut self, leg: LegId, event: LegEvent) {

@@ -1,5 +1,6 @@
 //! The HTTP doors: pages, API, signaling, HLS, metrics. Wires everything; nobody imports it but `main` and the host's legs.
 
+mod antmedia;
 pub mod api;
 pub mod hls;
 mod operators;
@@ -21,6 +22,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::config::Config;
 use crate::host::Rooms;
 use crate::host::limit::Count;
+use crate::signal::antmedia::streams::Streams;
 use crate::signal::socket;
 
 /// What the handlers share.
@@ -30,13 +32,15 @@ pub struct App {
     pub hls: hls::HlsDirectory,
     pub metrics: PrometheusHandle,
     pub config: Arc<Config>,
+    /// Stream ids of apps that are built on Ant Media's SDKs.
+    pub streams: Streams,
     /// Open signaling sockets.
     sockets: Count,
 }
 
 impl App {
     pub fn new(rooms: Rooms, hls: hls::HlsDirectory, metrics: PrometheusHandle, config: Arc<Config>) -> Self {
-        Self { rooms, hls, metrics, config, sockets: Count::default() }
+        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default() }
     }
 }
 
@@ -46,6 +50,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/signal", get(signal))
         .with_state(app.clone())
+        .merge(antmedia::router(app.clone()))
         .merge(api::router(app.clone()))
         .merge(operators::router(app.clone()))
         .merge(pages::router())

@@ -10,13 +10,14 @@ use super::path::Aim;
 use super::publication::first_repeated;
 use super::{
     Carrier, Couple, Demotion, Departure, Direction, Event, Input, Leg, LegInfo, LegKind, LegState, LinkReport, Output,
-    Pair, Participant, Presence, Room, RoomError, Source, TransportReport, VideoCodec, Way,
+    Pair, Participant, Presence, Reach, Room, RoomError, Source, TransportReport, VideoCodec, Way,
 };
 
 impl Room {
     pub(super) fn apply(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), RoomError> {
         match input {
-            Input::Join { name, tracks, decodes, can_mesh } => self.join(now, name, &tracks, decodes, can_mesh, out),
+            Input::Join { name, tracks, decodes, reach } => self.join(now, name, &tracks, decodes, reach, out),
+            Input::Reach { participant, reach } => self.reach(now, participant, reach, out),
             Input::Leave { participant } => self.leave(participant, out),
             Input::Vanish { participant } => self.vanish(now, participant, out),
             Input::Return { participant } => self.come_back(participant, out),
@@ -41,7 +42,7 @@ impl Room {
         name: String,
         tracks: &[(Source, bool)],
         decodes: BTreeSet<VideoCodec>,
-        can_mesh: bool,
+        reach: Reach,
         out: &mut Vec<Output>,
     ) -> Result<(), RoomError> {
         if self.participants.len() >= self.settings.capacity {
@@ -55,21 +56,49 @@ impl Room {
         }
         self.last.participant += 1;
         let id = ParticipantId(self.last.participant);
-        let mut participant = Participant::new(name, decodes, can_mesh);
+        let mut participant = Participant::new(name, decodes, reach);
         for &(source, muted) in tracks {
             participant.tracks.insert(self.next_track(), Track { source, muted });
         }
-        for &other in self.participants.keys() {
-            for pair in Couple::new(id, other).pairs() {
-                self.ways.insert(pair, Way::new(now));
-            }
-        }
         let joined = Event::ParticipantJoined(participant.info(id));
         self.participants.insert(id, participant);
+        self.pair_up(now, id, out);
         self.members_changed();
         self.welcome(id, out);
         self.tell_others(id, &joined, out);
         Ok(())
+    }
+
+    fn reach(&mut self, now: Instant, id: ParticipantId, reach: Reach, out: &mut Vec<Output>) -> Result<(), RoomError> {
+        let participant = self.known(id)?;
+        if std::mem::replace(&mut participant.reach, reach) != reach {
+            self.pair_up(now, id, out);
+            self.members_changed();
+        }
+        Ok(())
+    }
+
+    /// Every pair of one who receives and one who sends has a way, and no other pair.
+    fn pair_up(&mut self, now: Instant, id: ParticipantId, out: &mut Vec<Output>) {
+        let others: Vec<_> = self.participants.keys().copied().filter(|&other| other != id).collect();
+        for pair in others.into_iter().flat_map(|other| Couple::new(id, other).pairs()) {
+            let reach = |id| self.participants.get(&id).map(|participant| participant.reach);
+            let receives = reach(pair.receiver).is_some_and(Reach::receives);
+            if receives && reach(pair.sender).is_some_and(Reach::sends) {
+                self.ways.entry(pair).or_insert_with(|| Way::new(now));
+            } else if self.ways.remove(&pair).is_some() {
+                self.unsubscribe(pair, out);
+            }
+        }
+    }
+
+    fn unsubscribe(&mut self, Pair { receiver, sender }: Pair, out: &mut Vec<Output>) {
+        let tracks: Vec<TrackId> =
+            self.participants.get(&sender).into_iter().flat_map(|sender| sender.tracks.keys().copied()).collect();
+        let subscribed = self.participants.get_mut(&receiver).and_then(|receiver| receiver.down.load_mut());
+        let Some(subscribed) = subscribed else { return };
+        let gone = tracks.into_iter().filter(|track| subscribed.remove(track));
+        out.extend(gone.map(|track| Output::Unsubscribe { receiver, track }));
     }
 
     fn leave(&mut self, id: ParticipantId, out: &mut Vec<Output>) -> Result<(), RoomError> {

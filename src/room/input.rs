@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
-use super::{Carrier, Direction, LegKind, LegState, LinkReport, Source, TransportReport, VideoCodec};
+use super::{Carrier, Direction, LegKind, LegState, LinkReport, Reach, Source, TransportReport, VideoCodec};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -15,8 +15,12 @@ pub enum Input {
         tracks: Vec<(Source, bool)>,
         /// Video codecs it can decode.
         decodes: BTreeSet<VideoCodec>,
-        /// False for one that cannot take part in a mesh (a WHIP publisher): its room is an SFU room.
-        can_mesh: bool,
+        reach: Reach,
+    },
+    /// It takes part in another way from now on.
+    Reach {
+        participant: ParticipantId,
+        reach: Reach,
     },
     Leave {
         participant: ParticipantId,

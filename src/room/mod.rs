@@ -35,7 +35,7 @@ pub use leg::{LegInfo, LegKind, LegState};
 pub use link::LinkReport;
 pub use mode::{Carrier, Mode};
 pub use output::{Departure, Event, Output};
-pub use participant::ParticipantInfo;
+pub use participant::{ParticipantInfo, Reach};
 pub use path::PathInfo;
 pub use publication::{Kind, Source, TrackInfo, VideoCodec};
 pub use settings::Settings;
@@ -57,7 +57,7 @@ pub struct Room {
     /// What participants were told last.
     announced: (Mode, Epoch),
     participants: BTreeMap<ParticipantId, Participant>,
-    /// Every ordered pair of two who are in the room.
+    /// Every ordered pair of two who are in the room, one of whom receives and the other sends.
     ways: BTreeMap<Pair, Way>,
     links: BTreeMap<Couple, Link>,
     legs: BTreeMap<LegId, Leg>,

@@ -16,6 +16,40 @@ pub struct ParticipantInfo {
     pub away: bool,
 }
 
+/// How a participant takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Directly with others, and by way of the server where that is needed. `warm`: it can hold transports to the server
+    /// that carry nothing yet.
+    Mesh { warm: bool },
+    /// By way of the server alone; its room is an SFU room.
+    Server { sends: bool, receives: bool },
+}
+
+impl Reach {
+    pub(super) fn can_mesh(self) -> bool {
+        match self {
+            Reach::Mesh { .. } => true,
+            Reach::Server { .. } => false,
+        }
+    }
+
+    /// Others may receive from it.
+    pub(super) fn sends(self) -> bool {
+        match self {
+            Reach::Mesh { .. } => true,
+            Reach::Server { sends, .. } => sends,
+        }
+    }
+
+    pub(super) fn receives(self) -> bool {
+        match self {
+            Reach::Mesh { .. } => true,
+            Reach::Server { receives, .. } => receives,
+        }
+    }
+}
+
 /// Whether there is a socket to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -39,7 +73,7 @@ pub(super) struct Participant {
     pub(super) name: String,
     pub(super) tracks: BTreeMap<TrackId, Track>,
     pub(super) decodes: BTreeSet<VideoCodec>,
-    pub(super) can_mesh: bool,
+    pub(super) reach: Reach,
     pub(super) presence: Presence,
     pub(super) standing: Standing,
     /// Carries media when true.
@@ -55,12 +89,12 @@ pub(super) struct Track {
 }
 
 impl Participant {
-    pub(super) fn new(name: String, decodes: BTreeSet<VideoCodec>, can_mesh: bool) -> Self {
+    pub(super) fn new(name: String, decodes: BTreeSet<VideoCodec>, reach: Reach) -> Self {
         Self {
             name,
             tracks: BTreeMap::new(),
             decodes,
-            can_mesh,
+            reach,
             presence: Presence::Here,
             standing: Standing::Newcomer,
             up: Transport::Closed,

@@ -11,7 +11,7 @@ use super::mode::Target;
 use super::participant::Standing;
 use super::path::{Aim, Order, Way};
 use super::{
-    Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress,
+    Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress, Reach,
     Room, publication,
 };
 
@@ -79,7 +79,7 @@ impl Room {
 
     fn fits_mesh(&self) -> bool {
         let count = self.participants.len();
-        count <= 1 || count <= self.settings.mesh_limit && self.participants.values().all(|p| p.can_mesh)
+        count <= 1 || count <= self.settings.mesh_limit && self.participants.values().all(|p| p.reach.can_mesh())
     }
 
     /// The room is on or under way to the SFU and small enough for a mesh.
@@ -255,7 +255,7 @@ impl Room {
                 Path::Arriving { .. } | Path::Settled { .. } | Path::Moving { .. } => false,
             };
             let ends = [pair.receiver, pair.sender];
-            let can_mesh = ends.iter().all(|id| self.participants.get(id).is_some_and(|p| p.can_mesh));
+            let can_mesh = ends.iter().all(|id| self.participants.get(id).is_some_and(|p| p.reach.can_mesh()));
             if is_due && can_mesh {
                 way.aim = match target {
                     Carrier::Mesh => Aim::Target,
@@ -279,13 +279,18 @@ impl Room {
         Some(Output::Switched { to, took: now - since })
     }
 
-    /// Who needs its transports, up and down. From `warm_at` participants on everybody has both.
+    /// Who needs its transports, up and down. From `warm_at` participants on everybody who can has both.
     fn wanted_transports(&self) -> (BTreeSet<ParticipantId>, BTreeSet<ParticipantId>) {
         let mut ups: BTreeSet<_> = self.tapped();
         let mut downs = BTreeSet::new();
-        if self.participants.len() >= self.settings.warm_at {
-            ups.extend(self.participants.keys());
-            downs.extend(self.participants.keys());
+        let is_warm = self.participants.len() >= self.settings.warm_at;
+        for (&id, participant) in &self.participants {
+            let (up, down) = match participant.reach {
+                Reach::Mesh { warm } => (warm && is_warm, warm && is_warm),
+                Reach::Server { sends, receives } => (sends, receives),
+            };
+            ups.extend(up.then_some(id));
+            downs.extend(down.then_some(id));
         }
         for (pair, way) in &self.ways {
             if way.path.uses(Carrier::Sfu) || way.aims_for(self.target.carrier) == Carrier::Sfu {

@@ -56,9 +56,9 @@ impl Call {
         self.does(Input::Timeout);
     }
 
-    fn joins_as(&mut self, can_mesh: bool) -> ParticipantId {
+    fn joins_as(&mut self, reach: Reach) -> ParticipantId {
         let tracks = vec![(Source::Camera, false)];
-        self.does(Input::Join { name: "Ann".into(), tracks, decodes: [VideoCodec::H264].into(), can_mesh });
+        self.does(Input::Join { name: "Ann".into(), tracks, decodes: [VideoCodec::H264].into(), reach });
         match self.out.first() {
             Some(Output::Tell { to, event: Event::Welcome { .. } }) => *to,
             other => panic!("{other:?} is no welcome"),
@@ -66,7 +66,7 @@ impl Call {
     }
 
     fn joins(&mut self) -> ParticipantId {
-        self.joins_as(true)
+        self.joins_as(Reach::Mesh { warm: true })
     }
 
     fn reports(&mut self, participant: ParticipantId, direction: Direction, report: TransportReport) {
@@ -310,7 +310,7 @@ fn a_pair_whose_mesh_link_fails_goes_over_the_sfu_and_the_room_stays_a_mesh() {
 #[test]
 fn a_room_that_cannot_mesh_is_an_sfu_room() {
     let mut call = Call::new();
-    let (a, b) = (call.joins(), call.joins_as(false));
+    let (a, b) = (call.joins(), call.joins_as(Reach::Server { sends: true, receives: true }));
     call.connects(a);
     call.connects(b);
     call.everybody_shows();
@@ -419,7 +419,7 @@ fn everybody_sends_the_first_codec_that_everybody_decodes() {
     let mut call = Call::new();
     let joins = |call: &mut Call, decodes: &[VideoCodec]| {
         let decodes = decodes.iter().copied().collect();
-        call.does(Input::Join { name: "Ann".into(), tracks: vec![], decodes, can_mesh: true });
+        call.does(Input::Join { name: "Ann".into(), tracks: vec![], decodes, reach: Reach::Mesh { warm: true } });
     };
     joins(&mut call, &[VideoCodec::H264, VideoCodec::Vp8]);
     joins(&mut call, &[]);
@@ -452,7 +452,8 @@ fn what_is_refused_says_why() {
     for _ in 0..3 {
         call.joins();
     }
-    let join = Input::Join { name: "Eve".into(), tracks: vec![], decodes: [].into(), can_mesh: true };
+    let join =
+        Input::Join { name: "Eve".into(), tracks: vec![], decodes: [].into(), reach: Reach::Mesh { warm: true } };
     assert_eq!(call.hand(join), Err(RoomError::RoomFull));
     assert_eq!(call.out, []);
 }

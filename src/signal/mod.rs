@@ -2,6 +2,7 @@
 //!
 //! [`message`] is the wire, [`outgoing`] a message on its way to sockets, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
 
+pub mod antmedia;
 pub mod convert;
 mod limit;
 pub mod message;

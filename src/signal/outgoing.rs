@@ -1,25 +1,51 @@
-//! A message on its way to sockets: written as JSON once, however many it goes to.
+//! What a room says to a socket: messages of the protocol, and what only some sockets have to know.
+
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::ws::Utf8Bytes;
 
 use super::message::ServerMessage;
+use crate::room::Direction;
 
 #[derive(Debug, Clone)]
-pub struct Outgoing {
-    pub(super) text: Utf8Bytes,
-    /// A fatal error: the socket closes after it.
-    pub(super) last: bool,
+pub enum Outgoing {
+    Message(Written),
+    /// For sockets that see nothing of their transports themselves.
+    Notice(Notice),
 }
 
-impl From<&ServerMessage> for Outgoing {
-    fn from(message: &ServerMessage) -> Self {
-        let text = serde_json::to_string(message).expect("a message of ours has text keys only");
-        Self { text: text.into(), last: matches!(message, ServerMessage::Error { fatal: true, .. }) }
+/// What the media plane has seen of a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A server transport is up.
+    Connected(Direction),
+    /// Something that it publishes arrives.
+    Media,
+}
+
+/// A message on its way: written as JSON once, however many sockets it goes to.
+#[derive(Debug, Clone)]
+pub struct Written(Arc<(ServerMessage, OnceLock<Utf8Bytes>)>);
+
+impl Written {
+    pub fn message(&self) -> &ServerMessage {
+        &self.0.0
+    }
+
+    pub(super) fn text(&self) -> Utf8Bytes {
+        let (message, text) = &*self.0;
+        let write = || serde_json::to_string(message).expect("a message of ours has text keys only").into();
+        text.get_or_init(write).clone()
+    }
+
+    /// A fatal error: the socket closes after it.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self.message(), ServerMessage::Error { fatal: true, .. })
     }
 }
 
 impl From<ServerMessage> for Outgoing {
     fn from(message: ServerMessage) -> Self {
-        Self::from(&message)
+        Self::Message(Written(Arc::new((message, OnceLock::new()))))
     }
 }

@@ -13,7 +13,7 @@ use super::limit::Bucket;
 use super::message::{ClientMessage, ErrorCode, ServerMessage, VERSION};
 use super::outgoing::Outgoing;
 use crate::config::Config;
-use crate::host::{Joining, Outbox, Refusal, Resuming, Rooms, Seat};
+use crate::host::{Joining, Manner, Outbox, Refusal, Resuming, Rooms, Seat};
 use crate::room::ids::RoomName;
 
 /// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
@@ -60,9 +60,14 @@ pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
 
 /// Writes until the last sender is gone, a fatal error was written, or the client does not read.
 async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Outgoing>, write_time: Duration) {
-    while let Some(Outgoing { text, last }) = queue.recv().await {
-        let sent = timeout(write_time, socket.send(Message::Text(text))).await;
-        if last || !matches!(sent, Ok(Ok(()))) {
+    while let Some(outgoing) = queue.recv().await {
+        let message = match outgoing {
+            Outgoing::Message(message) => message,
+            // The native client sees its transports itself.
+            Outgoing::Notice(_) => continue,
+        };
+        let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
+        if message.is_last() || !matches!(sent, Ok(Ok(()))) {
             break;
         }
     }
@@ -138,7 +143,7 @@ impl<'a> Reader<'a> {
                 let tracks = tracks.into_iter().map(|track| (track.source.into(), track.muted)).collect();
                 let decodes = decodes.into_iter().map(Into::into).collect();
                 let name = name.chars().filter(|c| !c.is_control()).take(self.config.limits.name_chars).collect();
-                rooms.join(&room, Joining { name, tracks, decodes, outbox }).await
+                rooms.join(&room, Joining { name, tracks, decodes, outbox, manner: Manner::Native }).await
             }
         };
         seat.map_err(Some)

@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod antmedia;
 mod architecture;
 mod hls;
 mod http;

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Direction, Input, LegKind, LegState, LinkReport, Mode, PathInfo, Settings, Source, TransportReport,
+    self, Carrier, Direction, Input, LegKind, LegState, LinkReport, Mode, PathInfo, Settings, Source, TransportReport,
     VideoCodec,
 };
 use fastrand::Rng;
@@ -183,8 +183,12 @@ fn join(rng: &mut Rng, world: &mut World, most_tracks: usize) {
     let published = rng.choose_multiple(SOURCES, count);
     let tracks = published.into_iter().map(|source| (source, rng.u8(..) < 64)).collect();
     let decodes = CODECS.into_iter().filter(|_| rng.u8(..) < 200).collect();
-    let can_mesh = rng.u32(0..12) > 0;
-    let _ = world.handle(Input::Join { name: "guest".into(), tracks, decodes, can_mesh });
+    let reach = match rng.u32(0..12) {
+        0 => room::Reach::Server { sends: true, receives: true },
+        1 => room::Reach::Mesh { warm: false },
+        _ => room::Reach::Mesh { warm: true },
+    };
+    let _ = world.handle(Input::Join { name: "guest".into(), tracks, decodes, reach });
 }
 
 fn publish(rng: &mut Rng, world: &mut World, participant: ParticipantId) {

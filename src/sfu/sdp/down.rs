@@ -151,6 +151,12 @@ impl Down {
         }
     }
 
+    /// What can be forwarded of a publication, if the client knows its m-line.
+    pub fn sent(&self, publication: PublicationId) -> Option<Send> {
+        let slot = self.slots.iter().find(|slot| slot.stage == Stage::Ready { holds: Some(publication) })?;
+        Some(slot.send(publication))
+    }
+
     /// True when the client has not been told of something that it has to know.
     pub fn needs_offer(&self) -> bool {
         let untold = |slot: &Slot| matches!(slot.stage, Stage::Planned { holds: Some(_) } | Stage::Dropped);

@@ -1,4 +1,4 @@
-// Serves the harness page at /lab/, and everything else from the server under test, so that the harness imports /client.js
+// Serves the harness page at /lab/, Ant Media's SDK at /sdk/, and everything else from the server under test, so that the harness imports /client.js
 // from its own origin as an app does.
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
@@ -10,6 +10,7 @@ const kinds = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; ch
 export async function startSite(upstream) {
   const site = http.createServer(async (request, response) => {
     try {
+      if (request.url.startsWith('/sdk/')) return await sdk(request.url.slice('/sdk/'.length), response)
       if (!request.url.startsWith('/lab/')) return pass(request, response, upstream)
       const name = request.url.slice('/lab/'.length) || 'index.html'
       if (!/^[a-z-]+\.(js|html)$/.test(name)) return response.writeHead(404).end()
@@ -25,6 +26,13 @@ export async function startSite(upstream) {
     url: `http://127.0.0.1:${site.address().port}/lab/`,
     stop: () => new Promise(done => (site.closeAllConnections(), site.close(done))),
   }
+}
+
+/** Ant Media's SDK as it is in the package. */
+async function sdk(name, response) {
+  if (!/^[a-z0-9._-]+\.js$/.test(name)) return response.writeHead(404).end()
+  const body = await readFile(new URL(`../node_modules/@antmedia/webrtc_adaptor/dist/es/${name}`, import.meta.url))
+  response.writeHead(200, { 'content-type': kinds['.js'] }).end(body)
 }
 
 async function pass(request, response, upstream) {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError,
+    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Reach, Room, RoomError,
     Settings, Source,
 };
 
@@ -168,7 +168,7 @@ impl World {
     /// What follows from an accepted input without the room's doing.
     fn note_input(&mut self, input: &Input, out: &[Output]) {
         match input {
-            Input::Join { tracks, can_mesh, .. } => {
+            Input::Join { tracks, reach, .. } => {
                 let Some(Output::Tell { to, event: Event::Welcome { you, participants, .. } }) = out.first() else {
                     panic!("a join is answered by a welcome first");
                 };
@@ -177,7 +177,7 @@ impl World {
                 assert_eq!(you.id, *to);
                 let others: Vec<_> = self.clients.keys().copied().collect();
                 assert_eq!(participants.iter().map(|p| p.id).collect::<Vec<_>>(), others);
-                let mut client = Client::new(self.now, *can_mesh);
+                let mut client = Client::new(self.now, matches!(reach, Reach::Mesh { .. }));
                 client.publishes = tracks.iter().copied().collect();
                 self.clients.insert(*to, client);
             }
@@ -212,6 +212,7 @@ impl World {
             }
             Input::Link { report: LinkReport::Failed, .. }
             | Input::Leave { .. }
+            | Input::Reach { .. }
             | Input::Transport { .. }
             | Input::Shown { .. }
             | Input::StartLeg { .. }

@@ -1,0 +1,113 @@
+//! What a client is told of a room that it asks about.
+
+use serde_json::{Value, json};
+
+use super::client::{Action, Question};
+use super::say::{self, Definition};
+use super::streams::{StreamId, Streams, broadcast};
+use crate::host::RoomView;
+
+/// A stream of a room: its id, and how it is shown.
+struct Subtrack {
+    id: String,
+    shown: Value,
+    role: String,
+}
+
+/// The streams of a room: everybody who sends something.
+fn subtracks(streams: &Streams, view: Option<&RoomView>) -> Vec<Subtrack> {
+    let Some(view) = view else { return Vec::new() };
+    let Ok(room) = view.name.parse::<StreamId>() else { return Vec::new() };
+    let senders = view.participants.iter().filter(|participant| !participant.tracks.is_empty());
+    senders
+        .map(|participant| {
+            let id = streams.label(&room, participant.id.0, &participant.name);
+            let live = id.parse().ok().and_then(|id: StreamId| streams.live(&id));
+            let mut shown = broadcast(&id, live.as_ref(), &[]);
+            if live.is_none() {
+                // Somebody who came in by another door.
+                shown["name"] = participant.name.as_str().into();
+                shown["status"] = "broadcasting".into();
+            }
+            shown["mainTrackStreamId"] = view.name.as_str().into();
+            Subtrack { shown, role: live.map(|live| live.role).unwrap_or_default(), id }
+        })
+        .collect()
+}
+
+pub(super) fn answer(streams: &Streams, question: Question, view: Option<&RoomView>, out: &mut Vec<Action>) {
+    let all = subtracks(streams, view);
+    let ids = |of: &str| -> Vec<String> { all.iter().map(|track| track.id.clone()).filter(|id| id != of).collect() };
+    let in_role = |role: &str| all.iter().filter(|track| role.is_empty() || track.role == role).collect::<Vec<_>>();
+    let said = match question {
+        Question::Broadcast(id) => match shown(streams, &id, &all) {
+            Some(broadcast) => {
+                let mut said = say::notification("broadcastObject", &id);
+                said["broadcast"] = broadcast.to_string().into();
+                said
+            }
+            None => say::error(Definition::NoStreamExist, &id, "nobody publishes it"),
+        },
+        Question::Subtracks { id, role, offset, size } => {
+            let page = in_role(&role).into_iter().skip(offset).take(size);
+            let mut said = say::notification("subtrackList", &id);
+            said["subtrackList"] = page.map(|track| Value::from(track.shown.to_string())).collect();
+            said
+        }
+        Question::SubtrackCount { id, role } => {
+            let mut said = say::notification("subtrackCount", &id);
+            said["count"] = in_role(&role).len().into();
+            said
+        }
+        Question::TrackList(id) => {
+            let list = ids(&id);
+            json!({ "command": "trackList", "streamId": id, "trackList": list })
+        }
+        Question::RoomInfo(id) if all.is_empty() => {
+            let mut said = say::error(Definition::NoActiveStreamsInRoom, &id, "");
+            said["room"] = id.as_str().into();
+            said
+        }
+        Question::RoomInfo(id) => {
+            let list: Vec<Value> = all
+                .iter()
+                .map(|track| {
+                    json!({ "streamId": track.id, "streamName": track.shown["name"],
+                                     "metaData": track.shown["metaData"] })
+                })
+                .collect();
+            json!({ "command": "roomInformation", "streamId": id, "room": id, "ATTR_ROOM_NAME": id,
+                    "streams": ids(""), "streamList": list })
+        }
+        Question::StreamInfo(id) if all.is_empty() => say::error(Definition::NoStreamExist, &id, "nobody publishes it"),
+        // One rendition, in the sender's own size.
+        Question::StreamInfo(id) => {
+            json!({ "command": "streamInformation", "streamId": id, "streamInfo":
+                    [{ "streamWidth": 0, "streamHeight": 0, "videoBitrate": 0, "audioBitrate": 0, "videoCodec": "" }] })
+        }
+        Question::Viewers(id) => {
+            let viewers = view.map_or(0, |view| view.participants.iter().filter(|p| p.tracks.is_empty()).count());
+            let mut said = say::notification("subscriberCount", &id);
+            said["count"] = viewers.into();
+            said
+        }
+    };
+    out.push(Action::Say(said));
+}
+
+fn shown(streams: &Streams, id: &str, all: &[Subtrack]) -> Option<Value> {
+    let name: StreamId = id.parse().ok()?;
+    let live = streams.live(&name);
+    if let Some(track) = all.iter().find(|track| track.id == id) {
+        return Some(match live {
+            // A stream of its own is its room's only one.
+            Some(live) if live.room == name => broadcast(id, Some(&live), &[]),
+            Some(_) | None => track.shown.clone(),
+        });
+    }
+    let ids: Vec<String> = all.iter().map(|track| track.id.clone()).collect();
+    match (ids.is_empty(), streams.made(&name)) {
+        (false, _) => Some(broadcast(id, live.as_ref(), &ids)),
+        (true, made) => made,
+    }
+}

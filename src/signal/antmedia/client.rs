@@ -1,0 +1,551 @@
+//! One socket: which of its places a command is about, and what of it becomes a native message. Pure; [`super::socket`]
+//! carries out the actions, in order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::command::{Command, Play, Publish, Toggle, Unread};
+use super::place::{Choice, Connection, Place, PlaceId, Playing, Publishing, Role};
+use super::say::{self, Definition};
+use super::streams::{Live, StreamId, Streams, now_ms};
+use crate::host::{Entry, Refusal, RoomView};
+use crate::room::ids::{ParticipantId, RoomName, TrackId};
+use crate::room::{Kind, Reach, Source};
+use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode, Id};
+use crate::signal::outgoing::Outgoing;
+
+/// Rooms that one socket may be in. An app is in one, or plays a few streams beside each other.
+const PLACES: usize = 32;
+/// Ids of peer connections that ended: what the client still says of them is late, not wrong.
+const ENDED: usize = 64;
+
+/// What the socket has to do.
+#[derive(Debug)]
+pub enum Action {
+    /// To the client.
+    Say(Value),
+    /// Takes a place in a room. [`Client::refused`] when that does not work.
+    Enter {
+        place: PlaceId,
+        room: RoomName,
+        name: String,
+        tracks: Vec<(Source, bool)>,
+        entry: Entry,
+    },
+    Send {
+        place: PlaceId,
+        message: ClientMessage,
+    },
+    Reach {
+        place: PlaceId,
+        reach: Reach,
+    },
+    Forward {
+        place: PlaceId,
+        track: TrackId,
+        on: bool,
+    },
+    Leave {
+        place: PlaceId,
+    },
+    /// Looks at a room; the answer goes to [`Client::seen`].
+    Look {
+        room: RoomName,
+        question: Question,
+    },
+    /// An id of a peer connection is over.
+    Ended(String),
+}
+
+/// What is to be said of a room, under the id that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    Broadcast(String),
+    Subtracks { id: String, role: String, offset: usize, size: usize },
+    SubtrackCount { id: String, role: String },
+    TrackList(String),
+    RoomInfo(String),
+    StreamInfo(String),
+    Viewers(String),
+}
+
+/// Most subtracks of one answer.
+const PAGE: usize = 50;
+
+/// What a client is told of its surroundings.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Most participants of a room that is joined peer to peer.
+    pub most_peers: usize,
+    /// As `stun:host:port`.
+    pub stun: Option<String>,
+    pub name_chars: usize,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    terms: Terms,
+    streams: Streams,
+    places: BTreeMap<PlaceId, Place>,
+    last: u64,
+    ended: VecDeque<String>,
+}
+
+impl Client {
+    pub fn new(terms: Terms, streams: Streams) -> Self {
+        Self { terms, streams, places: BTreeMap::new(), last: 0, ended: VecDeque::new() }
+    }
+
+    /// The client has said something.
+    pub fn hear(&mut self, read: Result<Command, Unread>, now: Instant, out: &mut Vec<Action>) {
+        match read {
+            Ok(command) => self.command(command, now, out),
+            // Of a later SDK, or for what this server does not have: nothing is ever answered to these.
+            Err(Unread::Unknown) => {}
+            Err(Unread::Malformed { stream_id, why }) => {
+                out.push(Action::Say(say::error(Definition::MissingParameter, &stream_id, &why)));
+            }
+        }
+        self.tidy(out);
+    }
+
+    /// A room has said something to one of the places.
+    pub fn told(&mut self, place: PlaceId, outgoing: &Outgoing, now: Instant, out: &mut Vec<Action>) {
+        let Some(place) = self.places.get_mut(&place) else { return };
+        match outgoing {
+            Outgoing::Message(message) => place.told(message.message(), now, out),
+            Outgoing::Notice(notice) => place.noticed(*notice, out),
+        }
+        self.tidy(out);
+    }
+
+    /// A room did not let a place in.
+    pub fn refused(&mut self, place: PlaceId, refusal: &Refusal, out: &mut Vec<Action>) {
+        let Some(place) = self.places.remove(&place) else { return };
+        let id = match &place.role {
+            Role::Mesh => place.room.as_str(),
+            Role::Server { publishes: Some(publishing), .. } => publishing.claim.id().as_str(),
+            Role::Server { plays: Some(playing), .. } => playing.id.as_str(),
+            Role::Server { publishes: None, plays: None } => place.room.as_str(),
+        };
+        let definition = match (refusal.code, &place.role) {
+            (ErrorCode::RoomFull, Role::Mesh) => Definition::NoSpaceForNewPeer,
+            (ErrorCode::RoomFull, Role::Server { .. }) => Definition::ViewerLimitReached,
+            (ErrorCode::UnknownParticipant, Role::Server { .. }) => Definition::NoStreamExist,
+            _ => Definition::HighResourceUsage,
+        };
+        out.push(Action::Say(say::error(definition, id, &refusal.message)));
+    }
+
+    /// A room has let a place go.
+    pub fn gone(&mut self, place: PlaceId, out: &mut Vec<Action>) {
+        let Some(place) = self.places.remove(&place) else { return };
+        place.farewell("", out);
+        match &place.role {
+            Role::Mesh => out.push(Action::Say(say::notification("leaved", place.room.as_str()))),
+            Role::Server { publishes, plays } => {
+                if let Some(publishing) = publishes {
+                    out.push(Action::Say(say::notification("publish_finished", publishing.claim.id().as_str())));
+                }
+                if let Some(playing) = plays {
+                    out.push(Action::Say(say::notification("play_finished", playing.id.as_str())));
+                }
+            }
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.places.values().filter_map(Place::poll_timeout).min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.places.values_mut().for_each(|place| place.prove(now, out));
+    }
+
+    fn command(&mut self, command: Command, now: Instant, out: &mut Vec<Action>) {
+        match command {
+            Command::Ping {} => out.push(Action::Say(say::pong())),
+            Command::GetIceServerConfig {} => {
+                if let Some(stun) = &self.terms.stun {
+                    out.push(Action::Say(json!({ "command": "iceServerConfig", "stunServerUri": stun,
+                                                 "turnServerUsername": "", "turnServerCredential": "" })));
+                }
+            }
+            Command::Join { stream_id, mode } => self.join(&stream_id, &mode, out),
+            Command::Leave { stream_id } => self.leave(&stream_id, out),
+            Command::Publish(publish) => self.publish(publish, out),
+            Command::Play(play) => self.play(play, out),
+            Command::Stop { stream_id } => self.stop(&stream_id, out),
+            Command::TakeConfiguration { stream_id, kind, sdp } => {
+                let kind = match kind.as_str() {
+                    "offer" => DescriptionKind::Offer,
+                    "answer" => DescriptionKind::Answer,
+                    _ => {
+                        let text = "type is neither offer nor answer";
+                        out.push(Action::Say(say::error(Definition::NotSetRemoteDescription, &stream_id, text)));
+                        return;
+                    }
+                };
+                match self.connection(&stream_id) {
+                    Some((place, connection)) => {
+                        place.describe(connection, kind, sdp, out);
+                        place.prove(now, out);
+                    }
+                    None => self.unknown(&stream_id, out),
+                }
+            }
+            Command::TakeCandidate { stream_id, label, id, candidate } => match self.connection(&stream_id) {
+                Some((place, connection)) => {
+                    let candidate =
+                        Candidate { candidate, sdp_mid: id, sdp_m_line_index: label, username_fragment: None };
+                    place.candidate(connection, candidate, out);
+                }
+                None => self.unknown(&stream_id, out),
+            },
+            Command::PeerMessageCommand { stream_id, definition, data } => match self.connection(&stream_id) {
+                Some((place, Connection::Peer(peer))) => place.pass_on(peer, definition, data, out),
+                Some((_, Connection::Server(_))) | None => self.unknown(&stream_id, out),
+            },
+            Command::EnableTrack(toggle) => self.toggle(&toggle, &[Kind::Audio, Kind::Video], out),
+            Command::ToggleVideo(toggle) => self.toggle(&toggle, &[Kind::Video], out),
+            Command::ToggleAudio(toggle) => self.toggle(&toggle, &[Kind::Audio], out),
+            Command::ForceStreamQuality { stream_id } => match self.playing(&stream_id) {
+                // There is one rendition, and it is what is sent.
+                Some(_) => {
+                    let mut said = say::notification("resolutionChangeInfo", &stream_id);
+                    said["streamHeight"] = 0.into();
+                    out.push(Action::Say(said));
+                }
+                None => out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, ""))),
+            },
+            Command::UpdateStreamMetaData { stream_id, meta_data } => {
+                match self.publishing(&stream_id) {
+                    Some(publishing) => publishing.claim.change(|live| live.meta_data = meta_data),
+                    None => {
+                        let text = "this is not a stream that this socket publishes";
+                        out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, text)));
+                    }
+                };
+            }
+            Command::GetBroadcastObject { stream_id } => self.ask(&stream_id, Question::Broadcast, out),
+            Command::GetSubtracks { stream_id, role, offset, size } => {
+                let offset = usize::try_from(offset.unwrap_or(0)).unwrap_or(0);
+                let size = usize::try_from(size.unwrap_or(0)).ok().filter(|size| *size > 0).unwrap_or(PAGE).min(PAGE);
+                self.ask(&stream_id, |id| Question::Subtracks { id, role, offset, size }, out);
+            }
+            Command::GetSubtracksCount { stream_id, role } => {
+                self.ask(&stream_id, |id| Question::SubtrackCount { id, role }, out);
+            }
+            Command::GetTrackList { stream_id } => self.ask(&stream_id, Question::TrackList, out),
+            Command::GetRoomInfo { room, stream_id } => {
+                self.ask(if room.is_empty() { &stream_id } else { &room }, Question::RoomInfo, out);
+            }
+            Command::GetStreamInfo { stream_id } => self.ask(&stream_id, Question::StreamInfo, out),
+            Command::GetSubscriberCount { stream_id } => self.ask(&stream_id, Question::Viewers, out),
+        }
+    }
+
+    fn join(&mut self, id: &str, mode: &str, out: &mut Vec<Action>) {
+        let Some(room) = name(id, out) else { return };
+        match self.in_room(&room).map(Place::is_mesh) {
+            // It starts over, with new peer connections at both ends.
+            Some(true) => self.leave_room(&room, "", out),
+            Some(false) => {
+                let text = "this socket publishes or plays in that room";
+                return out.push(Action::Say(say::error(Definition::StreamIdInUse, id, text)));
+            }
+            None => {}
+        }
+        let tracks = match mode {
+            "play" => Vec::new(),
+            _ => vec![(Source::Microphone, false), (Source::Camera, false)],
+        };
+        let entry = Entry::Mesh { most: self.terms.most_peers };
+        self.enter(room, Role::Mesh, "Guest".into(), tracks, entry, out);
+    }
+
+    fn leave(&mut self, id: &str, out: &mut Vec<Action>) {
+        let room = id.parse().ok().filter(|room| self.in_room(room).is_some_and(Place::is_mesh));
+        match room {
+            Some(room) => {
+                self.leave_room(&room, id, out);
+                out.push(Action::Say(say::notification("leaved", id)));
+            }
+            None => out.push(Action::Say(say::error(Definition::NoPeerAssociatedBefore, id, ""))),
+        }
+    }
+
+    fn publish(&mut self, publish: Publish, out: &mut Vec<Action>) {
+        let Publish { stream_id, stream_name, main_track, video, audio, meta_data, role } = publish;
+        let Some(id) = name(&stream_id, out) else { return };
+        let room = match main_track.as_str() {
+            "" => id.clone(),
+            main => match name(main, out) {
+                Some(room) => room,
+                None => return,
+            },
+        };
+        let say = |definition, text: &str| Action::Say(say::error(definition, &stream_id, text));
+        if self.publishing(&stream_id).is_some() {
+            return out.push(say(Definition::AlreadyPublishing, ""));
+        }
+        if !video && !audio {
+            return out.push(say(Definition::NoEncoderSettings, "neither audio nor video is to be published"));
+        }
+        match self.in_room(&room).map(|place| (place.is_mesh(), place.publishes().is_some())) {
+            Some((true, _)) => return out.push(say(Definition::StreamIdInUse, "this socket has joined that room")),
+            Some((_, true)) => {
+                return out.push(say(Definition::AlreadyPublishing, "one socket publishes one stream in a room"));
+            }
+            Some((false, false)) | None => {}
+        }
+        let display: String = stream_name.chars().filter(|c| !c.is_control()).take(self.terms.name_chars).collect();
+        let live = Live {
+            room: room.clone(),
+            participant: self.in_room(&room).and_then(|place| place.you),
+            name: display,
+            meta_data,
+            role,
+            since_ms: now_ms(),
+        };
+        let Some(claim) = self.streams.claim(&id, live) else {
+            return out.push(say(Definition::StreamIdInUse, "somebody publishes under this id"));
+        };
+        let publishing = Publishing { claim, started: false };
+        let wanted = [(audio, Source::Microphone), (video, Source::Camera)];
+        let sources = wanted.into_iter().filter(|(on, _)| *on).map(|(_, source)| source);
+        match self.places.iter_mut().find(|(_, place)| place.room == room) {
+            // It plays this room already.
+            Some((&place, known)) => {
+                if let Role::Server { publishes, plays } = &mut known.role {
+                    let receives = plays.is_some();
+                    *publishes = Some(publishing);
+                    out.push(Action::Reach { place, reach: Reach::Server { sends: true, receives } });
+                    out.extend(sources.map(|source| {
+                        let message = ClientMessage::Publish { request: 0, source: source.into(), muted: false };
+                        Action::Send { place, message }
+                    }));
+                }
+            }
+            None => {
+                let role = Role::Server { publishes: Some(publishing), plays: None };
+                let tracks = sources.map(|source| (source, false)).collect();
+                self.enter(room, role, stream_id, tracks, Entry::Publish, out);
+            }
+        }
+    }
+
+    fn play(&mut self, play: Play, out: &mut Vec<Action>) {
+        let Play { stream_id, track_list, disable_tracks_by_default } = play;
+        let Some(id) = name(&stream_id, out) else { return };
+        if self.playing(&stream_id).is_some() {
+            return out.push(Action::Say(say::error(Definition::AlreadyPlaying, &stream_id, "")));
+        }
+        // A stream of a room is watched there; anything else is a room.
+        let live = self.streams.live(&id).filter(|live| live.room != id);
+        let (room, only) = match live {
+            Some(Live { room, participant: Some(participant), .. }) => (room, Some(participant)),
+            Some(_) => {
+                let text = "it is about to be published";
+                return out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, text)));
+            }
+            None => (id.clone(), None),
+        };
+        let mut choice = Choice { off_by_default: disable_tracks_by_default, ..Choice::default() };
+        for track in track_list.into_iter().take(PAGE) {
+            let (label, on) = match track.strip_prefix('!') {
+                Some(label) => (label.to_owned(), false),
+                None => (track, true),
+            };
+            choice.off_by_default |= on;
+            choice.picked.insert((label.clone(), false), on);
+            choice.picked.insert((label, true), on);
+        }
+        let playing = Playing { id, only, choice };
+        match self.places.iter_mut().find(|(_, place)| place.room == room) {
+            Some((&place, known)) => match &mut known.role {
+                Role::Server { publishes: Some(_), plays: plays @ None } if only.is_none() => {
+                    *plays = Some(playing);
+                    out.push(Action::Reach { place, reach: Reach::Server { sends: true, receives: true } });
+                }
+                Role::Mesh | Role::Server { .. } => {
+                    let text = "this socket is in that room already";
+                    out.push(Action::Say(say::error(Definition::AlreadyPlaying, &stream_id, text)));
+                }
+            },
+            None => {
+                let role = Role::Server { publishes: None, plays: Some(playing) };
+                self.enter(room, role, "Viewer".into(), Vec::new(), Entry::Watch { only }, out);
+            }
+        }
+    }
+
+    /// What is not published or played is stopped already; SDKs say so before each new attempt.
+    fn stop(&mut self, id: &str, out: &mut Vec<Action>) {
+        let found = self.places.iter_mut().find_map(|(&place, known)| {
+            let ends_publishing = known.publishes().is_some_and(|publishing| publishing.claim.id().as_str() == id);
+            let ends_playing = known.plays().is_some_and(|playing| playing.id.as_str() == id);
+            (ends_publishing || ends_playing).then_some((place, known, ends_publishing))
+        });
+        let Some((place, known, ends_publishing)) = found else { return };
+        let tracks: Vec<TrackId> = known.own_tracks().collect();
+        let Role::Server { publishes, plays } = &mut known.role else { return };
+        let definition = match ends_publishing {
+            true => {
+                *publishes = None;
+                "publish_finished"
+            }
+            false => {
+                *plays = None;
+                "play_finished"
+            }
+        };
+        let (sends, receives) = (publishes.is_some(), plays.is_some());
+        if ends_publishing {
+            known.close_up();
+        } else {
+            known.close_down();
+        }
+        match (sends, receives) {
+            (false, false) => {
+                self.places.remove(&place);
+                out.push(Action::Leave { place });
+            }
+            (sends, receives) => {
+                let tracks = tracks.into_iter().filter(|_| ends_publishing);
+                out.extend(tracks.map(|track| {
+                    let message = ClientMessage::Unpublish { track: Id(track) };
+                    Action::Send { place, message }
+                }));
+                out.push(Action::Reach { place, reach: Reach::Server { sends, receives } });
+            }
+        }
+        self.end(id.to_owned());
+        out.push(Action::Say(say::notification(definition, id)));
+    }
+
+    fn toggle(&mut self, toggle: &Toggle, kinds: &[Kind], out: &mut Vec<Action>) {
+        let Toggle { stream_id, track_id, enabled } = toggle;
+        let place = self
+            .places
+            .values_mut()
+            .find(|place| place.plays().is_some_and(|playing| playing.id.as_str() == stream_id));
+        match place {
+            Some(place) => kinds.iter().for_each(|kind| place.pick(track_id, *kind, *enabled, out)),
+            None => {
+                let text = "this socket does not play that stream";
+                out.push(Action::Say(say::error(Definition::NoStreamExist, stream_id, text)));
+            }
+        }
+    }
+
+    /// Asks the room that an id belongs to.
+    fn ask(&self, id: &str, question: impl FnOnce(String) -> Question, out: &mut Vec<Action>) {
+        let Some(name) = name(id, out) else { return };
+        let of_label = || id.rsplit_once('.').filter(|(_, who)| who.parse::<ParticipantId>().is_ok());
+        let room = match self.streams.live(&name) {
+            Some(live) => live.room,
+            None => of_label().and_then(|(room, _)| room.parse().ok()).unwrap_or(name),
+        };
+        out.push(Action::Look { room, question: question(id.to_owned()) });
+    }
+
+    /// Answers a question about a room; `view` is None when there is no such room.
+    pub fn seen(&self, question: Question, view: Option<&RoomView>, out: &mut Vec<Action>) {
+        super::answers::answer(&self.streams, question, view, out);
+    }
+
+    fn unknown(&self, id: &str, out: &mut Vec<Action>) {
+        if !self.ended.iter().any(|ended| ended == id) {
+            out.push(Action::Say(say::error(Definition::NoPeerAssociatedBefore, id, "")));
+        }
+    }
+
+    fn enter(
+        &mut self,
+        room: RoomName,
+        role: Role,
+        name: String,
+        tracks: Vec<(Source, bool)>,
+        entry: Entry,
+        out: &mut Vec<Action>,
+    ) {
+        self.last += 1;
+        let id = PlaceId(self.last);
+        let place = Place::new(id, room.clone(), role, self.streams.clone());
+        self.places.insert(id, place);
+        if self.places.len() > PLACES {
+            let full = Refusal::new(ErrorCode::ServerFull, format!("one socket is in {PLACES} rooms at most"));
+            return self.refused(id, &full, out);
+        }
+        out.push(Action::Enter { place: id, room, name, tracks, entry });
+    }
+
+    /// `closed`: the id that the client has closed by itself.
+    fn leave_room(&mut self, room: &RoomName, closed: &str, out: &mut Vec<Action>) {
+        let Some(id) = self.places.iter().find(|(_, place)| place.room == *room).map(|(&id, _)| id) else { return };
+        if let Some(place) = self.places.remove(&id) {
+            place.farewell(closed, out);
+        }
+        self.end(closed.to_owned());
+        out.push(Action::Leave { place: id });
+    }
+
+    fn in_room(&self, room: &RoomName) -> Option<&Place> {
+        self.places.values().find(|place| place.room == *room)
+    }
+
+    fn connection(&mut self, id: &str) -> Option<(&mut Place, Connection)> {
+        self.places.values_mut().find_map(|place| {
+            let connection = place.connection(id)?;
+            Some((place, connection))
+        })
+    }
+
+    fn publishing(&self, id: &str) -> Option<&Publishing> {
+        self.places.values().filter_map(Place::publishes).find(|publishing| publishing.claim.id().as_str() == id)
+    }
+
+    fn playing(&self, id: &str) -> Option<&Playing> {
+        self.places.values().filter_map(Place::plays).find(|playing| playing.id.as_str() == id)
+    }
+
+    fn end(&mut self, id: String) {
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(id);
+    }
+
+    /// Takes in what places say of themselves.
+    fn tidy(&mut self, out: &mut Vec<Action>) {
+        let mut ended = Vec::new();
+        out.retain(|action| match action {
+            Action::Ended(id) => {
+                ended.push(id.clone());
+                false
+            }
+            Action::Leave { place } => {
+                self.places.remove(place);
+                true
+            }
+            _ => true,
+        });
+        ended.into_iter().for_each(|id| self.end(id));
+    }
+}
+
+/// A stream id, or the error that says what is wrong with it.
+fn name(id: &str, out: &mut Vec<Action>) -> Option<StreamId> {
+    let definition = match id {
+        "" => Definition::NoStreamNameSpecified,
+        _ => Definition::InvalidStreamName,
+    };
+    let name = id.parse().ok();
+    if name.is_none() {
+        out.push(Action::Say(say::error(definition, id, "1 to 64 characters of A-Z a-z 0-9 . _ -")));
+    }
+    name
+}

@@ -1,0 +1,219 @@
+//! The life of one connection: frames are read as fast as they may come, and what rooms say is passed on as it comes.
+//!
+//! A mistake is answered and the socket stays open; one that floods is read more slowly.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::stream::{self, BoxStream, SelectAll, SplitSink};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::client::{Action, Client, Terms};
+use super::command::{self, Command, Unread};
+use super::place::PlaceId;
+use super::streams::Streams;
+use crate::config::Config;
+use crate::host::{Joining, Manner, Rooms, Seat};
+use crate::room::VideoCodec;
+use crate::signal::limit::Bucket;
+use crate::signal::message::ClientMessage;
+use crate::signal::outgoing::Outgoing;
+
+/// What a frame that cannot be used, and a command that makes others negotiate, costs of the rate limit, against 1 of others.
+const COST: u32 = 10;
+/// How long the client may take to read what was said last.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// What a place says; None at its end.
+type Told = BoxStream<'static, (PlaceId, Option<Outgoing>)>;
+
+/// Runs a socket until it ends. The caller limits frames to [`crate::signal::socket::OVERSIZE_FACTOR`] ×
+/// `antmedia.max_message_bytes`.
+pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Config, most_peers: usize) {
+    let (to_client, mut from_client) = socket.split();
+    let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
+    let write_time = Duration::from_millis(config.signal.timeout_ms.into());
+    let mut writer = tokio::spawn(write(to_client, queue, write_time));
+    let terms =
+        Terms { most_peers, stun: config.signal.stun_urls.first().cloned(), name_chars: config.limits.name_chars };
+    let mut shell = Shell {
+        client: Client::new(terms, streams),
+        rooms,
+        config,
+        outbox,
+        seats: HashMap::new(),
+        told: SelectAll::new(),
+    };
+
+    let silence = Duration::from_millis(config.signal.timeout_ms.into());
+    let mut heartbeat = tokio::time::interval(Duration::from_millis(config.signal.heartbeat_ms.into()));
+    let mut heard = Instant::now();
+    let mut bucket = Bucket::new(config.signal.messages_per_second, config.signal.message_burst, heard);
+    let mut owed = 0;
+    loop {
+        let now = Instant::now();
+        if bucket.take(owed, now) {
+            owed = 0;
+        }
+        let wake = shell.client.poll_timeout().unwrap_or(now + silence);
+        let mut out = Vec::new();
+        tokio::select! {
+            frame = from_client.next(), if owed == 0 => {
+                heard = Instant::now();
+                let read = match frame {
+                    Some(Ok(Message::Text(text))) => read(text.as_bytes(), config.antmedia.max_message_bytes),
+                    Some(Ok(Message::Binary(bytes))) => read(&bytes, config.antmedia.max_message_bytes),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                        owed = 1;
+                        continue;
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                };
+                owed = cost(&read);
+                metrics::counter!("crescendo_signal_messages_total").increment(1);
+                shell.client.hear(read, heard, &mut out);
+            }
+            // Enough tokens come in this time for what is owed.
+            () = tokio::time::sleep(Duration::from_millis(10)), if owed > 0 => {}
+            Some((place, told)) = shell.told.next() => match told {
+                Some(told) => shell.client.told(place, &told, Instant::now(), &mut out),
+                None => {
+                    shell.client.gone(place, &mut out);
+                    shell.leave(place).await;
+                }
+            },
+            () = tokio::time::sleep_until(wake.into()) => shell.client.handle_timeout(Instant::now(), &mut out),
+            _ = heartbeat.tick() => {
+                if heard.elapsed() > silence {
+                    debug!("nothing was heard from the socket");
+                    break;
+                }
+                if shell.outbox.try_send(Message::Ping(Default::default())).is_err() {
+                    break;
+                }
+            }
+            _ = &mut writer => break,
+        }
+        if !shell.carry_out(out).await {
+            debug!("the socket does not keep up and is closed");
+            break;
+        }
+    }
+    // There is nothing to come back for: the SDK joins anew.
+    let places: Vec<PlaceId> = shell.seats.keys().copied().collect();
+    for place in places {
+        shell.leave(place).await;
+    }
+    drop(shell);
+    if !writer.is_finished() && timeout(CLOSE_TIME, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>, write_time: Duration) {
+    while let Some(message) = queue.recv().await {
+        if !matches!(timeout(write_time, socket.send(message)).await, Ok(Ok(()))) {
+            break;
+        }
+    }
+    let _ = timeout(CLOSE_TIME, socket.send(Message::Close(None))).await;
+}
+
+fn read(frame: &[u8], limit: usize) -> Result<Command, Unread> {
+    if frame.len() > limit {
+        let stream_id = command::named(&frame[..limit]);
+        return Err(Unread::Malformed { stream_id, why: format!("a message has at most {limit} bytes") });
+    }
+    command::read(frame)
+}
+
+fn cost(read: &Result<Command, Unread>) -> u32 {
+    match read {
+        Ok(Command::Join { .. } | Command::Publish(_) | Command::Play(_) | Command::Stop { .. }) | Err(_) => COST,
+        Ok(_) => 1,
+    }
+}
+
+struct Shell<'a> {
+    client: Client,
+    rooms: Rooms,
+    config: &'a Config,
+    outbox: mpsc::Sender<Message>,
+    seats: HashMap<PlaceId, Seat>,
+    told: SelectAll<Told>,
+}
+
+impl Shell<'_> {
+    /// False when the client does not read what it is told.
+    async fn carry_out(&mut self, actions: Vec<Action>) -> bool {
+        let mut left: std::collections::VecDeque<Action> = actions.into();
+        while let Some(action) = left.pop_front() {
+            let mut more = Vec::new();
+            match action {
+                Action::Say(value) => {
+                    if self.outbox.try_send(Message::text(value.to_string())).is_err() {
+                        return false;
+                    }
+                }
+                Action::Enter { place, room, name, tracks, entry } => {
+                    let (outbox, inbox) = mpsc::channel(self.config.signal.outbox_messages);
+                    // What every browser decodes that these SDKs run in.
+                    let decodes = vec![VideoCodec::H264, VideoCodec::Vp8];
+                    let manner = Manner::Plain(entry);
+                    match self.rooms.join(&room, Joining { name, tracks, decodes, outbox, manner }).await {
+                        Ok(seat) => {
+                            self.seats.insert(place, seat);
+                            self.told.push(hearing(place, inbox));
+                        }
+                        Err(refusal) => self.client.refused(place, &refusal, &mut more),
+                    }
+                }
+                Action::Send { place, message } => {
+                    if let Some(seat) = self.seats.get(&place) {
+                        seat.send(message).await;
+                    }
+                }
+                Action::Reach { place, reach } => {
+                    if let Some(seat) = self.seats.get(&place) {
+                        seat.reach(reach).await;
+                    }
+                }
+                Action::Forward { place, track, on } => {
+                    if let Some(seat) = self.seats.get(&place) {
+                        seat.forward(track, on).await;
+                    }
+                }
+                Action::Leave { place } => self.leave(place).await,
+                Action::Look { room, question } => {
+                    let view = self.rooms.inspect(&room).await;
+                    self.client.seen(question, view.as_ref(), &mut more);
+                }
+                // The client has taken these in already.
+                Action::Ended(_) => {}
+            }
+            more.into_iter().rev().for_each(|action| left.push_front(action));
+        }
+        true
+    }
+
+    async fn leave(&mut self, place: PlaceId) {
+        if let Some(seat) = self.seats.remove(&place) {
+            seat.send(ClientMessage::Leave {}).await;
+        }
+    }
+}
+
+/// What a room says to a place, and in the end that it says no more.
+fn hearing(place: PlaceId, inbox: mpsc::Receiver<Outgoing>) -> Told {
+    let said = stream::unfold(Some(inbox), move |inbox| async move {
+        let mut inbox = inbox?;
+        let next = inbox.recv().await;
+        let rest = next.is_some().then_some(inbox);
+        Some(((place, next), rest))
+    });
+    said.boxed()
+}

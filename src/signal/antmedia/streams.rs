@@ -1,0 +1,164 @@
+//! Which stream id is whose. A name is held by who publishes under it, for as long as it does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::room::ids::{ParticipantId, RoomName};
+
+/// Broadcasts that may be made by REST and not published to. Higher: apps that make them long before, for memory.
+pub const MADE_MAX: usize = 10_000;
+
+/// Ids follow the rule of room names, because a stream of its own is a room of its own.
+pub type StreamId = RoomName;
+
+/// All stream ids of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Streams(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    live: BTreeMap<StreamId, Live>,
+    made: BTreeMap<StreamId, Value>,
+}
+
+/// A stream that is published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    pub room: RoomName,
+    /// Not known until the room has let it in.
+    pub participant: Option<ParticipantId>,
+    pub name: String,
+    /// As the app gave it; a string of JSON most often.
+    pub meta_data: Value,
+    pub role: String,
+    /// In milliseconds of the Unix epoch.
+    pub since_ms: u64,
+}
+
+/// A held name; it is free again with the end of this.
+#[derive(Debug)]
+pub struct Claim {
+    streams: Streams,
+    id: StreamId,
+}
+
+impl Claim {
+    pub fn id(&self) -> &StreamId {
+        &self.id
+    }
+
+    /// The room has let its publisher in.
+    pub fn is_of(&self, participant: ParticipantId) {
+        self.change(|live| live.participant = Some(participant));
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Live)) {
+        if let Some(live) = self.streams.lock().live.get_mut(&self.id) {
+            change(live);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.streams.lock().live.remove(&self.id);
+    }
+}
+
+/// There are as many made broadcasts as there may be, or one of this id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotMade {
+    Taken,
+    Full,
+}
+
+impl Streams {
+    /// Holds an id; None when somebody publishes under it.
+    pub fn claim(&self, id: &StreamId, live: Live) -> Option<Claim> {
+        let mut inner = self.lock();
+        if inner.live.contains_key(id) {
+            return None;
+        }
+        inner.live.insert(id.clone(), live);
+        Some(Claim { streams: self.clone(), id: id.clone() })
+    }
+
+    pub fn live(&self, id: &StreamId) -> Option<Live> {
+        self.lock().live.get(id).cloned()
+    }
+
+    /// The stream id by which a participant is known. Who publishes in this dialect is in its room under its stream id; anybody
+    /// else is `{room}.{participant}`.
+    pub fn label(&self, room: &RoomName, participant: ParticipantId, name: &str) -> String {
+        let live = name.parse().ok().and_then(|id: StreamId| self.live(&id));
+        let is_own = live.is_some_and(|live| {
+            live.room == *room && live.participant.is_none_or(|publisher| publisher == participant)
+        });
+        if is_own { name.to_owned() } else { format!("{room}.{participant}") }
+    }
+
+    /// Every live stream, by id.
+    pub fn all(&self) -> Vec<(StreamId, Live)> {
+        self.lock().live.iter().map(|(id, live)| (id.clone(), live.clone())).collect()
+    }
+
+    /// Keeps a broadcast that nobody publishes yet.
+    pub fn make(&self, id: StreamId, broadcast: Value) -> Result<(), NotMade> {
+        let mut inner = self.lock();
+        if inner.made.contains_key(&id) || inner.live.contains_key(&id) {
+            return Err(NotMade::Taken);
+        }
+        if inner.made.len() >= MADE_MAX {
+            return Err(NotMade::Full);
+        }
+        inner.made.insert(id, broadcast);
+        Ok(())
+    }
+
+    pub fn made(&self, id: &StreamId) -> Option<Value> {
+        self.lock().made.get(id).cloned()
+    }
+
+    pub fn all_made(&self) -> Vec<(StreamId, Value)> {
+        self.lock().made.iter().map(|(id, made)| (id.clone(), made.clone())).collect()
+    }
+
+    /// False when there was none.
+    pub fn unmake(&self, id: &StreamId) -> bool {
+        self.lock().made.remove(id).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Milliseconds of the Unix epoch.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// A broadcast as the protocol and REST show it; `subtracks` for one that is a room.
+pub fn broadcast(id: &str, live: Option<&Live>, subtracks: &[String]) -> Value {
+    let is_live = live.is_some() || !subtracks.is_empty();
+    let main = live.map(|live| live.room.as_str()).filter(|room| *room != id);
+    json!({
+        "streamId": id,
+        "name": live.map_or("", |live| live.name.as_str()),
+        "status": if is_live { "broadcasting" } else { "created" },
+        "type": "liveStream",
+        "publishType": "WebRTC",
+        "mainTrackStreamId": main,
+        "subTrackStreamIds": subtracks,
+        "metaData": live.map_or(Value::Null, |live| live.meta_data.clone()),
+        "role": live.map_or("", |live| live.role.as_str()),
+        "startTime": live.map_or(0, |live| live.since_ms),
+        "date": live.map_or(0, |live| live.since_ms),
+        "webRTCViewerCount": 0,
+        "hlsViewerCount": 0,
+        "publish": true,
+    })
+}

@@ -1,0 +1,227 @@
+//! The second dialect over plain sockets: the order of things, and mistakes.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::support::{PATIENCE, Server};
+
+/// A socket as the SDK opens it.
+struct App {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl App {
+    async fn open(server: &Server) -> Self {
+        let url = format!("ws://{}/live/websocket?target=origin&rtmpForward=undefined", server.http);
+        let (stream, _) = tokio_tungstenite::connect_async(url).await.expect("the socket opens");
+        Self { stream }
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.say_text(message.to_string()).await;
+    }
+
+    async fn say_text(&mut self, text: String) {
+        self.stream.send(Message::text(text)).await.expect("the socket is open");
+    }
+
+    async fn next(&mut self) -> Value {
+        loop {
+            match timeout(PATIENCE, self.stream.next()).await.expect("a message in time").expect("an open socket") {
+                Ok(Message::Text(text)) => return serde_json::from_str(&text).expect("JSON"),
+                Ok(Message::Ping(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The next message of a command.
+    async fn until(&mut self, command: &str) -> Value {
+        loop {
+            let message = self.next().await;
+            if message["command"] == command {
+                return message;
+            }
+        }
+    }
+
+    /// Says something and expects an error: (definition, stream id).
+    async fn is_refused(&mut self, message: Value) -> (String, String) {
+        self.say(message).await;
+        let error = self.until("error").await;
+        let text = |key: &str| error[key].as_str().expect("text").to_owned();
+        (text("definition"), text("streamId"))
+    }
+
+    async fn join(&mut self, room: &str) {
+        self.say(json!({ "command": "join", "streamId": room, "multiPeer": false, "mode": "both" })).await;
+        let joined = self.until("notification").await;
+        assert_eq!((&joined["definition"], &joined["streamId"]), (&json!("joined"), &json!(room)));
+    }
+
+    async fn is_alive(&mut self) {
+        self.say(json!({ "command": "ping" })).await;
+        self.until("pong").await;
+    }
+}
+
+fn refusal(definition: &str, stream_id: &str) -> (String, String) {
+    (definition.into(), stream_id.into())
+}
+
+const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendrecv\r\n";
+
+#[tokio::test]
+async fn two_who_join_are_told_what_ant_media_tells_them_in_its_order() {
+    let server = Server::start(&[]).await;
+    let (mut first, mut second) = (App::open(&server).await, App::open(&server).await);
+    first.join("duo").await;
+    second.join("duo").await;
+    assert_eq!(first.next().await["command"], "start");
+    first.say(json!({ "command": "takeConfiguration", "streamId": "duo", "type": "offer", "sdp": OFFER })).await;
+    let candidate = "candidate:1 1 udp 1 192.0.2.1 9 typ host";
+    first
+        .say(json!({ "command": "takeCandidate", "streamId": "duo", "label": 0, "id": "0", "candidate": candidate }))
+        .await;
+
+    let offer = second.next().await;
+    assert_eq!(
+        (&offer["command"], &offer["type"], &offer["sdp"]),
+        (&json!("takeConfiguration"), &json!("offer"), &json!(OFFER))
+    );
+    assert!(offer["idMapping"].is_object(), "the SDK looks into it for every track");
+    let told = second.next().await;
+    assert_eq!((&told["command"], &told["label"], &told["id"]), (&json!("takeCandidate"), &json!(0), &json!("0")));
+    second.say(json!({ "command": "takeConfiguration", "streamId": "duo", "type": "answer", "sdp": OFFER })).await;
+    assert_eq!(first.next().await["type"], "answer");
+
+    second.say(json!({ "command": "leave", "streamId": "duo" })).await;
+    assert_eq!(second.next().await["definition"], "leaved");
+    let stop = first.next().await;
+    assert_eq!((&stop["command"], &stop["streamId"]), (&json!("stop"), &json!("duo")));
+    second.join("duo").await;
+    assert_eq!(first.next().await["command"], "start", "who stayed is the first now");
+}
+
+#[tokio::test]
+async fn a_third_finds_no_space_where_an_app_is_for_two_until_a_socket_dies() {
+    let server = Server::start(&["antmedia.two_peer_apps=['live']"]).await;
+    let (mut first, mut second, mut third) =
+        (App::open(&server).await, App::open(&server).await, App::open(&server).await);
+    first.join("duo").await;
+    second.join("duo").await;
+    let join = json!({ "command": "join", "streamId": "duo" });
+    assert_eq!(third.is_refused(join).await, refusal("NoSpaceForNewPeer", "duo"));
+    drop(second);
+    assert_eq!(first.until("stop").await["streamId"], "duo");
+    third.join("duo").await;
+}
+
+#[tokio::test]
+async fn a_mistake_is_answered_with_its_stream_id_and_the_socket_stays_open() {
+    let server = Server::start(&[]).await;
+    let mut app = App::open(&server).await;
+    for (said, definition, stream_id) in [
+        (json!({ "command": "leave", "streamId": "s" }), "no_peer_associated_before", "s"),
+        (
+            json!({ "command": "takeCandidate", "streamId": "s", "label": 0, "candidate": "" }),
+            "no_peer_associated_before",
+            "s",
+        ),
+        (
+            json!({ "command": "takeConfiguration", "streamId": "s", "type": "offer", "sdp": OFFER }),
+            "no_peer_associated_before",
+            "s",
+        ),
+        (
+            json!({ "command": "takeConfiguration", "streamId": "s", "type": "rollback" }),
+            "notSetRemoteDescription",
+            "s",
+        ),
+        (json!({ "command": "peerMessageCommand", "streamId": "s" }), "no_peer_associated_before", "s"),
+        (json!({ "command": "join" }), "noStreamNameSpecified", ""),
+        (json!({ "command": "join", "streamId": "a:b" }), "invalidStreamName", "a:b"),
+        (json!({ "command": "publish", "streamId": "../x" }), "invalidStreamName", "../x"),
+        (json!({ "command": "publish", "streamId": 5 }), "missingParameter", ""),
+        (json!({ "command": "publish", "streamId": "s", "video": false, "audio": false }), "no_encoder_settings", "s"),
+        (json!({ "command": "play", "streamId": "s" }), "no_stream_exist", "s"),
+        (
+            json!({ "command": "enableTrack", "streamId": "s", "trackId": "x", "enabled": false }),
+            "no_stream_exist",
+            "s",
+        ),
+        (json!({ "command": "forceStreamQuality", "streamId": "s", "streamHeight": 360 }), "no_stream_exist", "s"),
+        (json!({ "command": "updateStreamMetaData", "streamId": "s", "metaData": "{}" }), "no_stream_exist", "s"),
+        (json!({ "command": "getBroadcastObject", "streamId": "s" }), "no_stream_exist", "s"),
+        (json!({ "command": "getStreamInfo", "streamId": "s" }), "no_stream_exist", "s"),
+        (json!({ "command": "getRoomInfo", "room": "s" }), "no_active_streams_in_room", "s"),
+    ] {
+        assert_eq!(app.is_refused(said.clone()).await, refusal(definition, stream_id), "{said}");
+    }
+    for silent in [json!({ "command": "stop", "streamId": "s" }), json!({ "command": "noSuchThing", "streamId": "s" })]
+    {
+        app.say(silent).await;
+    }
+    app.say_text("{ no JSON".into()).await;
+    assert_eq!(app.next().await["definition"], "missingParameter");
+    app.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_answered_and_the_socket_stays_open() {
+    let server = Server::start(&["antmedia.max_message_bytes=4096"]).await;
+    let mut app = App::open(&server).await;
+    let sdp = "x".repeat(8_000);
+    let large = json!({ "command": "takeConfiguration", "streamId": "s", "type": "offer", "sdp": sdp });
+    app.say(large).await;
+    assert_eq!(app.until("error").await["definition"], "missingParameter");
+    app.say_text(format!("{{\"streamId\": \"s\", \"command\": \"join\", \"pad\": \"{}\"}}", "x".repeat(8_000))).await;
+    assert_eq!(app.until("error").await["streamId"], "s");
+    app.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_read_slowly_and_nobody_else_feels_it() {
+    let server = Server::start(&["signal.messages_per_second=1000", "signal.message_burst=20"]).await;
+    let (mut flood, mut other) = (App::open(&server).await, App::open(&server).await);
+    for _ in 0..100 {
+        flood.say(json!({ "command": "join", "streamId": "a b" })).await;
+    }
+    other.is_alive().await;
+    for _ in 0..100 {
+        assert_eq!(flood.until("error").await["definition"], "invalidStreamName");
+    }
+    flood.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_stream_id_belongs_to_who_publishes_it_and_is_free_when_that_ends() {
+    let server = Server::start(&[]).await;
+    let (mut owner, mut other) = (App::open(&server).await, App::open(&server).await);
+    let publish = json!({ "command": "publish", "streamId": "cam", "video": true, "audio": true });
+    owner.say(publish.clone()).await;
+    assert_eq!(owner.next().await["streamId"], "cam", "it is asked to negotiate at once, though nobody watches");
+    assert_eq!(other.is_refused(publish.clone()).await, refusal("streamIdInUse", "cam"));
+    assert_eq!(owner.is_refused(publish.clone()).await, refusal("already_publishing", "cam"));
+    let meta = json!({ "command": "updateStreamMetaData", "streamId": "cam", "metaData": "x" });
+    assert_eq!(other.is_refused(meta).await, refusal("no_stream_exist", "cam"), "it is somebody else's");
+    other.say(json!({ "command": "stop", "streamId": "cam" })).await;
+    other.is_alive().await;
+    assert_eq!(other.is_refused(publish.clone()).await, refusal("streamIdInUse", "cam"));
+
+    owner.say(json!({ "command": "stop", "streamId": "cam" })).await;
+    assert_eq!(owner.until("notification").await["definition"], "publish_finished");
+    other.say(publish).await;
+    assert_eq!(other.next().await["streamId"], "cam");
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_named_is_not_there() {
+    let server = Server::start(&["antmedia.apps=[]"]).await;
+    let url = format!("ws://{}/live/websocket", server.http);
+    assert!(tokio_tungstenite::connect_async(url).await.is_err());
+}
