@@ -91,6 +91,8 @@ pub struct AntMedia {
     pub apps: Vec<String>,
     /// Of these, the ones whose rooms take two by `join`.
     pub two_peer_apps: Vec<String>,
+    /// Every stream that is published is broadcast as HLS too.
+    pub hls: bool,
     pub max_message_bytes: usize,
 }
 
@@ -293,6 +295,7 @@ impl Default for AntMedia {
         Self {
             apps: ["live", "LiveApp", "WebRTCAppEE"].map(String::from).to_vec(),
             two_peer_apps: Vec::new(),
+            hls: true,
             max_message_bytes: 128 * 1024,
         }
     }

@@ -38,7 +38,11 @@ fuzz_target!(|frames: &[u8]| {
                     }
                 }
                 Action::Look { question, .. } => client.seen(question, None, &mut Vec::new()),
-                Action::Send { .. } | Action::Reach { .. } | Action::Forward { .. } | Action::Leave { .. } => {}
+                Action::Send { .. }
+                | Action::Offer { .. }
+                | Action::Reach { .. }
+                | Action::Forward { .. }
+                | Action::Leave { .. } => {}
                 Action::Ended(_) => unreachable!("the client takes these in"),
             }
         }

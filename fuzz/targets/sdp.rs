@@ -2,7 +2,7 @@
 //! for the down transport; taken or refused, the next offer and its answer must still be possible.
 #![no_main]
 
-use crescendo::sfu::sdp::{Down, Local, Up};
+use crescendo::sfu::sdp::{AnsweredUp, Down, Local, Up};
 use crescendo::sfu::{IceCredential, PublicationId, Source, VideoCodec};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,6 +26,12 @@ fuzz_target!(|answers: &[u8]| {
     up.prefer(VideoCodec::Vp8);
     up.offer();
     let _ = up.answer(down_answer, publication_of);
+
+    // Both are offers as well as they are answers.
+    let mut answered = AnsweredUp::new(local(), &CODECS, 1_500);
+    if let Ok((answer, remote)) = answered.answer(down_answer, publication_of) {
+        assert!(answer.ends_with("\r\n") && (1..=4).contains(&remote.receive.len()));
+    }
 
     let mut down = Down::new(local(), &CODECS, 2);
     down.assign(PublicationId(1), Source::Camera);

@@ -9,7 +9,7 @@ use super::member::{DownTransport, Member, UpTransport};
 use super::task::Task;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
-use crate::sfu::{Command, PublicationId, ShardFull};
+use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
 use crate::signal::outgoing::{Notice, Outgoing};
@@ -124,8 +124,11 @@ impl Task {
                     member.publications.entry(source).or_insert_with(|| sfu.next_publication_id());
                 }
                 let start = config.sfu.start_bitrate_kbps;
-                let up = UpTransport::new(transport, generation, local, &codecs, start);
-                Some(member.up.insert(up).offer())
+                let up = match member.is_plain() {
+                    true => UpTransport::offered(transport, generation, local, &codecs, start),
+                    false => UpTransport::new(transport, generation, local, &codecs, start),
+                };
+                member.up.insert(up).offer()
             }
             Direction::Down => {
                 let reserve = member.reserve(config.room.mesh_limit);
@@ -135,8 +138,9 @@ impl Task {
         self.transports.insert(transport, participant);
         let events = self.media_in.clone();
         self.command(Command::Open { transport, direction, local: credential, events });
-        if let Some(offer) = offer {
-            self.tell(participant, offer);
+        match offer {
+            Some(offer) => self.tell(participant, offer),
+            None => self.notice(participant, Notice::MayOffer { generation }),
         }
     }
 
@@ -168,8 +172,8 @@ impl Task {
         let wanted = member.wants(track);
         let Some(down) = member.down.as_mut() else { return };
         let transport = down.id;
-        if let Some(send) = down.assign(publication, source, track).filter(|_| wanted) {
-            self.command(Command::Subscribe { transport, send });
+        if let Some(send) = down.assign(publication, source, track) {
+            self.send_down(transport, send, wanted);
         }
         self.unflushed.insert(receiver);
     }
@@ -183,14 +187,19 @@ impl Task {
         if !member.want(track, on) {
             return;
         }
-        let Some((transport, send)) = member.down.as_ref().and_then(|down| Some((down.id, down.sent(publication)?)))
-        else {
-            return;
-        };
-        self.command(match on {
-            true => Command::Subscribe { transport, send },
-            false => Command::Unsubscribe { transport, mid: send.mid },
-        });
+        let sent = member.down.as_ref().and_then(|down| Some((down.id, down.sent(publication)?.mid)));
+        if let Some((transport, mid)) = sent {
+            self.command(Command::Forward { transport, mid, on });
+        }
+    }
+
+    /// Sends a publication down, unless its receiver does not want it now.
+    pub(super) fn send_down(&mut self, transport: TransportId, send: Send, wanted: bool) {
+        let mid = send.mid.clone();
+        self.command(Command::Subscribe { transport, send });
+        if !wanted {
+            self.command(Command::Forward { transport, mid, on: false });
+        }
     }
 
     fn unsubscribe(&mut self, receiver: ParticipantId, track: TrackId) {

@@ -115,9 +115,8 @@ impl Task {
             Ok((transport, remote, sends)) => {
                 self.command(Command::SetRemote { transport, remote });
                 for send in sends {
-                    if self.is_wanted(from, send.publication) {
-                        self.command(Command::Subscribe { transport, send });
-                    }
+                    let wanted = self.is_wanted(from, send.publication);
+                    self.send_down(transport, send, wanted);
                 }
                 if direction == Direction::Down {
                     self.unflushed.insert(from);
@@ -130,6 +129,24 @@ impl Task {
                 self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
                 let report = TransportReport::Failed;
                 self.quiet(from, Input::Transport { participant: from, direction, report });
+            }
+        }
+    }
+
+    /// A plain client's offer for its up transport.
+    pub(super) fn offer(&mut self, from: ParticipantId, generation: u32, sdp: &str) {
+        let Some(member) = self.members.get_mut(&from) else { return };
+        let Some(up) = member.up.as_mut().filter(|up| up.generation == generation) else { return };
+        let publications = &member.publications;
+        match up.take_offer(sdp, |source| publications[&source]) {
+            Ok((answer, remote)) => {
+                let transport = up.id;
+                self.command(Command::SetRemote { transport, remote });
+                self.tell(from, Outgoing::Answer { generation, sdp: answer.into() });
+            }
+            Err(error) => {
+                warn!(room = %self.name, participant = %from, %error, "offer refused");
+                self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Source, VideoCodec};
-use crate::sfu::sdp::{Assigned, Down, Local, SdpError, Up};
+use crate::sfu::sdp::{AnsweredUp, Assigned, Down, Local, SdpError, Up};
 use crate::sfu::{PublicationId, Remote, Send, TransportId};
 use crate::signal::message::{self as wire, Id, ServerMessage, Slot};
 
@@ -107,9 +107,18 @@ impl Member {
 pub(super) struct UpTransport {
     pub(super) id: TransportId,
     pub(super) generation: u32,
-    sdp: Up,
-    /// The last offer: sent again to a socket that takes the place of a lost one, as long as it is unanswered.
-    unanswered: Option<String>,
+    sdp: UpSdp,
+}
+
+/// Who offers.
+#[derive(Debug)]
+enum UpSdp {
+    Server {
+        sdp: Up,
+        /// The last offer: sent again to a socket that takes the place of a lost one, as long as it is unanswered.
+        unanswered: Option<String>,
+    },
+    Client(AnsweredUp),
 }
 
 impl UpTransport {
@@ -120,22 +129,60 @@ impl UpTransport {
         codecs: &[VideoCodec],
         start_bitrate_kbps: u32,
     ) -> Self {
-        Self { id, generation, sdp: Up::new(local, codecs, start_bitrate_kbps), unanswered: None }
+        let sdp = UpSdp::Server { sdp: Up::new(local, codecs, start_bitrate_kbps), unanswered: None };
+        Self { id, generation, sdp }
     }
 
-    pub(super) fn offer(&mut self) -> ServerMessage {
-        self.unanswered = Some(self.sdp.offer());
-        self.message()
+    /// One that the client offers.
+    pub(super) fn offered(
+        id: TransportId,
+        generation: u32,
+        local: Local,
+        codecs: &[VideoCodec],
+        start_bitrate_kbps: u32,
+    ) -> Self {
+        Self { id, generation, sdp: UpSdp::Client(AnsweredUp::new(local, codecs, start_bitrate_kbps)) }
+    }
+
+    /// The server's offer, where it is the one who offers.
+    pub(super) fn offer(&mut self) -> Option<ServerMessage> {
+        match &mut self.sdp {
+            UpSdp::Server { sdp, unanswered } => *unanswered = Some(sdp.offer()),
+            UpSdp::Client(_) => {}
+        }
+        self.repeat()
     }
 
     /// The outstanding offer again.
     pub(super) fn repeat(&self) -> Option<ServerMessage> {
-        self.unanswered.is_some().then(|| self.message())
+        let UpSdp::Server { sdp, unanswered: Some(offer) } = &self.sdp else { return None };
+        let slots = sdp.slots().into_iter();
+        Some(ServerMessage::Offer {
+            transport: wire::Direction::Up,
+            generation: self.generation,
+            sdp: offer.clone(),
+            slots: slots.map(|(mid, source)| Slot { mid, source: Some(source.into()), track: None }).collect(),
+        })
     }
 
-    /// A new offer, when the order of codecs has changed.
+    /// A new offer, when the order of codecs has changed. Where the client offers, what was agreed on stays.
     pub(super) fn prefer(&mut self, codec: VideoCodec) -> Option<ServerMessage> {
-        self.sdp.prefer(codec).then(|| self.offer())
+        match &mut self.sdp {
+            UpSdp::Server { sdp, .. } => sdp.prefer(codec).then(|| self.offer()).flatten(),
+            UpSdp::Client(_) => None,
+        }
+    }
+
+    /// Answers the client's offer.
+    pub(super) fn take_offer(
+        &mut self,
+        sdp: &str,
+        publication_of: impl Fn(Source) -> PublicationId,
+    ) -> Result<(String, Remote), SdpError> {
+        match &mut self.sdp {
+            UpSdp::Server { .. } => Err(SdpError::Unasked),
+            UpSdp::Client(answered) => answered.answer(sdp, publication_of),
+        }
     }
 
     pub(super) fn answer(
@@ -143,18 +190,13 @@ impl UpTransport {
         sdp: &str,
         publication_of: impl Fn(Source) -> PublicationId,
     ) -> Result<Remote, SdpError> {
-        let remote = self.sdp.answer(sdp, publication_of)?;
-        self.unanswered = None;
-        Ok(remote)
-    }
-
-    fn message(&self) -> ServerMessage {
-        let slots = self.sdp.slots().into_iter();
-        ServerMessage::Offer {
-            transport: wire::Direction::Up,
-            generation: self.generation,
-            sdp: self.unanswered.clone().unwrap_or_default(),
-            slots: slots.map(|(mid, source)| Slot { mid, source: Some(source.into()), track: None }).collect(),
+        match &mut self.sdp {
+            UpSdp::Server { sdp: offered, unanswered } => {
+                let remote = offered.answer(sdp, publication_of)?;
+                *unanswered = None;
+                Ok(remote)
+            }
+            UpSdp::Client(_) => Err(SdpError::Unasked),
         }
     }
 }

@@ -68,8 +68,8 @@ pub struct Joining {
 pub enum Manner {
     /// It speaks the native protocol in full.
     Native,
-    /// It cannot hold a transport that carries nothing, takes every m-line for somebody's track, and does not say what
-    /// becomes of its transports.
+    /// It offers its up transport itself, cannot hold a transport that carries nothing, takes every m-line for somebody's
+    /// track, and does not say what becomes of its transports.
     Plain(Entry),
 }
 
@@ -117,6 +117,12 @@ impl Seat {
         let _ = self.room.send(request).await;
     }
 
+    /// Offers for the up transport of this generation; the answer goes to the outbox.
+    pub async fn offer(&self, generation: u32, sdp: String) {
+        let request = Request::Offer { participant: self.participant, seat: self.number, generation, sdp };
+        let _ = self.room.send(request).await;
+    }
+
     /// Gets a track of somebody, or gets it no more; its m-line stays.
     pub async fn forward(&self, track: TrackId, on: bool) {
         let request = Request::Forward { participant: self.participant, seat: self.number, track, on };
@@ -151,12 +157,23 @@ enum Request {
         seat: u64,
         reach: Reach,
     },
+    /// A plain client's offer for its up transport.
+    Offer {
+        participant: ParticipantId,
+        seat: u64,
+        generation: u32,
+        sdp: String,
+    },
     /// A plain client wants a track forwarded, or no more.
     Forward {
         participant: ParticipantId,
         seat: u64,
         track: TrackId,
         on: bool,
+    },
+    /// Somebody has to go.
+    Remove {
+        participant: ParticipantId,
     },
     Inspect(oneshot::Sender<RoomView>),
     StartLeg {
@@ -257,6 +274,14 @@ impl Rooms {
         sender.send(Request::Resume(resuming, reply)).await.map_err(|_| gone())?;
         let (participant, number) = answer.await.map_err(|_| gone())??;
         Ok(Seat { participant, number, room: sender })
+    }
+
+    /// Puts a participant out. False when there is no such room.
+    pub async fn remove(&self, room: &RoomName, participant: ParticipantId) -> bool {
+        match self.find(room) {
+            Some(sender) => sender.send(Request::Remove { participant }).await.is_ok(),
+            None => false,
+        }
     }
 
     pub async fn inspect(&self, room: &RoomName) -> Option<RoomView> {

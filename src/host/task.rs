@@ -152,11 +152,17 @@ impl Task {
                     self.quiet(participant, Input::Reach { participant, reach });
                 }
             }
+            Request::Offer { participant, seat, generation, sdp } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
+                    self.offer(participant, generation, &sdp);
+                }
+            }
             Request::Forward { participant, seat, track, on } => {
                 if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
                     self.forward(participant, track, on);
                 }
             }
+            Request::Remove { participant } => self.quiet(participant, Input::Leave { participant }),
             Request::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }

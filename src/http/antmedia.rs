@@ -1,33 +1,60 @@
-//! The doors for apps that are built on Ant Media's SDKs, under each name of `antmedia.apps`.
+//! The doors for apps that are built on Ant Media's SDKs, under each name of `antmedia.apps`: signaling, HLS, REST.
+
+mod rest;
+mod streams;
 
 use axum::Router;
-use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::extract::{Path, Request, State, WebSocketUpgrade};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 
 use super::App;
+use crate::config::Config;
 use crate::signal::antmedia;
 use crate::signal::socket::OVERSIZE_FACTOR;
 
 pub(super) fn router(app: App) -> Router {
-    Router::new().route("/{app}/websocket", get(websocket)).with_state(app)
+    let known = middleware::from_fn_with_state(app.clone(), known_app);
+    Router::new()
+        .route("/{app}/websocket", get(websocket))
+        .route("/{app}/whip/{id}", any(whip))
+        .with_state(app.clone())
+        .merge(rest::router(app.clone()))
+        .merge(streams::router(app.hls))
+        .route_layer(known)
+}
+
+/// Everything else is not found: an app that is not named is not there.
+async fn known_app(State(app): State<App>, request: Request, next: Next) -> Response {
+    let first = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if app.config.antmedia.apps.iter().any(|name| name == first) {
+        return next.run(request).await;
+    }
+    (StatusCode::NOT_FOUND, "no such app; `antmedia.apps` names them").into_response()
+}
+
+/// Most participants of a room that is joined peer to peer.
+fn most_peers(config: &Config, app: &String) -> usize {
+    if config.antmedia.two_peer_apps.contains(app) { 2 } else { config.room.capacity }
 }
 
 /// Opens a signaling socket of the second dialect. Whatever the query says is passed over, as in the original.
 async fn websocket(State(app): State<App>, Path(name): Path<String>, upgrade: WebSocketUpgrade) -> Response {
     let config = app.config.clone();
-    if !config.antmedia.apps.contains(&name) {
-        return (StatusCode::NOT_FOUND, "no such app; `antmedia.apps` names them").into_response();
-    }
     let Some(place) = app.sockets.take(config.limits.sockets) else {
         metrics::counter!("crescendo_refused_total", "limit" => "limits.sockets").increment(1);
         return (StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes").into_response();
     };
-    let most_peers = if config.antmedia.two_peer_apps.contains(&name) { 2 } else { config.room.capacity };
+    let most_peers = most_peers(&config, &name);
     let most = config.antmedia.max_message_bytes * OVERSIZE_FACTOR;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
         let _place = place;
         antmedia::socket::run(socket, app.rooms, app.streams, &app.config, most_peers).await;
     })
+}
+
+async fn whip() -> Response {
+    (StatusCode::NOT_IMPLEMENTED, "this server takes no WHIP; publish by WebSocket").into_response()
 }

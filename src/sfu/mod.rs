@@ -77,10 +77,11 @@ pub struct Remote {
     pub dtls: DtlsRole,
     /// Up only: the media that will arrive.
     pub receive: Vec<Receive>,
+    /// Where the far end offered: what its payload types and header-extension ids are here.
+    pub numbers: Option<Box<forward::numbers::Numbers>>,
 }
 
-/// One m-line of an up transport: where its packets belong. Payload types and header-extension ids are those of the fixed
-/// tables unless `payloads` says otherwise.
+/// One m-line of an up transport: where its packets belong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receive {
     pub mid: String,
@@ -122,6 +123,12 @@ pub enum Command {
     Unsubscribe {
         transport: TransportId,
         mid: String,
+    },
+    /// Pauses what a down transport sends on an m-line, or goes on with it.
+    Forward {
+        transport: TransportId,
+        mid: String,
+        on: bool,
     },
     /// Copy a publication's packets to `tap` until the tap is dropped or `Untap`.
     Tap {

@@ -68,6 +68,8 @@ struct Subscription {
     transport: TransportId,
     mid: String,
     ssrc: u32,
+    /// False while its receiver wants none of it.
+    on: bool,
     rewrite: Rewrite,
     state: State,
     wishes: Wishes,
@@ -133,7 +135,28 @@ impl Publication {
         // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
         let first = u64::from(fastrand::u16(1..1 << 15));
         let (rewrite, state, wishes) = (Rewrite::new(first), State::Waiting, Wishes::default());
-        self.subscriptions.push(Subscription { transport, mid, ssrc, rewrite, state, wishes, packets: 0, octets: 0 });
+        self.subscriptions.push(Subscription {
+            transport,
+            mid,
+            ssrc,
+            on: true,
+            rewrite,
+            state,
+            wishes,
+            packets: 0,
+            octets: 0,
+        });
+    }
+
+    /// Pauses a subscription, or goes on with it from the next key frame.
+    pub(crate) fn forward(&mut self, transport: TransportId, mid: &str, on: bool) {
+        let paused = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.mid == mid && s.on != on);
+        let Some(subscription) = paused else { return };
+        subscription.on = on;
+        subscription.state = State::Waiting;
+        if on {
+            self.requests.want();
+        }
     }
 
     /// The SSRC that is sent no more.
@@ -219,7 +242,7 @@ impl Publication {
             let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
             self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
         }
-        for subscription in &mut self.subscriptions {
+        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.on) {
             let Some(transport) = transports.get_mut(&subscription.transport).filter(|t| t.is_open()) else { continue };
             if subscription.state == State::Waiting {
                 if !starts {

@@ -188,6 +188,9 @@ impl Shard {
                 }
                 self.forget_idle();
             }
+            Command::Forward { transport, mid, on } => {
+                self.publications.values_mut().for_each(|publication| publication.forward(transport, &mid, on));
+            }
             Command::Tap { publication, tap } => self.publication(publication).tap(tap),
             Command::Untap { publication, tap } => {
                 self.publication(publication).untap(tap);
@@ -213,6 +216,7 @@ impl Shard {
     fn set_remote(&mut self, id: TransportId, remote: Remote, now: Instant) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         if let Some(up) = self.ups.get_mut(&id) {
+            up.set_numbers(remote.numbers.clone());
             for gone in up.set_receive(remote.receive.clone()) {
                 end_if_from(&mut self.publications, gone, id);
             }

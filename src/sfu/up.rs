@@ -7,6 +7,7 @@ use super::forward::Unwrap;
 use super::forward::bucket::Bucket;
 use super::forward::header::Header;
 use super::forward::nack::Losses;
+use super::forward::numbers::Numbers;
 use super::forward::reception::Reception;
 use super::forward::twcc::Recorder;
 use super::publication::Clock;
@@ -25,6 +26,7 @@ const MAX_FEEDBACKS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Up {
     receive: Vec<Receive>,
+    numbers: Option<Box<Numbers>>,
     streams: HashMap<u32, Stream>,
     twcc: Recorder,
     rate: Bucket,
@@ -53,13 +55,22 @@ pub(crate) struct Found {
 impl Up {
     pub(crate) fn new(epoch: Instant, max_kbps: u32) -> Self {
         let (twcc, rate) = (Recorder::new(epoch), Bucket::new(max_kbps, epoch));
-        Self { receive: Vec::new(), streams: HashMap::new(), twcc, rate }
+        Self { receive: Vec::new(), numbers: None, streams: HashMap::new(), twcc, rate }
     }
 
     /// May a packet of this many bytes be forwarded? What may not never came, for everything else here: its sender takes it
     /// for lost and sends less.
     pub(crate) fn admits(&mut self, bytes: usize, now: Instant) -> bool {
         self.rate.take(bytes, now)
+    }
+
+    pub(crate) fn set_numbers(&mut self, numbers: Option<Box<Numbers>>) {
+        self.numbers = numbers;
+    }
+
+    /// Gives an opened packet the numbers of the tables. False when it is of no use.
+    pub(crate) fn renumber(&self, packet: &mut [u8]) -> bool {
+        self.numbers.as_ref().is_none_or(|numbers| numbers.apply(packet))
     }
 
     /// The m-lines as the answer has them. Streams of others are forgotten; their publications come back.

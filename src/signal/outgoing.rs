@@ -12,11 +12,18 @@ pub enum Outgoing {
     Message(Written),
     /// For sockets that see nothing of their transports themselves.
     Notice(Notice),
+    /// To a client's offer for its up transport.
+    Answer {
+        generation: u32,
+        sdp: Arc<str>,
+    },
 }
 
 /// What the media plane has seen of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
+    /// Its up transport is there to be offered for.
+    MayOffer { generation: u32 },
     /// A server transport is up.
     Connected(Direction),
     /// Something that it publishes arrives.

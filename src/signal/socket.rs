@@ -63,8 +63,8 @@ async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Recei
     while let Some(outgoing) = queue.recv().await {
         let message = match outgoing {
             Outgoing::Message(message) => message,
-            // The native client sees its transports itself.
-            Outgoing::Notice(_) => continue,
+            // The native client sees its transports itself, and does not offer.
+            Outgoing::Notice(_) | Outgoing::Answer { .. } => continue,
         };
         let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
         if message.is_last() || !matches!(sent, Ok(Ok(()))) {

@@ -292,8 +292,12 @@ fn heal(rng: &mut Rng, world: &mut World) {
         assert_eq!(world.room.path(to, from), PathInfo::On(carrier), "{to} sees {from} where it should");
         assert!(world.works((to, from), carrier) || !world.shows_something(from), "and that works");
     }
-    let warm = world.clients.len() >= world.settings.warm_at || carrier == Carrier::Sfu;
     for (id, client) in &world.clients {
+        let warm = carrier == Carrier::Sfu
+            || match client.takes_part {
+                room::Reach::Mesh { warm } => warm && world.clients.len() >= world.settings.warm_at,
+                room::Reach::Server { .. } => true,
+            };
         assert_eq!(client.down == Transport::Connected, warm, "{id} has its transports while they are of use");
         let others: BTreeSet<_> = world.clients.keys().copied().filter(|other| other != id).collect();
         assert_eq!(client.roster, others, "{id} knows who is there");

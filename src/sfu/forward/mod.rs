@@ -8,6 +8,7 @@ pub mod header;
 pub mod history;
 pub mod keyframe;
 pub mod nack;
+pub mod numbers;
 pub mod reception;
 pub mod rewrite;
 pub mod twcc;

@@ -1,12 +1,16 @@
-//! Reads an answer, as far as the server needs it. Everything in it is hostile until it is typed.
+//! Reads a description of a client, as far as the server needs it. Everything in it is hostile until it is typed.
 
 use super::SdpError;
+use crate::room::Kind;
 use crate::sfu::{DtlsRole, IceCredential};
 
 /// Longest description. A down transport of 100 m-lines is answered with about 150 kB.
 pub(super) const MAX_BYTES: usize = 512 * 1024;
 /// Most m-lines of a description.
 pub(super) const MAX_SECTIONS: usize = 1024;
+
+/// Payload types of one m-line that are looked at. Browsers have some 40.
+const MAX_FORMATS: usize = 128;
 
 /// RFC 8445 section 5.3 and RFC 8839 section 5.4: 4 to 256 and 22 to 256 ice-chars.
 const UFRAG: std::ops::RangeInclusive<usize> = 4..=256;
@@ -30,6 +34,25 @@ pub(super) struct Section {
     pub(super) receives: bool,
     /// The first one that is named.
     pub(super) ssrc: Option<u32>,
+    /// What follows `m=`.
+    pub(super) line: String,
+    pub(super) kind: Option<Kind>,
+    /// In the order of the m-line.
+    pub(super) formats: Vec<Format>,
+    /// (id, URI)
+    pub(super) extensions: Vec<(u8, String)>,
+}
+
+/// One payload type of an m-line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Format {
+    pub(super) payload_type: u8,
+    /// As in `a=rtpmap`: `VP8/90000`.
+    pub(super) name: String,
+    /// As in `a=fmtp`.
+    pub(super) parameters: String,
+    /// As in `a=rtcp-fb`.
+    pub(super) feedback: Vec<String>,
 }
 
 /// What a session or a section may say of the transport. With BUNDLE the first section that says it speaks for all.
@@ -41,7 +64,25 @@ struct TransportLines<'a> {
     setup: Option<&'a str>,
 }
 
+/// An answer. Its `a=setup` has decided who is the DTLS client.
 pub(super) fn parse(sdp: &str) -> Result<Answer, SdpError> {
+    read(sdp, |setup| match setup {
+        "active" => Some(DtlsRole::Server),
+        "passive" => Some(DtlsRole::Client),
+        _ => None,
+    })
+}
+
+/// An offer. Where it leaves the choice, the server is the DTLS client, which saves a round trip.
+pub(super) fn parse_offer(sdp: &str) -> Result<Answer, SdpError> {
+    read(sdp, |setup| match setup {
+        "active" => Some(DtlsRole::Server),
+        "actpass" | "passive" => Some(DtlsRole::Client),
+        _ => None,
+    })
+}
+
+fn read(sdp: &str, role: impl Fn(&str) -> Option<DtlsRole>) -> Result<Answer, SdpError> {
     if sdp.len() > MAX_BYTES {
         return Err(SdpError::TooLong);
     }
@@ -55,7 +96,8 @@ pub(super) fn parse(sdp: &str) -> Result<Answer, SdpError> {
             "m" => {
                 let port = value.split(' ').nth(1).and_then(|port| port.parse::<u16>().ok()).ok_or(bad)?;
                 // RFC 3264 section 5.1: sendrecv when nothing is said.
-                sections.push(Section { rejected: port == 0, sends: true, receives: true, ..Section::default() });
+                let section = Section { rejected: port == 0, sends: true, receives: true, ..Section::default() };
+                sections.push(media(value, section));
             }
             "a" => attribute(value, sections.last_mut(), &mut lines),
             _ => {}
@@ -63,12 +105,29 @@ pub(super) fn parse(sdp: &str) -> Result<Answer, SdpError> {
     }
     let ice = credential(&lines).ok_or(SdpError::Ice)?;
     let fingerprint = lines.fingerprint.and_then(fingerprint).ok_or(SdpError::Fingerprint)?;
-    let dtls = match lines.setup {
-        Some("active") => DtlsRole::Server,
-        Some("passive") => DtlsRole::Client,
-        Some(_) | None => return Err(SdpError::Setup),
-    };
+    let dtls = lines.setup.and_then(role).ok_or(SdpError::Setup)?;
     Ok(Answer { ice, fingerprint, dtls, sections })
+}
+
+/// `audio 9 UDP/TLS/RTP/SAVPF 111 63`
+fn media(line: &str, section: Section) -> Section {
+    let mut words = line.split(' ');
+    let kind = match words.next() {
+        Some("audio") => Some(Kind::Audio),
+        Some("video") => Some(Kind::Video),
+        Some(_) | None => None,
+    };
+    let formats = words.skip(2).take(MAX_FORMATS).filter_map(|word| word.parse().ok());
+    let formats = formats.map(|payload_type| Format { payload_type, ..Format::default() }).collect();
+    Section { line: line.to_owned(), kind, formats, ..section }
+}
+
+/// `96 VP8/90000`: what is said of a payload type of the section, and the rest.
+fn of_format<'a, 'b>(section: &'a mut Section, value: &'b str) -> Option<(&'a mut Format, &'b str)> {
+    let (payload_type, rest) = value.split_once(' ')?;
+    let payload_type: u8 = payload_type.parse().ok()?;
+    let format = section.formats.iter_mut().find(|format| format.payload_type == payload_type)?;
+    Some((format, rest))
 }
 
 fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut TransportLines<'a>) {
@@ -90,6 +149,27 @@ fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut Trans
         "sendonly" => (section.sends, section.receives) = (true, false),
         "recvonly" => (section.sends, section.receives) = (false, true),
         "inactive" => (section.sends, section.receives) = (false, false),
+        "rtpmap" => {
+            if let Some((format, name)) = of_format(section, value) {
+                format.name = name.to_owned();
+            }
+        }
+        "fmtp" => {
+            if let Some((format, parameters)) = of_format(section, value) {
+                format.parameters = parameters.to_owned();
+            }
+        }
+        "rtcp-fb" => {
+            if let Some((format, feedback)) = of_format(section, value) {
+                format.feedback.push(feedback.to_owned());
+            }
+        }
+        "extmap" => {
+            // `3/sendonly URI`
+            let (id, uri) = value.split_once(' ').unwrap_or((value, ""));
+            let id = id.split('/').next().and_then(|id| id.parse().ok());
+            section.extensions.extend(id.map(|id: u8| (id, uri.to_owned())));
+        }
         "ssrc" => section.ssrc = section.ssrc.or(value.split(' ').next().and_then(|ssrc| ssrc.parse().ok())),
         _ => {}
     }

@@ -223,7 +223,7 @@ impl Down {
         }
         self.negotiation = Negotiation::Stable;
         let Answer { ice, fingerprint, dtls, .. } = answer;
-        Ok((Remote { ice, fingerprint, dtls, receive: Vec::new() }, ready))
+        Ok((Remote { ice, fingerprint, dtls, receive: Vec::new(), numbers: None }, ready))
     }
 
     /// Plans an m-line, in the place of a closed one or at the end; nothing when there is no room.

@@ -1,7 +1,8 @@
-//! Session descriptions of the native client's transports (RFC 8829). The server offers, so that payload types and extension
-//! ids are those of [`tables`]; the client answers. Pure: what comes out of an answer is typed and goes to a shard.
+//! Session descriptions (RFC 8829). To the native client the server offers, so that payload types and extension ids are those of
+//! [`tables`]; where a client offers ([`AnsweredUp`]) they are mapped. Pure: what comes out is typed and goes to a shard.
 
 mod answer;
+mod answered;
 mod down;
 pub mod tables;
 mod up;
@@ -9,6 +10,7 @@ mod write;
 
 use std::net::SocketAddr;
 
+pub use answered::AnsweredUp;
 pub use down::{Assigned, Down};
 pub use up::Up;
 
@@ -36,6 +38,8 @@ pub enum SdpError {
     Line(usize),
     #[error("nothing was offered that this could answer")]
     Unasked,
+    #[error("the offer has no audio or video that this server takes")]
+    Nothing,
     #[error("the m-lines are not those of the offer")]
     Sections,
     #[error("a=ice-ufrag or a=ice-pwd is missing or of the wrong length")]

@@ -211,3 +211,57 @@ fn bad_answers_are_refused_with_a_reason() {
         let _ = up.answer(&good[..end], publication);
     }
 }
+
+/// The offer of a client with numbers of its own: Opus and three ways of H.264, VP8, a data channel.
+const FOREIGN_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\n\
+    a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n\
+    a=fingerprint:sha-256 01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F:20\r\n\
+    a=setup:actpass\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 63 109\r\na=mid:0\r\na=sendrecv\r\n\
+    a=extmap:14 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+    a=rtpmap:63 red/48000/2\r\na=rtpmap:109 opus/48000/2\r\na=fmtp:109 minptime=10\r\na=rtcp-fb:109 transport-cc\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 120 39 40 41\r\na=mid:1\r\na=sendrecv\r\n\
+    a=extmap:7 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\na=extmap:2 urn:unknown\r\n\
+    a=rtpmap:120 VP8/90000\r\na=rtcp-fb:120 nack\r\na=rtcp-fb:120 nack pli\r\na=rtcp-fb:120 goog-remb\r\n\
+    a=rtpmap:39 H264/90000\r\na=fmtp:39 packetization-mode=0;profile-level-id=42e01f\r\n\
+    a=rtpmap:40 H264/90000\r\na=fmtp:40 packetization-mode=1;profile-level-id=42e01f\r\n\
+    a=rtpmap:41 H264/90000\r\na=fmtp:41 packetization-mode=1;profile-level-id=64001f\r\n\
+    m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
+
+#[test]
+fn a_clients_offer_is_answered_with_what_both_know_in_the_servers_order() {
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let (answer, remote) = up.answer(FOREIGN_OFFER, publication).unwrap();
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n") && answer.contains("a=ice-lite\r\n"));
+    assert!(answer.contains("m=audio 9 UDP/TLS/RTP/SAVPF 109\r\n"));
+    assert!(
+        answer.contains("m=video 9 UDP/TLS/RTP/SAVPF 40 120\r\n"),
+        "H.264 first, and only what is forwarded: {answer}"
+    );
+    assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+    assert_eq!(answer.matches("a=recvonly\r\n").count(), 2);
+    assert!(answer.contains("a=setup:active\r\n"), "the server speaks first");
+    assert!(answer.contains("a=extmap:7 http") && !answer.contains("urn:unknown"));
+    assert!(answer.contains("a=rtcp-fb:120 nack pli\r\n") && !answer.contains("goog-remb"));
+    assert!(!answer.contains("a=rtcp-fb:40"), "nothing is asked for that was not offered");
+    assert_eq!(remote.dtls, DtlsRole::Client);
+    let received: Vec<_> = remote.receive.iter().map(|r| (r.mid.as_str(), r.kind, r.publication)).collect();
+    let expected =
+        [("0", Kind::Audio, publication(Source::Microphone)), ("1", Kind::Video, publication(Source::Camera))];
+    assert_eq!(received, expected);
+
+    let mut packet = vec![0x80, 40, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+    assert!(remote.numbers.unwrap().apply(&mut packet));
+    assert_eq!(packet[1], 102);
+}
+
+#[test]
+fn an_offer_with_nothing_to_take_is_refused() {
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let no_codec = FOREIGN_OFFER.replace("opus", "PCMU").replace("VP8", "VP7").replace("H264", "H261");
+    assert_eq!(up.answer(&no_codec, publication), Err(SdpError::Nothing));
+    let receives = FOREIGN_OFFER.replace("sendrecv", "recvonly");
+    assert_eq!(up.answer(&receives, publication), Err(SdpError::Nothing));
+    let setup = FOREIGN_OFFER.replace("actpass", "holdconn");
+    assert_eq!(up.answer(&setup, publication), Err(SdpError::Setup));
+}

@@ -70,6 +70,6 @@ impl Up {
                 publication: publication_of(source),
             })
             .collect();
-        Ok(Remote { ice: answer.ice, fingerprint: answer.fingerprint, dtls: answer.dtls, receive })
+        Ok(Remote { ice: answer.ice, fingerprint: answer.fingerprint, dtls: answer.dtls, receive, numbers: None })
     }
 }

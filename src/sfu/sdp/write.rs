@@ -38,13 +38,8 @@ impl Offer<'_> {
     }
 
     fn write<'a>(&self, out: &mut String, lines: impl Iterator<Item = (&'a str, Line)> + Clone) -> std::fmt::Result {
-        let Local { session, .. } = self.local;
-        write!(out, "v=0\r\no=- {session} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n", self.version)?;
-        write!(out, "a=group:BUNDLE")?;
-        for (mid, _) in lines.clone().filter(|(_, line)| !matches!(line, Line::Closed { .. })) {
-            write!(out, " {mid}")?;
-        }
-        write!(out, "\r\na=msid-semantic: WMS *\r\n")?;
+        let open = lines.clone().filter(|(_, line)| !matches!(line, Line::Closed { .. }));
+        bundle_and_session(out, self.local, self.version, open.map(|(mid, _)| mid))?;
         lines.into_iter().try_for_each(|(mid, line)| self.section(out, mid, line))
     }
 
@@ -69,7 +64,7 @@ impl Offer<'_> {
             Line::Send { .. } => "a=sendonly\r\n",
             Line::Anchor | Line::Closed { .. } => "a=inactive\r\n",
         });
-        self.transport(out)?;
+        transport(out, self.local, SETUP)?;
         for (id, scope, uri) in tables::EXTENSIONS {
             if scope == Scope::Both || (scope == Scope::Audio && kind == Kind::Audio) {
                 // What the server sends has no transport-wide numbers yet, so no feedback is asked for.
@@ -96,23 +91,6 @@ impl Offer<'_> {
         Ok(())
     }
 
-    /// The same in every section: a receiver of BUNDLE reads it in the first, others in each.
-    fn transport(&self, out: &mut String) -> std::fmt::Result {
-        let Local { ice, fingerprint, candidates, .. } = self.local;
-        write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 ", ice.ufrag, ice.pwd)?;
-        for (at, byte) in fingerprint.iter().enumerate() {
-            write!(out, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
-        }
-        write!(out, "\r\na=setup:{SETUP}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")?;
-        for (at, candidate) in candidates.iter().enumerate() {
-            // RFC 8445 section 5.1.2.1: type preference 126 for host, one component; earlier ones are preferred.
-            let priority = (126 << 24) + ((65_535 - at.min(65_535)) << 8) + 255;
-            let (ip, port) = (candidate.ip(), candidate.port());
-            write!(out, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", at + 1)?;
-        }
-        out.write_str("a=end-of-candidates\r\n")
-    }
-
     fn payload(&self, out: &mut String, payload: &Payload, congestion: bool) -> std::fmt::Result {
         let Payload { payload_type, name, format, .. } = payload;
         write!(out, "a=rtpmap:{payload_type} {name}/90000\r\n")?;
@@ -131,6 +109,36 @@ impl Offer<'_> {
         }
         Ok(())
     }
+}
+
+/// What comes before the sections. `mids`: those that share the transport.
+pub(super) fn bundle_and_session<'a>(
+    out: &mut String,
+    local: &Local,
+    version: u64,
+    mids: impl Iterator<Item = &'a str>,
+) -> std::fmt::Result {
+    let Local { session, .. } = local;
+    write!(out, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE")?;
+    mids.into_iter().try_for_each(|mid| write!(out, " {mid}"))?;
+    write!(out, "\r\na=msid-semantic: WMS *\r\n")
+}
+
+/// The same in every section: a receiver of BUNDLE reads it in the first, others in each.
+pub(super) fn transport(out: &mut String, local: &Local, setup: &str) -> std::fmt::Result {
+    let Local { ice, fingerprint, candidates, .. } = local;
+    write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 ", ice.ufrag, ice.pwd)?;
+    for (at, byte) in fingerprint.iter().enumerate() {
+        write!(out, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
+    }
+    write!(out, "\r\na=setup:{setup}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")?;
+    for (at, candidate) in candidates.iter().enumerate() {
+        // RFC 8445 section 5.1.2.1: type preference 126 for host, one component; earlier ones are preferred.
+        let priority = (126 << 24) + ((65_535 - at.min(65_535)) << 8) + 255;
+        let (ip, port) = (candidate.ip(), candidate.port());
+        write!(out, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", at + 1)?;
+    }
+    out.write_str("a=end-of-candidates\r\n")
 }
 
 /// `active`: the server is the DTLS client and speaks first, which saves a round trip. RFC 8842 section 5.3 asks for

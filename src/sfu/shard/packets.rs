@@ -69,6 +69,9 @@ impl Shard {
             return self.meters.dropped(Dropped::Rate);
         }
         let packet = &mut datagram[..length];
+        if !up.renumber(packet) {
+            return self.meters.dropped(Dropped::Unroutable);
+        }
         let Some((header, codec)) =
             Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
         else {

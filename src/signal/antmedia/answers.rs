@@ -1,4 +1,4 @@
-//! What a client is told of a room that it asks about.
+//! What is said of a room to who asks, by WebSocket or by REST.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,15 @@ use super::streams::{StreamId, Streams, broadcast};
 use crate::host::RoomView;
 
 /// A stream of a room: its id, and how it is shown.
-struct Subtrack {
-    id: String,
-    shown: Value,
-    role: String,
+#[derive(Debug)]
+pub struct Subtrack {
+    pub id: String,
+    pub shown: Value,
+    pub role: String,
 }
 
 /// The streams of a room: everybody who sends something.
-fn subtracks(streams: &Streams, view: Option<&RoomView>) -> Vec<Subtrack> {
+pub fn subtracks(streams: &Streams, view: Option<&RoomView>) -> Vec<Subtrack> {
     let Some(view) = view else { return Vec::new() };
     let Ok(room) = view.name.parse::<StreamId>() else { return Vec::new() };
     let senders = view.participants.iter().filter(|participant| !participant.tracks.is_empty());
@@ -95,7 +96,9 @@ pub(super) fn answer(streams: &Streams, question: Question, view: Option<&RoomVi
     out.push(Action::Say(said));
 }
 
-fn shown(streams: &Streams, id: &str, all: &[Subtrack]) -> Option<Value> {
+/// A broadcast as it is now: a stream, a room in which somebody sends, or made and not published yet. `all`: the streams of
+/// the room that it is or is in.
+pub fn shown(streams: &Streams, id: &str, all: &[Subtrack]) -> Option<Value> {
     let name: StreamId = id.parse().ok()?;
     let live = streams.live(&name);
     if let Some(track) = all.iter().find(|track| track.id == id) {

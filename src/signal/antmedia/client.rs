@@ -38,6 +38,12 @@ pub enum Action {
         place: PlaceId,
         message: ClientMessage,
     },
+    /// An offer for the up transport.
+    Offer {
+        place: PlaceId,
+        generation: u32,
+        sdp: String,
+    },
     Reach {
         place: PlaceId,
         reach: Reach,
@@ -117,6 +123,7 @@ impl Client {
         match outgoing {
             Outgoing::Message(message) => place.told(message.message(), now, out),
             Outgoing::Notice(notice) => place.noticed(*notice, out),
+            Outgoing::Answer { generation, sdp } => place.answered(*generation, sdp, out),
         }
         self.tidy(out);
     }
@@ -154,6 +161,12 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// A place publishes a stream that is a room of its own.
+    pub fn is_alone_in(&self, place: PlaceId) -> bool {
+        let place = self.places.get(&place);
+        place.is_some_and(|place| place.publishes().is_some_and(|publishing| *publishing.claim.id() == place.room))
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@
 //! between the dialect and the native messages that rooms speak. [`streams`] knows which stream id is whose; [`socket`] is
 //! the life of a connection.
 
-mod answers;
+pub mod answers;
 pub mod client;
 pub mod command;
 pub mod place;

@@ -204,16 +204,16 @@ impl Place {
                 let description = Description { kind, sdp };
                 self.send(ClientMessage::LinkDescription { peer: Id(peer), link, description, tracks }, out);
             }
-            Connection::Server(direction) => {
-                let generation = match direction {
-                    Direction::Up => self.up,
-                    Direction::Down => self.down.as_ref().map(|down| down.generation),
-                };
-                let Some(generation) = generation else { return };
-                self.send(ClientMessage::Answer { transport: direction.into(), generation, sdp }, out);
-                if let (Direction::Down, Some(down)) = (direction, &mut self.down) {
-                    down.accepted = down.slots.iter().filter_map(|slot| Some(slot.track?.0)).collect();
+            Connection::Server(Direction::Up) => {
+                if let (DescriptionKind::Offer, Some(generation)) = (kind, self.up) {
+                    out.push(Action::Offer { place: self.id, generation, sdp });
                 }
+            }
+            Connection::Server(Direction::Down) => {
+                let (DescriptionKind::Answer, Some(down)) = (kind, &mut self.down) else { return };
+                down.accepted = down.slots.iter().filter_map(|slot| Some(slot.track?.0)).collect();
+                let generation = down.generation;
+                self.send(ClientMessage::Answer { transport: wire::Direction::Down, generation, sdp }, out);
             }
         }
     }
@@ -341,12 +341,6 @@ impl Place {
                     Told::Described => out.push(tell_candidate(&pairing.id, candidate)),
                 }
             }
-            ServerMessage::Offer { transport: wire::Direction::Up, generation, sdp, .. } => {
-                self.up = Some(*generation);
-                if let Some(id) = self.server_id(Direction::Up) {
-                    out.push(Action::Say(say::take_configuration(&id, "offer", sdp, &BTreeMap::new())));
-                }
-            }
             ServerMessage::Offer { transport: wire::Direction::Down, generation, sdp, slots } => {
                 let accepted = self.down.take().filter(|down| down.generation == *generation);
                 let accepted = accepted.map(|down| down.accepted).unwrap_or_default();
@@ -377,6 +371,7 @@ impl Place {
             ServerMessage::ParticipantAway { .. }
             | ServerMessage::TrackMuted { .. }
             | ServerMessage::Mode { .. }
+            | ServerMessage::Offer { transport: wire::Direction::Up, .. }
             | ServerMessage::SendUp { .. }
             | ServerMessage::PathStuck { .. }
             | ServerMessage::Leg { .. }
@@ -386,6 +381,10 @@ impl Place {
     }
 
     pub(super) fn noticed(&mut self, notice: Notice, out: &mut Vec<Action>) {
+        if let Notice::MayOffer { generation } = notice {
+            self.up = Some(generation);
+            out.extend(self.server_id(Direction::Up).map(|id| Action::Say(say::start(&id))));
+        }
         let Role::Server { publishes, plays } = &mut self.role else { return };
         match (notice, publishes, plays) {
             (Notice::Media, Some(publishing), _) if !publishing.started => {
@@ -401,7 +400,14 @@ impl Place {
             (Notice::Connected(Direction::Down), _, Some(playing)) => {
                 out.push(Action::Say(say::notification("play_started", playing.id.as_str())));
             }
-            (Notice::Media | Notice::Connected(_), _, _) => {}
+            (Notice::Media | Notice::Connected(_) | Notice::MayOffer { .. }, _, _) => {}
+        }
+    }
+
+    /// The server has answered the offer for the up transport.
+    pub(super) fn answered(&self, generation: u32, sdp: &str, out: &mut Vec<Action>) {
+        if let Some(id) = self.server_id(Direction::Up).filter(|_| self.up == Some(generation)) {
+            out.push(Action::Say(say::take_configuration(&id, "answer", sdp, &BTreeMap::new())));
         }
     }
 

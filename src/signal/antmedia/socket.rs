@@ -10,7 +10,7 @@ use futures_util::stream::{self, BoxStream, SelectAll, SplitSink};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::client::{Action, Client, Terms};
 use super::command::{self, Command, Unread};
@@ -18,7 +18,8 @@ use super::place::PlaceId;
 use super::streams::Streams;
 use crate::config::Config;
 use crate::host::{Joining, Manner, Rooms, Seat};
-use crate::room::VideoCodec;
+use crate::room::ids::RoomName;
+use crate::room::{LegKind, VideoCodec};
 use crate::signal::limit::Bucket;
 use crate::signal::message::ClientMessage;
 use crate::signal::outgoing::Outgoing;
@@ -164,10 +165,14 @@ impl Shell<'_> {
                     // What every browser decodes that these SDKs run in.
                     let decodes = vec![VideoCodec::H264, VideoCodec::Vp8];
                     let manner = Manner::Plain(entry);
+                    let broadcasts = self.config.antmedia.hls && self.client.is_alone_in(place);
                     match self.rooms.join(&room, Joining { name, tracks, decodes, outbox, manner }).await {
                         Ok(seat) => {
                             self.seats.insert(place, seat);
                             self.told.push(hearing(place, inbox));
+                            if broadcasts {
+                                broadcast(&self.rooms, &room).await;
+                            }
                         }
                         Err(refusal) => self.client.refused(place, &refusal, &mut more),
                     }
@@ -175,6 +180,11 @@ impl Shell<'_> {
                 Action::Send { place, message } => {
                     if let Some(seat) = self.seats.get(&place) {
                         seat.send(message).await;
+                    }
+                }
+                Action::Offer { place, generation, sdp } => {
+                    if let Some(seat) = self.seats.get(&place) {
+                        seat.offer(generation, sdp).await;
                     }
                 }
                 Action::Reach { place, reach } => {
@@ -204,6 +214,13 @@ impl Shell<'_> {
         if let Some(seat) = self.seats.remove(&place) {
             seat.send(ClientMessage::Leave {}).await;
         }
+    }
+}
+
+/// Makes an HLS broadcast of a room, as Ant Media's server does for every stream.
+async fn broadcast(rooms: &Rooms, room: &RoomName) {
+    if let Some(Err(refusal)) = rooms.start_leg(room, LegKind::Hls, None).await {
+        info!(%room, reason = %refusal, "no broadcast");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which stream id is whose. A name is held by who publishes under it, for as long as it does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -56,9 +56,7 @@ impl Claim {
     }
 
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
-        if let Some(live) = self.streams.lock().live.get_mut(&self.id) {
-            change(live);
-        }
+        self.streams.change(&self.id, change);
     }
 }
 
@@ -100,6 +98,23 @@ impl Streams {
         if is_own { name.to_owned() } else { format!("{room}.{participant}") }
     }
 
+    /// Changes a live stream; false when there is none.
+    pub fn change(&self, id: &StreamId, change: impl FnOnce(&mut Live)) -> bool {
+        self.lock().live.get_mut(id).map(change).is_some()
+    }
+
+    /// Changes a broadcast that was made; false when there is none.
+    pub fn change_made(&self, id: &StreamId, change: impl FnOnce(&mut Value)) -> bool {
+        self.lock().made.get_mut(id).map(change).is_some()
+    }
+
+    /// Live or made, in order.
+    pub fn ids(&self) -> Vec<StreamId> {
+        let inner = self.lock();
+        let ids: BTreeSet<_> = inner.live.keys().chain(inner.made.keys()).cloned().collect();
+        ids.into_iter().collect()
+    }
+
     /// Every live stream, by id.
     pub fn all(&self) -> Vec<(StreamId, Live)> {
         self.lock().live.iter().map(|(id, live)| (id.clone(), live.clone())).collect()
@@ -120,10 +135,6 @@ impl Streams {
 
     pub fn made(&self, id: &StreamId) -> Option<Value> {
         self.lock().made.get(id).cloned()
-    }
-
-    pub fn all_made(&self) -> Vec<(StreamId, Value)> {
-        self.lock().made.iter().map(|(id, made)| (id.clone(), made.clone())).collect()
     }
 
     /// False when there was none.

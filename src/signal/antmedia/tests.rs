@@ -1,1 +1,252 @@
-//! tests
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::client::{Action, Client, Question, Terms};
+use super::command;
+use super::place::PlaceId;
+use super::streams::Streams;
+use crate::host::{Entry, Refusal};
+use crate::room::Reach;
+use crate::room::ids::ParticipantId;
+use crate::signal::message::{ClientMessage, ErrorCode, ServerMessage};
+use crate::signal::outgoing::{Notice, Outgoing};
+
+/// One socket whose rooms are played by the test.
+struct Socket {
+    client: Client,
+    now: Instant,
+}
+
+impl Socket {
+    fn new(streams: &Streams) -> Self {
+        let terms = Terms { most_peers: 4, stun: Some("stun:192.0.2.1:3478".into()), name_chars: 80 };
+        Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
+    }
+
+    fn says(&mut self, said: Value) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.client.hear(command::read(said.to_string().as_bytes()), self.now, &mut out);
+        out
+    }
+
+    fn told(&mut self, place: u64, message: Value) -> Vec<Action> {
+        let message: ServerMessage = serde_json::from_value(message).unwrap();
+        let mut out = Vec::new();
+        self.client.told(PlaceId(place), &Outgoing::from(message), self.now, &mut out);
+        out
+    }
+
+    fn noticed(&mut self, place: u64, notice: Notice) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.client.told(PlaceId(place), &Outgoing::Notice(notice), self.now, &mut out);
+        out
+    }
+
+    /// Joins a room peer to peer as `p2`.
+    fn joins(&mut self, room: &str, place: u64) {
+        self.says(json!({ "command": "join", "streamId": room }));
+        assert_eq!(said(&self.told(place, welcome("p2", "Guest"))), [json!("joined")]);
+    }
+}
+
+fn welcome(you: &str, name: &str) -> Value {
+    json!({ "type": "welcome", "version": 1, "you": { "id": you, "name": name, "away": false, "tracks":
+            [{ "id": "t3", "source": "microphone", "muted": false }, { "id": "t4", "source": "camera", "muted": false }] },
+            "secret": "", "resumed": false, "mode": "mesh", "epoch": 0, "legs": [], "iceServers": [],
+            "participants": [{ "id": "p1", "name": "Ann", "away": false, "tracks":
+                [{ "id": "t1", "source": "microphone", "muted": false }, { "id": "t2", "source": "camera", "muted": false }] }],
+            "heartbeatMs": 1, "graceMs": 1 })
+}
+
+/// Definition, or command, of all that was said.
+fn said(out: &[Action]) -> Vec<Value> {
+    let of = |said: &Value| said.get("definition").unwrap_or(&said["command"]).clone();
+    out.iter().filter_map(|action| if let Action::Say(value) = action { Some(of(value)) } else { None }).collect()
+}
+
+fn sent(out: &[Action]) -> Vec<&ClientMessage> {
+    out.iter()
+        .filter_map(|action| if let Action::Send { message, .. } = action { Some(message) } else { None })
+        .collect()
+}
+
+#[test]
+fn the_first_link_has_the_id_of_the_room_and_others_their_own() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.joins("duo", 1);
+    let open = |peer, link| json!({ "type": "link-open", "peer": peer, "link": link, "polite": false });
+    let ids: Vec<_> = [("p1", 1), ("p3", 2)]
+        .into_iter()
+        .map(|(peer, link)| match &socket.told(1, open(peer, link))[..] {
+            [Action::Say(start)] => start["streamId"].clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ids, ["duo", "duo.p3"]);
+    socket.told(1, json!({ "type": "link-close", "peer": "p1", "link": 1 }));
+    let [Action::Say(again)] = &socket.told(1, open("p4", 3))[..] else { panic!("one start") };
+    assert_eq!(again["streamId"], "duo", "it is free again");
+}
+
+#[test]
+fn candidates_wait_for_their_description_and_every_description_has_a_mapping() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.joins("duo", 1);
+    assert!(socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": true })).is_empty());
+    let candidate = json!({ "type": "link-candidate", "peer": "p1", "link": 1, "candidate": { "candidate": "c" } });
+    assert!(socket.told(1, candidate).is_empty());
+    let out = socket.told(
+        1,
+        json!({ "type": "link-description", "peer": "p1", "link": 1, "description": { "type": "offer", "sdp": "v=0" },
+                "tracks": [{ "mid": "0", "track": "t1" }, { "mid": "1", "track": "t2" }] }),
+    );
+    let [Action::Say(description), Action::Say(candidate)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(description["idMapping"], json!({ "0": "ARDAMSaduo.p1", "1": "ARDAMSvduo.p1" }));
+    assert_eq!((&candidate["command"], &candidate["candidate"]), (&json!("takeCandidate"), &json!("c")));
+}
+
+#[test]
+fn a_description_says_which_track_each_m_line_carries_and_what_it_shows_then() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.joins("duo", 1);
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 7, "polite": false }));
+    socket.told(1, json!({ "type": "path", "peer": "p1", "carrier": "mesh", "epoch": 3 }));
+    let sdp = "v=0\r\nm=video 9 x 96\r\na=mid:v\r\na=sendrecv\r\nm=audio 9 x 111\r\na=mid:a\r\na=sendonly\r\n\
+               m=video 9 x 96\r\na=mid:r\r\na=recvonly\r\nm=application 9 x y\r\na=mid:d\r\n";
+    let out = socket.says(json!({ "command": "takeConfiguration", "streamId": "duo", "type": "offer", "sdp": sdp }));
+    let [ClientMessage::LinkDescription { tracks, link: 7, .. }] = &sent(&out)[..] else { panic!("{out:?}") };
+    let named: Vec<_> = tracks.iter().map(|track| (track.mid.as_str(), track.track.0.0)).collect();
+    assert_eq!(named, [("v", 4), ("a", 3)]);
+    let out = socket.told(
+        1,
+        json!({ "type": "link-description", "peer": "p1", "link": 7, "description": { "type": "answer", "sdp": "" },
+                "tracks": [] }),
+    );
+    assert!(matches!(sent(&out)[..], [ClientMessage::Shown { epoch: 3, .. }]), "both ends are described: {out:?}");
+}
+
+#[test]
+fn a_full_room_and_a_server_that_is_full_are_told_apart() {
+    let mut socket = Socket::new(&Streams::default());
+    for (place, code, definition) in
+        [(1, ErrorCode::RoomFull, "NoSpaceForNewPeer"), (2, ErrorCode::ServerFull, "highResourceUsage")]
+    {
+        socket.says(json!({ "command": "join", "streamId": "duo" }));
+        let mut out = Vec::new();
+        socket.client.refused(PlaceId(place), &Refusal::new(code, "full"), &mut out);
+        assert_eq!(said(&out), [json!(definition)]);
+    }
+}
+
+#[test]
+fn who_joins_again_starts_over_with_new_connections() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.joins("duo", 1);
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false }));
+    let out = socket.says(json!({ "command": "join", "streamId": "duo" }));
+    assert_eq!(said(&out), [json!("stop")]);
+    assert!(
+        matches!(out[1..], [Action::Leave { place: PlaceId(1) }, Action::Enter { place: PlaceId(2), .. }]),
+        "{out:?}"
+    );
+}
+
+#[test]
+fn publish_and_play_of_a_room_are_one_participant_and_end_one_by_one() {
+    let streams = Streams::default();
+    let mut socket = Socket::new(&streams);
+    let out = socket.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall", "metaData": "{}" }));
+    assert!(matches!(&out[..], [Action::Enter { entry: Entry::Publish, name, .. }] if name == "me"), "{out:?}");
+    let out = socket.says(json!({ "command": "play", "streamId": "hall", "userPublishId": "me" }));
+    assert!(matches!(out[..], [Action::Reach { reach: Reach::Server { sends: true, receives: true }, .. }]), "{out:?}");
+    socket.told(1, welcome("p2", "me"));
+    assert_eq!(streams.live(&"me".parse().unwrap()).unwrap().participant, Some(ParticipantId(2)));
+
+    let out = socket.noticed(1, Notice::MayOffer { generation: 1 });
+    let [Action::Say(start)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!((&start["command"], &start["streamId"]), (&json!("start"), &json!("me")));
+    let out = socket.says(json!({ "command": "takeConfiguration", "streamId": "me", "type": "offer", "sdp": "o" }));
+    assert!(matches!(out[..], [Action::Offer { generation: 1, .. }]), "{out:?}");
+    let out = socket.noticed(1, Notice::Media);
+    let [Action::Say(started)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!((&started["definition"], &started["room"]), (&json!("publish_started"), &json!("hall")));
+    assert!(socket.noticed(1, Notice::Media).is_empty(), "it is said once");
+
+    let out = socket.says(json!({ "command": "stop", "streamId": "me" }));
+    assert_eq!(said(&out), [json!("publish_finished")]);
+    assert_eq!(sent(&out).len(), 2, "both tracks are unpublished");
+    assert!(streams.live(&"me".parse().unwrap()).is_none());
+    let out = socket.says(json!({ "command": "stop", "streamId": "hall" }));
+    assert!(matches!(&out[..], [Action::Leave { .. }, Action::Say(_)]), "{out:?}");
+    assert!(socket.says(json!({ "command": "stop", "streamId": "hall" })).is_empty(), "a second one is harmless");
+}
+
+#[test]
+fn a_down_offer_names_streams_and_tracks_after_their_senders() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.says(json!({ "command": "play", "streamId": "hall" }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let sdp = "v=0\r\nm=audio 9 x 111\r\na=mid:a\r\na=inactive\r\nm=video 9 x 96\r\na=mid:2\r\na=msid:2 2\r\n";
+    let slots = json!([{ "mid": "2", "track": "t2" }]);
+    let out =
+        socket.told(1, json!({ "type": "offer", "transport": "down", "generation": 1, "sdp": sdp, "slots": slots }));
+    let [Action::Say(offer)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(offer["streamId"], "hall");
+    assert_eq!(offer["idMapping"], json!({ "2": "ARDAMSvhall.p1" }));
+    assert!(offer["sdp"].as_str().unwrap().ends_with("a=msid:hall.p1 ARDAMSvhall.p1\r\n"));
+}
+
+#[test]
+fn what_was_switched_off_before_it_was_there_is_off_when_it_comes() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.says(json!({ "command": "play", "streamId": "hall", "trackList": ["!hall.p1"] }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let slots = json!([{ "mid": "1", "track": "t1" }, { "mid": "2", "track": "t2" }]);
+    let out =
+        socket.told(1, json!({ "type": "offer", "transport": "down", "generation": 1, "sdp": "", "slots": slots }));
+    let off = out.iter().filter(|action| matches!(action, Action::Forward { on: false, .. })).count();
+    assert_eq!(off, 2);
+    let out =
+        socket.says(json!({ "command": "toggleVideo", "streamId": "hall", "trackId": "hall.p1", "enabled": true }));
+    assert!(matches!(out[..], [Action::Forward { on: true, .. }]), "{out:?}");
+}
+
+#[test]
+fn a_player_is_told_of_the_end_when_nobody_sends_any_more() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.says(json!({ "command": "play", "streamId": "cam" }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let out = socket.told(1, json!({ "type": "participant-left", "participant": "p1", "reason": "left" }));
+    assert_eq!(said(&out), [json!("subtrackRemoved"), json!("play_finished")]);
+    assert!(matches!(out.last(), Some(Action::Leave { .. })));
+}
+
+#[test]
+fn stun_is_told_and_unknown_commands_are_passed_over() {
+    let mut socket = Socket::new(&Streams::default());
+    let out = socket.says(json!({ "command": "getIceServerConfig" }));
+    let [Action::Say(config)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(config["stunServerUri"], "stun:192.0.2.1:3478");
+    assert!(socket.says(json!({ "command": "registerPushNotificationToken", "subscriberId": "s" })).is_empty());
+}
+
+#[test]
+fn late_words_about_what_was_stopped_are_passed_over_and_others_are_errors() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.joins("duo", 1);
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false }));
+    socket.told(1, json!({ "type": "link-close", "peer": "p1", "link": 1 }));
+    let candidate = |id| json!({ "command": "takeCandidate", "streamId": id, "label": 0, "candidate": "" });
+    assert!(socket.says(candidate("duo")).is_empty());
+    assert_eq!(said(&socket.says(candidate("other"))), [json!("no_peer_associated_before")]);
+}
+
+#[test]
+fn a_room_that_is_not_there_is_answered_for() {
+    let socket = Socket::new(&Streams::default());
+    let mut out = Vec::new();
+    socket.client.seen(Question::Broadcast("x".into()), None, &mut out);
+    socket.client.seen(Question::SubtrackCount { id: "x".into(), role: String::new() }, None, &mut out);
+    assert_eq!(said(&out), [json!("no_stream_exist"), json!("subtrackCount")]);
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use crescendo::room::ids::{Epoch, LinkId, ParticipantId};
-use crescendo::room::{Carrier, Event, Input, Source};
+use crescendo::room::{self, Carrier, Event, Input, Source};
 
 /// What the network between a participant and the server lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) enum Mail {
 
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) can_mesh: bool,
+    pub(super) takes_part: room::Reach,
     pub(super) joined: Instant,
     pub(super) away_since: Option<Instant>,
     /// It never proves anything.
@@ -65,9 +65,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(joined: Instant, can_mesh: bool) -> Self {
+    pub(super) fn new(joined: Instant, takes_part: room::Reach) -> Self {
         Self {
-            can_mesh,
+            takes_part,
             joined,
             away_since: None,
             slow: false,

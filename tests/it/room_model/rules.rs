@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crescendo::room::ids::ParticipantId;
-use crescendo::room::{Carrier, Direction, Event, Input, Mode, Output, PathInfo, Source};
+use crescendo::room::{Carrier, Direction, Event, Input, Mode, Output, PathInfo, Reach, Source};
 
 use super::client::Transport;
 use super::world::{Link, Pair, Track, World};
@@ -121,7 +121,9 @@ impl World {
 
     pub(super) fn fits_mesh(&self) -> bool {
         let count = self.clients.len();
-        count <= 1 || count <= self.settings.mesh_limit && self.clients.values().all(|client| client.can_mesh)
+        count <= 1
+            || count <= self.settings.mesh_limit
+                && self.clients.values().all(|client| matches!(client.takes_part, Reach::Mesh { .. }))
     }
 
     /// Pairs that are on the SFU, in a room that has come to rest there.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Reach, Room, RoomError,
+    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError,
     Settings, Source,
 };
 
@@ -177,7 +177,7 @@ impl World {
                 assert_eq!(you.id, *to);
                 let others: Vec<_> = self.clients.keys().copied().collect();
                 assert_eq!(participants.iter().map(|p| p.id).collect::<Vec<_>>(), others);
-                let mut client = Client::new(self.now, matches!(reach, Reach::Mesh { .. }));
+                let mut client = Client::new(self.now, *reach);
                 client.publishes = tracks.iter().copied().collect();
                 self.clients.insert(*to, client);
             }

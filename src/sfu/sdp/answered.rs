@@ -1,0 +1,205 @@
+//! An up transport that the client offers, as in WHIP (RFC 9725) and Ant Media's `publish`: the server answers, and the numbers
+//! are the client's.
+
+use std::fmt::Write;
+
+use super::answer::{self, Answer, Format, Section};
+use super::tables::{self, Payload, Scope};
+use super::write::{self, bundle_and_session};
+use super::{Local, SdpError};
+use crate::room::{Kind, Source, VideoCodec};
+use crate::sfu::forward::numbers::Numbers;
+use crate::sfu::{DtlsRole, PublicationId, Receive, Remote};
+
+/// What the first and the second m-line of a kind is taken for.
+const AUDIO: [Source; 2] = [Source::Microphone, Source::ScreenAudio];
+const VIDEO: [Source; 2] = [Source::Camera, Source::Screen];
+
+#[derive(Debug)]
+pub struct AnsweredUp {
+    local: Local,
+    codecs: Vec<VideoCodec>,
+    start_bitrate_kbps: u32,
+    version: u64,
+}
+
+/// An m-line that is taken.
+struct Taken<'a> {
+    section: &'a Section,
+    source: Source,
+    /// What the client may send, the most wanted first: its format, and the payload type that the server has for it.
+    formats: Vec<(&'a Format, u8)>,
+}
+
+impl AnsweredUp {
+    /// `codecs`: the most wanted first.
+    pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
+        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0 }
+    }
+
+    /// The answer, and what will be received. A later offer of the same client is answered anew.
+    ///
+    /// The first m-lines of a kind that send are taken; data channels and all others are rejected.
+    ///
+    /// # Errors
+    /// The offer is malformed, or has nothing that this server takes.
+    pub fn answer(
+        &mut self,
+        offer: &str,
+        publication_of: impl Fn(Source) -> PublicationId,
+    ) -> Result<(String, Remote), SdpError> {
+        let offer = answer::parse_offer(offer)?;
+        let taken = self.take(&offer);
+        if taken.iter().all(Option::is_none) {
+            return Err(SdpError::Nothing);
+        }
+        self.version += 1;
+        let text = self.text(&offer, &taken);
+        let kept = || taken.iter().flatten();
+        let payloads = kept().flat_map(|taken| taken.formats.iter().map(|(format, ours)| (format.payload_type, *ours)));
+        let extensions = kept().flat_map(|taken| extensions(taken).map(|(theirs, ours, _)| (theirs, ours)));
+        let numbers = Some(Box::new(Numbers::new(payloads, extensions)));
+        let receive = kept()
+            .map(|taken| Receive {
+                mid: taken.section.mid.clone(),
+                ssrc: taken.section.ssrc,
+                kind: taken.source.kind(),
+                publication: publication_of(taken.source),
+            })
+            .collect();
+        let Answer { ice, fingerprint, dtls, .. } = &offer;
+        Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, numbers }))
+    }
+
+    /// For each m-line what it is taken for.
+    fn take<'a>(&self, offer: &'a Answer) -> Vec<Option<Taken<'a>>> {
+        let (mut audio, mut video) = (AUDIO.into_iter(), VIDEO.into_iter());
+        let mut take = |section: &'a Section| {
+            if section.rejected || !section.sends || section.mid.is_empty() {
+                return None;
+            }
+            let kind = section.kind?;
+            let formats: Vec<_> = match kind {
+                Kind::Audio => {
+                    section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect()
+                }
+                Kind::Video => self.codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
+            };
+            let source = match kind {
+                _ if formats.is_empty() => None,
+                Kind::Audio => audio.next(),
+                Kind::Video => video.next(),
+            };
+            Some(Taken { section, source: source?, formats })
+        };
+        offer.sections.iter().map(&mut take).collect()
+    }
+
+    fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {
+        let mut out = String::new();
+        let mids = taken.iter().flatten().map(|taken| taken.section.mid.as_str());
+        let written = bundle_and_session(&mut out, &self.local, self.version, mids).and_then(|()| {
+            offer.sections.iter().zip(taken).try_for_each(|(section, taken)| match taken {
+                Some(taken) => self.section(&mut out, taken, offer.dtls),
+                None => reject(&mut out, section),
+            })
+        });
+        written.expect("writing to a string does not fail");
+        out
+    }
+
+    fn section(&self, out: &mut String, taken: &Taken<'_>, dtls: DtlsRole) -> std::fmt::Result {
+        let Taken { section, source, formats } = taken;
+        let media = match source.kind() {
+            Kind::Audio => "audio",
+            Kind::Video => "video",
+        };
+        write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
+        formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
+        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{}\r\na=recvonly\r\n", section.mid)?;
+        let setup = match dtls {
+            DtlsRole::Client => "active",
+            DtlsRole::Server => "passive",
+        };
+        write::transport(out, &self.local, setup)?;
+        extensions(taken).try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
+        for (Format { payload_type, name, parameters, feedback }, _) in formats {
+            write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
+            let start =
+                (source.kind() == Kind::Video).then(|| format!("x-google-start-bitrate={}", self.start_bitrate_kbps));
+            let parameters: Vec<&str> =
+                [parameters.as_str(), start.as_deref().unwrap_or("")].into_iter().filter(|p| !p.is_empty()).collect();
+            if !parameters.is_empty() {
+                write!(out, "a=fmtp:{payload_type} {}\r\n", parameters.join(";"))?;
+            }
+            // Of what the client knows, what the server sends.
+            let wanted = ["transport-cc", "ccm fir", "nack", "nack pli"].into_iter();
+            for feedback in wanted.filter(|wanted| feedback.iter().any(|known| known == wanted)) {
+                write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 3264 section 6: a port of 0, and the formats as they were offered.
+fn reject(out: &mut String, section: &Section) -> std::fmt::Result {
+    let mut words = section.line.splitn(3, ' ');
+    let (media, _, rest) = (words.next().unwrap_or(""), words.next(), words.next().unwrap_or(""));
+    write!(out, "m={media} 0 {rest}\r\nc=IN IP4 0.0.0.0\r\n")?;
+    if !section.mid.is_empty() {
+        write!(out, "a=mid:{}\r\n", section.mid)?;
+    }
+    out.write_str("a=inactive\r\n")
+}
+
+/// (the client's id, the server's, URI) of the extensions that both know.
+fn extensions<'a>(taken: &Taken<'a>) -> impl Iterator<Item = (u8, u8, &'a str)> {
+    let kind = taken.source.kind();
+    taken.section.extensions.iter().filter_map(move |(theirs, uri)| {
+        let (ours, scope, _) = tables::EXTENSIONS.into_iter().find(|(_, _, known)| known == uri)?;
+        let is_used = match scope {
+            Scope::Both => true,
+            Scope::Audio => kind == Kind::Audio,
+            Scope::Reserved => false,
+        };
+        is_used.then_some((*theirs, ours, uri.as_str()))
+    })
+}
+
+fn is_opus(format: &Format) -> bool {
+    format.name.eq_ignore_ascii_case("opus/48000/2")
+}
+
+/// The client's formats of a codec that are one of ours.
+fn video_formats(section: &Section, codec: VideoCodec) -> impl Iterator<Item = (&Format, u8)> {
+    let payloads = tables::VIDEO.iter().filter(move |payload| payload.codec == codec);
+    payloads.filter_map(|payload| {
+        let same = |format: &&Format| is_video(format, payload);
+        section.formats.iter().find(same).map(|format| (format, payload.payload_type))
+    })
+}
+
+fn is_video(format: &Format, payload: &Payload) -> bool {
+    let (name, clock) = format.name.split_once('/').unwrap_or((&format.name, ""));
+    if !name.eq_ignore_ascii_case(payload.name) || clock != "90000" {
+        return false;
+    }
+    let parameter = |text: &str, wanted: &str| {
+        let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_owned())
+    };
+    let of = |wanted| (parameter(&format.parameters, wanted), parameter(payload.format, wanted));
+    match payload.codec {
+        VideoCodec::H264 => {
+            // RFC 6184 section 8.1: profile and constraints are the first four digits; without them it is baseline.
+            let (theirs, ours) = of("profile-level-id");
+            let theirs = theirs.unwrap_or_else(|| "420010".into()).to_ascii_lowercase();
+            let same = theirs.get(..4).zip(ours.as_deref().and_then(|ours| ours.get(..4)));
+            same.is_some_and(|(theirs, ours)| theirs == ours) && of("packetization-mode").0.as_deref() == Some("1")
+        }
+        VideoCodec::Vp9 => of("profile-id").0.is_none_or(|profile| profile == "0"),
+        VideoCodec::Av1 => of("profile").0.is_none_or(|profile| profile == "0"),
+        VideoCodec::Vp8 => true,
+    }
+}
