@@ -225,3 +225,47 @@ async fn an_app_that_is_not_named_is_not_there() {
     let url = format!("ws://{}/live/websocket", server.http);
     assert!(tokio_tungstenite::connect_async(url).await.is_err());
 }
+
+#[tokio::test]
+async fn a_broadcast_is_made_looked_at_changed_and_deleted_by_rest() {
+    let server = Server::start(&[]).await;
+    let base = "/live/rest/v2/broadcasts";
+    let post = |body| server.request("POST", "/live/rest/v2/broadcasts/create", Some(body), "");
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    let (status, made) = post(r#"{"streamId":"cam","name":"Front door"}"#).await;
+    assert_eq!(
+        (status, &parsed(&made)["name"], &parsed(&made)["status"]),
+        (200, &json!("Front door"), &json!("created"))
+    );
+    assert_eq!(post(r#"{"streamId":"cam"}"#).await.0, 400, "it is taken");
+    assert_eq!(post(r#"{"streamId":"a:b"}"#).await.0, 400);
+    let (_, unnamed) = post("{}").await;
+    assert_eq!(parsed(&unnamed)["streamId"].as_str().map(str::len), Some(24));
+
+    let (status, _) = server.request("PUT", &format!("{base}/cam"), Some(r#"{"name":"Back door"}"#), "").await;
+    assert_eq!(status, 200);
+    let (_, shown) = server.get(&format!("{base}/cam")).await;
+    assert_eq!(parsed(&shown)["name"], "Back door");
+    let (_, list) = server.get(&format!("{base}/list/0/10")).await;
+    assert_eq!(parsed(&list).as_array().map(Vec::len), Some(2));
+    let (_, count) = server.get(&format!("{base}/count")).await;
+    assert_eq!(parsed(&count)["number"], 2);
+    assert_eq!(server.request("POST", &format!("{base}/cam/stop"), None, "").await.0, 404, "nobody publishes it");
+    assert_eq!(server.request("DELETE", &format!("{base}/cam"), None, "").await.0, 200);
+    assert_eq!(server.get(&format!("{base}/cam")).await.0, 404);
+}
+
+#[tokio::test]
+async fn what_there_is_no_part_for_says_so_and_rest_is_for_the_machine_itself() {
+    let server = Server::start(&[]).await;
+    let base = "/live/rest/v2/broadcasts";
+    for path in ["/cam/recording/true", "/cam/token", "/cam/endpoint", "/cam/start"] {
+        let method = if path.contains("recording") { "PUT" } else { "POST" };
+        let (status, body) = server.request(method, &format!("{base}{path}"), None, "").await;
+        assert!(status == 501 && body.contains("\"success\":false"), "{path}: {status} {body}");
+    }
+    assert_eq!(server.request("POST", "/live/whip/cam", None, "").await.0, 501);
+    assert_eq!(server.request("GET", &format!("{base}/count"), None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 403);
+    assert_eq!(server.get("/nosuch/rest/v2/broadcasts/count").await.0, 404);
+    assert_eq!(server.get("/live/streams/nobody.m3u8").await.0, 404);
+}

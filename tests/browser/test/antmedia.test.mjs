@@ -113,7 +113,17 @@ describe('by way of the server', () => {
     await player.call('forceStreamQuality', 'cam', 240)
     assert.equal((await player.told('resolutionChangeInfo')).streamHeight, 0, 'there is one rendition')
 
-    await publisher.call('stop', 'cam')
+    const door = (path, options) => fetch(`${call.server.http}/live${path}`, options)
+    await until('the broadcast', async () => (await door('/streams/cam.m3u8')).ok)
+    const probe = await door('/streams/cam_adaptive.m3u8', { method: 'HEAD' })
+    assert.deepEqual([probe.status, probe.headers.get('access-control-allow-origin')], [200, '*'])
+    const playlist = await (await door('/streams/cam.m3u8')).text()
+    const media = playlist.split('\n').find(line => line.startsWith('/hls/cam/'))
+    assert.ok((await fetch(call.server.http + media)).ok, 'it leads to what is played')
+    const shown = await (await door('/rest/v2/broadcasts/cam')).json()
+    assert.deepEqual([shown.streamId, shown.status, shown.subTrackStreamIds], ['cam', 'broadcasting', []])
+
+    assert.ok((await (await door('/rest/v2/broadcasts/cam/stop', { method: 'POST' })).json()).success)
     await publisher.told('publish_finished')
     assert.equal((await player.told('play_finished')).streamId, 'cam')
   })

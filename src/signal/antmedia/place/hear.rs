@@ -1,0 +1,116 @@
+//! What the client says of its place.
+
+use serde_json::{Value, json};
+
+use super::super::client::Action;
+use super::super::{say, sdp};
+use super::{Connection, Place, Role};
+use crate::room::ids::{ParticipantId, TrackId};
+use crate::room::{Direction, Kind};
+use crate::signal::message::{self as wire, Candidate, ClientMessage, Description, DescriptionKind, Id, MidTrack};
+
+/// Names that one client can pick. More than a room has participants.
+const PICKED: usize = 2_048;
+
+impl Place {
+    pub(in super::super) fn describe(
+        &mut self,
+        connection: Connection,
+        kind: DescriptionKind,
+        sdp: String,
+        out: &mut Vec<Action>,
+    ) {
+        match connection {
+            Connection::Peer(peer) => {
+                let tracks = self.sent_tracks(&sdp);
+                let Some(pairing) = self.pairings.get_mut(&peer) else { return };
+                pairing.described = true;
+                let link = pairing.link;
+                let description = Description { kind, sdp };
+                self.send(ClientMessage::LinkDescription { peer: Id(peer), link, description, tracks }, out);
+            }
+            Connection::Server(Direction::Up) => {
+                if let (DescriptionKind::Offer, Some(generation)) = (kind, self.up) {
+                    out.push(Action::Offer { place: self.id, generation, sdp });
+                }
+            }
+            Connection::Server(Direction::Down) => {
+                let (DescriptionKind::Answer, Some(down)) = (kind, &mut self.down) else { return };
+                down.accepted = down.slots.iter().filter_map(|slot| Some(slot.track?.0)).collect();
+                let generation = down.generation;
+                self.send(ClientMessage::Answer { transport: wire::Direction::Down, generation, sdp }, out);
+            }
+        }
+    }
+
+    /// The server's own transports learn the client's addresses from its checks; mesh links are told.
+    pub(in super::super) fn candidate(&mut self, connection: Connection, candidate: Candidate, out: &mut Vec<Action>) {
+        match connection {
+            Connection::Peer(peer) => {
+                let Some(link) = self.pairings.get(&peer).map(|pairing| pairing.link) else { return };
+                self.send(ClientMessage::LinkCandidate { peer: Id(peer), link, candidate }, out);
+            }
+            Connection::Server(_) => {}
+        }
+    }
+
+    /// A message of the app to who is at the other end of a link.
+    pub(in super::super) fn pass_on(
+        &mut self,
+        peer: ParticipantId,
+        definition: Value,
+        data: Value,
+        out: &mut Vec<Action>,
+    ) {
+        let data = json!({ "definition": definition, "data": data });
+        self.send(ClientMessage::Message { to: Some(Id(peer)), data }, out);
+    }
+
+    /// Picks what is forwarded of a stream, by kind.
+    pub(in super::super) fn pick(&mut self, label: &str, kind: Kind, on: bool, out: &mut Vec<Action>) {
+        let Role::Server { plays: Some(playing), .. } = &mut self.role else { return };
+        let picked = &mut playing.choice.picked;
+        if picked.len() < PICKED || picked.contains_key(&(label.to_owned(), kind == Kind::Video)) {
+            picked.insert((label.to_owned(), kind == Kind::Video), on);
+        }
+        let Some((_, peer)) = self.peer(label) else { return };
+        let tracks: Vec<_> =
+            peer.tracks.iter().filter(|(_, source)| source.kind() == kind).map(|(id, _)| *id).collect();
+        out.extend(tracks.into_iter().map(|track| Action::Forward { place: self.id, track, on }));
+    }
+
+    pub(in super::super) fn own_tracks(&self) -> impl Iterator<Item = TrackId> {
+        self.own.keys().copied()
+    }
+
+    /// The client closed what it names itself; the server's side ends with the place or with this.
+    pub(in super::super) fn close_down(&mut self) {
+        self.down = None;
+    }
+
+    pub(in super::super) fn close_up(&mut self) {
+        self.up = None;
+        self.own.clear();
+    }
+
+    /// It leaves: every peer connection but the one that the client closed by itself is ended.
+    pub(in super::super) fn farewell(&self, closed: &str, out: &mut Vec<Action>) {
+        let links = self.pairings.values().map(|pairing| pairing.id.clone());
+        let open = [(self.up.is_some(), Direction::Up), (self.down.is_some(), Direction::Down)];
+        let server = open.into_iter().filter(|(open, _)| *open).filter_map(|(_, direction)| self.server_id(direction));
+        let ids = links.chain(server).filter(|id| id != closed);
+        out.extend(ids.map(|id| Action::Say(say::stop(&id))));
+    }
+
+    /// Which own track each sending m-line of a description carries.
+    fn sent_tracks(&self, sdp: &str) -> Vec<MidTrack> {
+        let mut left: Vec<_> = self.own.iter().map(|(id, source)| (*id, source.kind())).collect();
+        let mut tracks = Vec::new();
+        for sdp::Sending { mid, kind } in sdp::sending(sdp) {
+            if let Some(at) = left.iter().position(|(_, own)| *own == kind) {
+                tracks.push(MidTrack { mid, track: Id(left.remove(at).0) });
+            }
+        }
+        tracks
+    }
+}
