@@ -298,7 +298,7 @@ impl Task {
     pub(super) fn hand_over(&mut self) {
         while let Some(command) = self.backlog.pop_front() {
             if let Err(ShardFull(command)) = self.shared.sfu.send(self.shard, command) {
-                self.backlog.push_front(command);
+                self.backlog.push_front(*command);
                 break;
             }
         }

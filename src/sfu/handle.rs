@@ -39,7 +39,7 @@ pub enum StartError {
 /// A shard has as many commands waiting as `sfu.command_queue` allows, or has stopped. The command comes back.
 #[derive(Debug, thiserror::Error)]
 #[error("the media thread is not keeping up")]
-pub struct ShardFull(pub Command);
+pub struct ShardFull(pub Box<Command>);
 
 /// A handle to all shards; copies are the same media plane.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl Sfu {
     pub fn send(&self, shard: ShardId, command: Command) -> Result<(), ShardFull> {
         let shard = &self.0.shards[shard.0];
         shard.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(command) | TrySendError::Disconnected(command) => ShardFull(command),
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => ShardFull(Box::new(command)),
         })?;
         shard.wake();
         Ok(())

@@ -49,8 +49,8 @@ async fn not_here() -> Response {
     result(StatusCode::NOT_IMPLEMENTED, "this server does not do that", "")
 }
 
-fn id(text: &str) -> Result<StreamId, Response> {
-    text.parse().map_err(|bad| result(StatusCode::BAD_REQUEST, &format!("stream id: {bad}"), ""))
+fn id(text: &str) -> Result<StreamId, Box<Response>> {
+    text.parse().map_err(|bad| Box::new(result(StatusCode::BAD_REQUEST, &format!("stream id: {bad}"), "")))
 }
 
 fn none(id: &StreamId) -> Response {
@@ -86,7 +86,7 @@ async fn create(
     let id = match fields.get("streamId").and_then(Value::as_str).filter(|id| !id.is_empty()) {
         Some(text) => match id(text) {
             Ok(id) => id,
-            Err(bad) => return bad,
+            Err(bad) => return *bad,
         },
         // 24 digits, as the original makes them.
         None => {
@@ -106,14 +106,14 @@ async fn create(
 async fn look(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
     match id(&text) {
         Ok(id) => find(&app, &id).await.map_or_else(|| none(&id), |found| Json(found).into_response()),
-        Err(bad) => bad,
+        Err(bad) => *bad,
     }
 }
 
 async fn update(State(app): State<App>, Path((_, text)): Path<(String, String)>, Json(body): Json<Value>) -> Response {
     let id = match id(&text) {
         Ok(id) => id,
-        Err(bad) => return bad,
+        Err(bad) => return *bad,
     };
     let fields = body.as_object().cloned().unwrap_or_default();
     let changed = app.streams.change(&id, |live| {
@@ -170,14 +170,14 @@ async fn stop(State(app): State<App>, Path((_, text)): Path<(String, String)>) -
     match id(&text) {
         Ok(id) if end(&app, &id).await => result(StatusCode::OK, "", id.as_str()),
         Ok(id) => none(&id),
-        Err(bad) => bad,
+        Err(bad) => *bad,
     }
 }
 
 async fn delete(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
     let id = match id(&text) {
         Ok(id) => id,
-        Err(bad) => return bad,
+        Err(bad) => return *bad,
     };
     let (ended, unmade) = (end(&app, &id).await, app.streams.unmake(&id));
     if ended || unmade { result(StatusCode::OK, "", id.as_str()) } else { none(&id) }
@@ -190,14 +190,14 @@ async fn list_subtracks(
     match id(&text) {
         Ok(id) => Json(tracks(&app, &id).await.into_iter().skip(offset).take(size.min(PAGE)).collect::<Value>())
             .into_response(),
-        Err(bad) => bad,
+        Err(bad) => *bad,
     }
 }
 
 async fn count_subtracks(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
     match id(&text) {
         Ok(id) => Json(json!({ "number": tracks(&app, &id).await.len() })).into_response(),
-        Err(bad) => bad,
+        Err(bad) => *bad,
     }
 }
 

@@ -29,5 +29,5 @@ fn a_command_that_cannot_be_taken_comes_back() {
     let sfu = sfu();
     sfu.stop();
     let ShardFull(command) = sfu.send(ShardId(0), Command::Close { transport: TransportId(7) }).unwrap_err();
-    assert!(matches!(command, Command::Close { transport: TransportId(7) }));
+    assert!(matches!(*command, Command::Close { transport: TransportId(7) }));
 }
