@@ -129,6 +129,7 @@ pub struct Sfu {
     /// What an up transport may bring.
     pub max_kbps: u32,
     pub history_packets: usize,
+    pub train_us: u32,
     pub consent_ms: u32,
     pub handshake_ms: u32,
     pub dtls_retransmit_ms: u32,
@@ -328,7 +329,8 @@ impl Default for Sfu {
             video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),
             start_bitrate_kbps: 1_500,
             max_kbps: 8_000,
-            history_packets: 1_024,
+            history_packets: 512,
+            train_us: 1_000,
             consent_ms: 15_000,
             handshake_ms: 10_000,
             dtls_retransmit_ms: 75,

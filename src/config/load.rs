@@ -191,6 +191,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         sfu.history_packets.to_string(),
         "a power of two from 64 to 32768",
     )?;
+    range(sfu.train_us <= 10_000, "sfu.train_us", sfu.train_us.to_string(), "at most 10000")?;
     range(sfu.max_kbps >= 100, "sfu.max_kbps", sfu.max_kbps.to_string(), "at least 100")?;
     range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
     range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;

@@ -46,6 +46,7 @@ fn values_that_the_server_could_not_run_with_are_refused() {
         "room.mesh_limit=-1",
         "room.mesh_limit=many",
         "sfu.history_packets=1000",
+        "sfu.train_us=10001",
         "sfu.video_codecs=[]",
         "sfu.max_kbps=99",
         "signal.max_message_bytes=10",

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::place::Places;
+use super::publication::Limits;
 use super::sdp::Local;
 use super::shard::{Control, Ended, Settings, Shard};
 use super::tap::TapId;
@@ -84,7 +85,10 @@ impl Sfu {
             handshake: Duration::from_millis(config.handshake_ms.into()),
             consent: Duration::from_millis(config.consent_ms.into()),
             pli_interval: Duration::from_millis(config.pli_interval_ms.into()),
-            history_packets: config.history_packets,
+            publication: Limits {
+                history_packets: config.history_packets,
+                train: Duration::from_micros(config.train_us.into()),
+            },
             max_kbps: config.max_kbps,
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();

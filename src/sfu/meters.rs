@@ -69,9 +69,9 @@ impl Meters {
         self.dropped[reason as usize].increment(1);
     }
 
-    pub(crate) fn forwarded(&self, bytes: usize) {
-        self.packets.increment(1);
-        self.bytes.increment(bytes as u64);
+    pub(crate) fn forwarded(&self, packets: u64, bytes: u64) {
+        self.packets.increment(packets);
+        self.bytes.increment(bytes);
     }
 
     pub(crate) fn transports(&self, direction: Direction) -> &Gauge {

@@ -4,6 +4,7 @@
 //! what happened by [`Event`]s, both over bounded channels; it knows nothing of rooms, signaling or HTTP.
 //! SDP is written and read outside the shards ([`sdp`]), so that what reaches one is typed and checked.
 
+mod by_id;
 pub mod forward;
 mod handle;
 mod meters;

@@ -1,43 +1,46 @@
-//! What is about to be sent. Datagrams gather in one buffer while a batch is worked through and leave together.
-
-use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
+//! What is about to be sent, and the socket that it leaves by. Datagrams gather in one buffer while a batch is worked through
+//! and leave together. What goes the same way and is as long as what is before it makes a train.
 
 use metrics::Counter;
 
-use super::udp::Socket;
+pub(crate) use super::udp::Route;
+use super::udp::{MAX_SEGMENTS, MAX_TRAIN_BYTES, Sender, Socket, Train};
 
-/// Beyond this many bytes what has gathered leaves before the next datagram is worked on: some 700 packets. Higher: fewer turns
-/// between receiving and sending; lower: less memory, which a flood into a large room would else grow by hundreds of megabytes.
-const FULL: usize = 1 << 20;
-
-/// Where to, and from which of the machine's addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) to: SocketAddr,
-    pub(crate) source: Option<IpAddr>,
-}
+/// Beyond this many bytes what has gathered leaves at once: some 200 packets. Higher: fewer turns
+/// between writing and sending; lower: less that has left the processor's cache by the time it is sent.
+const FULL: usize = 1 << 18;
 
 #[derive(Debug)]
 pub(crate) struct Out {
     buffer: Vec<u8>,
-    datagrams: Vec<(Route, Range<usize>)>,
+    trains: Vec<Train>,
+    pub(crate) socket: Socket,
+    sender: Sender,
     calls: Counter,
+    sent: Counter,
+    unsent: Counter,
 }
 
 impl Out {
-    pub(crate) fn new() -> Self {
-        let calls = metrics::counter!("crescendo_send_calls_total");
-        Self { buffer: Vec::new(), datagrams: Vec::new(), calls }
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self {
+            buffer: Vec::with_capacity(FULL + MAX_TRAIN_BYTES),
+            trains: Vec::with_capacity(FULL / 64),
+            socket,
+            sender: Sender::new(),
+            calls: metrics::counter!("crescendo_send_calls_total"),
+            sent: metrics::counter!("crescendo_sent_trains_total"),
+            unsent: metrics::counter!("crescendo_unsent_datagrams_total"),
+        }
     }
 
     pub(crate) fn push(&mut self, route: Route, datagram: &[u8]) {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(datagram);
-        self.datagrams.push((route, start..self.buffer.len()));
+        self.append(route, start);
     }
 
-    /// Lets `write` append one datagram, from the position it is given on. Nothing is sent when it fails.
+    /// Lets `write` append one datagram, from the position it is given on; its length. Nothing is sent when it fails.
     pub(crate) fn push_with<E>(
         &mut self,
         route: Route,
@@ -46,8 +49,9 @@ impl Out {
         let start = self.buffer.len();
         match write(&mut self.buffer, start) {
             Ok(()) => {
-                self.datagrams.push((route, start..self.buffer.len()));
-                Ok(self.buffer.len() - start)
+                let length = self.buffer.len() - start;
+                self.append(route, start);
+                Ok(length)
             }
             Err(error) => {
                 self.buffer.truncate(start);
@@ -56,19 +60,39 @@ impl Out {
         }
     }
 
-    /// It should be flushed before more is pushed.
-    pub(crate) fn is_full(&self) -> bool {
-        self.buffer.len() >= FULL
+    /// The datagram from `start` on joins the train before it, or is one of its own.
+    fn append(&mut self, route: Route, start: usize) {
+        let (end, length) = (self.buffer.len(), self.buffer.len() - start);
+        if let Some(last) = self.trains.last_mut()
+            && last.route == route
+            && length <= last.segment
+            // After a shorter one nothing can follow.
+            && last.bytes.len().is_multiple_of(last.segment)
+            && last.bytes.len() / last.segment < MAX_SEGMENTS
+            && last.bytes.len() + length <= MAX_TRAIN_BYTES
+        {
+            last.bytes.end = end;
+        } else {
+            self.trains.push(Train { route, bytes: start..end, segment: length.max(1) });
+        }
+        if end >= FULL {
+            self.flush();
+        }
     }
 
     /// Sends everything. A datagram that the kernel does not take is lost, as any datagram may be.
-    pub(crate) fn flush(&mut self, socket: &Socket) {
-        for (route, range) in self.datagrams.drain(..) {
-            if let Err(error) = socket.send(route.to, route.source, &self.buffer[range]) {
-                tracing::trace!(%error, "send");
-            }
-            self.calls.increment(1);
+    pub(crate) fn flush(&mut self) {
+        if self.trains.is_empty() {
+            return;
         }
+        let sent = self.sender.send(&self.socket, &self.buffer, &self.trains);
+        self.calls.increment(sent.calls);
+        self.sent.increment(self.trains.len() as u64);
+        self.unsent.increment(sent.unsent_datagrams);
+        self.trains.clear();
         self.buffer.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,27 +1,32 @@
 //! One publication: what its sender brings, and who gets it.
 //!
+//! Packets gather here for a moment (`sfu.train_us`) and are then sent on together, receiver by receiver: one train each.
+//!
 //! Later: several layers of one publication are several [`Media`], and a subscription moves between them by
-//! [`Rewrite::start`]; retransmissions over RTX change [`Publication::resend`]; trains change [`Out`].
+//! [`Rewrite::start`]; retransmissions over RTX change [`Publication::resend`].
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::by_id::ById;
 use super::forward::header::{self, Fixed, Header};
 use super::forward::history::History;
 use super::forward::keyframe::{self, Requests, Wishes};
 use super::forward::rewrite::{Place, Rewrite};
+use super::forward::train;
 use super::meters::Meters;
-use super::out::Out;
+use super::out::{Out, Route};
 use super::rtcp::{self, Sent};
 use super::sdp::tables;
 use super::tap::{Tap, TapId, Tapped};
-use super::transport::Transport;
+use super::transport::{Media as Keys, Transport};
 use super::{Codec, Kind, PublicationId, TransportId};
 
 /// Audio is not retransmitted; what is kept is for receivers that ask all the same. A power of two.
 const AUDIO_HISTORY: usize = 64;
+/// Packets that gather before they are sent on whatever the time is: a train's worth, and fewer than any history keeps.
+const MAX_GATHERED: usize = 44;
 /// After this long without packets a sender is taken for paused: it is not asked for key frames, and when it goes on, its RTP
 /// clock may have stood still meanwhile.
 const PAUSED: Duration = Duration::from_secs(2);
@@ -34,6 +39,48 @@ pub(crate) struct Publication {
     requests: Requests,
     subscriptions: Vec<Subscription>,
     taps: Vec<Tap>,
+    gathered: Vec<Gathered>,
+    /// When they are to be sent on; of the past when there are none.
+    departs: Option<Instant>,
+}
+
+/// What a publication goes by; from configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) history_packets: usize,
+    /// How long packets gather.
+    pub(crate) train: Duration,
+}
+
+/// All that a packet meets on its way out.
+#[derive(Debug)]
+pub(crate) struct Way<'a> {
+    pub(crate) transports: &'a mut ById<TransportId, Transport>,
+    pub(crate) out: &'a mut Out,
+    pub(crate) meters: &'a Meters,
+}
+
+/// What has become of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The codec is another than before.
+    pub(crate) changed: bool,
+    /// It is the first to wait for others, until then.
+    pub(crate) departs: Option<Instant>,
+}
+
+/// A packet in the history that has not been sent on yet.
+#[derive(Debug, Clone, Copy)]
+struct Gathered {
+    index: u64,
+    timestamp: u32,
+    /// In bytes, as in the history.
+    length: usize,
+    /// In bytes; 0 for one that was padding only.
+    payload: usize,
+    /// One can begin to decode here.
+    starts: bool,
+    at: Instant,
 }
 
 /// The stream that brings a publication now.
@@ -97,8 +144,16 @@ pub(crate) struct Incoming<'a> {
 
 impl Publication {
     pub(crate) fn new(id: PublicationId) -> Self {
-        let (requests, subscriptions, taps) = (Requests::default(), Vec::new(), Vec::new());
-        Self { id, source: None, media: None, requests, subscriptions, taps }
+        Self {
+            id,
+            source: None,
+            media: None,
+            requests: Requests::default(),
+            subscriptions: Vec::new(),
+            taps: Vec::new(),
+            gathered: Vec::new(),
+            departs: None,
+        }
     }
 
     /// Nobody brings it, gets it or taps it.
@@ -111,7 +166,8 @@ impl Publication {
     }
 
     /// Another stream brings the publication from now on. Numbers go on; pictures go on with its first key frame.
-    pub(crate) fn set_source(&mut self, source: Origin) {
+    pub(crate) fn set_source(&mut self, source: Origin, way: &mut Way<'_>) {
+        self.depart(way);
         self.source = Some(source);
         if let Some(media) = &mut self.media {
             media.base = ((media.highest >> 16) + 1) << 16;
@@ -202,21 +258,18 @@ impl Publication {
         }
     }
 
-    /// Takes a packet of the source and sends it on. True when the codec is another than before.
-    pub(crate) fn accept(
-        &mut self,
-        incoming: &Incoming<'_>,
-        history_packets: usize,
-        transports: &mut HashMap<TransportId, Transport>,
-        out: &mut Out,
-        meters: &Meters,
-    ) -> bool {
+    /// Takes a packet of the source. It is sent on at once, or with those that follow until the time that is given back has
+    /// come ([`Self::depart`]): sound and what is late never wait.
+    pub(crate) fn accept(&mut self, incoming: &Incoming<'_>, limits: Limits, way: &mut Way<'_>) -> Accepted {
         let &Incoming { packet, header, codec, now, .. } = incoming;
         let changed = self.media.as_ref().is_none_or(|media| media.codec != codec);
+        if changed {
+            self.depart(way);
+        }
         let media = self.media.get_or_insert_with(|| {
             let capacity = match codec.kind() {
                 Kind::Audio => AUDIO_HISTORY,
-                Kind::Video => history_packets,
+                Kind::Video => limits.history_packets,
             };
             Media { codec, history: History::new(capacity), base: 0, highest: 0, last_packet: now, report: None }
         });
@@ -228,6 +281,7 @@ impl Publication {
                 self.subscriptions.iter_mut().for_each(|subscription| subscription.state = State::Waiting);
             }
         }
+        let late = index < media.highest;
         media.codec = codec;
         media.last_packet = now;
         media.highest = media.highest.max(index);
@@ -237,46 +291,64 @@ impl Publication {
         if starts {
             self.requests.satisfied();
         }
-        media.history.put(index, packet);
+        media.history.put(index, |slot| {
+            let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
+            header::write(slot, Fixed::from(header), extensions, payload);
+        });
         if !payload.is_empty() && !self.taps.is_empty() {
             let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
             self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
         }
+        if !self.subscriptions.is_empty() {
+            let length = media.history.get(index).map_or(0, <[u8]>::len);
+            self.gathered.push(Gathered { index, timestamp: header.timestamp, length, payload: payload.len(), starts, at: now });
+        }
+        if codec.kind() == Kind::Audio || late || limits.train.is_zero() || self.gathered.len() >= MAX_GATHERED {
+            self.depart(way);
+        }
+        let departs = (self.gathered.len() == 1).then(|| now + limits.train);
+        self.departs = departs.or(self.departs);
+        Accepted { changed, departs }
+    }
+
+    /// When what has gathered is to be sent on.
+    pub(crate) fn departs(&self) -> Option<Instant> {
+        self.departs.filter(|_| !self.gathered.is_empty())
+    }
+
+    /// Sends on what has gathered: to each receiver, one behind the other, so that it makes a train.
+    pub(crate) fn depart(&mut self, way: &mut Way<'_>) {
+        let Some(media) = self.media.as_mut().filter(|_| !self.gathered.is_empty()) else { return };
+        media.equalise(&self.gathered);
+        let clock_rate = tables::clock_rate(media.codec);
+        let (mut packets, mut bytes) = (0, 0);
         for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.on) {
-            let Some(transport) = transports.get_mut(&subscription.transport).filter(|t| t.is_open()) else { continue };
-            if subscription.state == State::Waiting {
-                if !starts {
-                    continue;
+            let transport = way.transports.get_mut(&subscription.transport);
+            let Some((keys, route)) = transport.and_then(Transport::media) else { continue };
+            for gathered in &self.gathered {
+                let Some(place) = subscription.place(gathered, clock_rate) else { continue };
+                let Some(packet) = media.history.get(gathered.index) else { continue };
+                if let Some(length) = send(keys, route, subscription.ssrc, packet, place, way.out) {
+                    subscription.packets = subscription.packets.wrapping_add(1);
+                    subscription.octets = subscription.octets.wrapping_add(gathered.payload as u32);
+                    packets += 1;
+                    bytes += length as u64;
                 }
-                subscription.rewrite.start(index, header.timestamp, now, tables::clock_rate(codec));
-                subscription.state = State::Going;
-            }
-            // Padding is for the way it came; what was probed there says nothing here.
-            if payload.is_empty() && subscription.rewrite.skip(index) {
-                continue;
-            }
-            let Some(place) = subscription.rewrite.place(index, header.timestamp, now) else { continue };
-            if let Some(bytes) = send(transport, subscription.ssrc, packet, header, place, out) {
-                subscription.packets = subscription.packets.wrapping_add(1);
-                subscription.octets = subscription.octets.wrapping_add(payload.len() as u32);
-                meters.forwarded(bytes);
             }
         }
-        changed
+        way.meters.forwarded(packets, bytes);
+        self.gathered.clear();
     }
 
     /// Answers a NACK from the history.
     pub(crate) fn resend(&self, transport: &mut Transport, ssrc: u32, sequences: &[u16], out: &mut Out) {
         let Some(media) = &self.media else { return };
-        let Some(subscription) = self.subscriptions.iter().find(|s| s.transport == transport.id && s.ssrc == ssrc)
-        else {
-            return;
-        };
+        let subscription = self.subscriptions.iter().find(|s| s.transport == transport.id && s.ssrc == ssrc);
+        let (Some(subscription), Some((keys, route))) = (subscription, transport.media()) else { return };
         for sequence in sequences {
             let Some((index, place)) = subscription.rewrite.sent(*sequence) else { continue };
             let Some(packet) = media.history.get(index) else { continue };
-            let Some(header) = Header::parse(packet) else { continue };
-            send(transport, ssrc, packet, &header, place, out);
+            send(keys, route, ssrc, packet, place, out);
         }
     }
 
@@ -291,7 +363,7 @@ impl Publication {
 
     /// Sender reports for everybody who gets it. They carry on the publisher's own clock, so that what it sends together
     /// stays together.
-    pub(crate) fn report(&self, transports: &mut HashMap<TransportId, Transport>, out: &mut Out, now: Instant) {
+    pub(crate) fn report(&self, transports: &mut ById<TransportId, Transport>, out: &mut Out, now: Instant) {
         let Some((media, clock)) = self.media.as_ref().and_then(|media| Some((media, media.report?))) else { return };
         let elapsed = now.saturating_duration_since(clock.at).as_secs_f64();
         let ntp = clock.ntp.wrapping_add((elapsed * (1u64 << 32) as f64) as u64);
@@ -314,26 +386,49 @@ impl Publication {
     }
 }
 
-/// Writes, seals and queues one packet; its length on the wire. Nothing while the transport is not open.
-fn send(
-    transport: &mut Transport,
-    ssrc: u32,
-    packet: &[u8],
-    header: &Header,
-    place: Place,
-    out: &mut Out,
-) -> Option<usize> {
-    let (keys, route) = transport.media()?;
-    let fixed = Fixed {
-        marker: header.marker,
-        payload_type: header.payload_type,
-        sequence: place.index as u16,
-        timestamp: header.timestamp.wrapping_add(place.timestamp_shift),
-        ssrc,
-    };
-    let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
+impl Media {
+    /// Makes what leaves together of one length, as far as padding can. Nobody has been sent it yet: later it must not change
+    /// (RFC 3711 section 9.1: one key stream, one plaintext).
+    fn equalise(&mut self, gathered: &[Gathered]) {
+        let mut rest = gathered;
+        while !rest.is_empty() {
+            let (count, length) = train::train(rest.iter().map(|packet| packet.length));
+            let (train, after) = rest.split_at(count);
+            for packet in &train[..count - 1] {
+                let Some(padding) = u8::try_from(length - packet.length).ok().filter(|padding| *padding > 0) else { continue };
+                if let Some(slot) = self.history.get_mut(packet.index) {
+                    header::pad(slot, padding);
+                }
+            }
+            rest = after;
+        }
+    }
+}
+
+impl Subscription {
+    /// Where a packet of the source goes; nothing when this receiver does not get it.
+    fn place(&mut self, packet: &Gathered, clock_rate: u32) -> Option<Place> {
+        let &Gathered { index, timestamp, at, .. } = packet;
+        if self.state == State::Waiting {
+            if !packet.starts {
+                return None;
+            }
+            self.rewrite.start(index, timestamp, at, clock_rate);
+            self.state = State::Going;
+        }
+        // Padding is for the way it came; what was probed there says nothing here.
+        if packet.payload == 0 && self.rewrite.skip(index) {
+            return None;
+        }
+        self.rewrite.place(index, timestamp, at)
+    }
+}
+
+/// Copies, numbers, seals and queues one packet; its length on the wire.
+fn send(keys: &mut Keys, route: Route, ssrc: u32, packet: &[u8], place: Place, out: &mut Out) -> Option<usize> {
     out.push_with(route, |buffer, start| {
-        header::write(buffer, fixed, extensions, &packet[header.payload.clone()]);
+        buffer.extend_from_slice(packet);
+        header::renumber(&mut buffer[start..], place.index as u16, place.timestamp_shift, ssrc);
         keys.outbound.seal_rtp(place.index, buffer, start)
     })
     .ok()

@@ -132,13 +132,12 @@ pub struct Received {
 }
 
 /// RFC 3550 section 6.4.2. At most 31 blocks fit; the rest is left out.
-pub fn write_receiver_report(out: &mut Vec<u8>, received: &[Received]) {
-    let received = &received[..received.len().min(31)];
-    packet(out, received.len() as u8, RECEIVER_REPORT, |out| {
+pub fn write_receiver_report(out: &mut Vec<u8>, received: impl ExactSizeIterator<Item = Received>) {
+    packet(out, received.len().min(31) as u8, RECEIVER_REPORT, |out| {
         out.extend_from_slice(&SELF.to_be_bytes());
-        for Received { ssrc, block, last_report, delay } in received {
+        for Received { ssrc, block, last_report, delay } in received.take(31) {
             let lost = u32::from(block.fraction_lost) << 24 | block.cumulative_lost as u32 & 0x00ff_ffff;
-            for word in [*ssrc, lost, block.highest, block.jitter, *last_report, *delay] {
+            for word in [ssrc, lost, block.highest, block.jitter, last_report, delay] {
                 out.extend_from_slice(&word.to_be_bytes());
             }
         }

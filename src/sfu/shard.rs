@@ -2,7 +2,7 @@
 
 mod packets;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::meters::Meters;
 use super::out::{Out, Route};
-use super::publication::{Origin, Publication};
+use super::by_id::ById;
+use super::publication::{Limits, Origin, Publication, Way};
 use super::rtcp;
 use super::transport::Transport;
 use super::transport::dtls::Identity;
@@ -41,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) handshake: Duration,
     pub(crate) consent: Duration,
     pub(crate) pli_interval: Duration,
-    pub(crate) history_packets: usize,
+    pub(crate) publication: Limits,
     pub(crate) max_kbps: u32,
 }
 
@@ -64,16 +65,19 @@ pub(crate) enum Ended {
 
 #[derive(Debug)]
 pub(crate) struct Shard {
-    socket: Socket,
     settings: Settings,
     identity: Arc<Identity>,
-    transports: HashMap<TransportId, Transport>,
+    transports: ById<TransportId, Transport>,
     by_ufrag: HashMap<String, TransportId>,
     by_address: HashMap<SocketAddr, TransportId>,
-    ups: HashMap<TransportId, Up>,
+    ups: ById<TransportId, Up>,
     /// What each down transport sends, by SSRC.
-    downs: HashMap<TransportId, HashMap<u32, PublicationId>>,
-    publications: HashMap<PublicationId, Publication>,
+    downs: ById<TransportId, HashMap<u32, PublicationId>>,
+    publications: ById<PublicationId, Publication>,
+    /// Publications in which packets gather, by when they are to be sent on.
+    departures: VecDeque<(Instant, PublicationId)>,
+    /// RTCP while it is written.
+    written: Vec<u8>,
     out: Out,
     meters: Meters,
     ticks: u64,
@@ -82,16 +86,17 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(socket: Socket, settings: Settings, identity: Arc<Identity>) -> Self {
         Self {
-            socket,
             settings,
             identity,
-            transports: HashMap::new(),
+            transports: ById::default(),
             by_ufrag: HashMap::new(),
             by_address: HashMap::new(),
-            ups: HashMap::new(),
-            downs: HashMap::new(),
-            publications: HashMap::new(),
-            out: Out::new(),
+            ups: ById::default(),
+            downs: ById::default(),
+            publications: ById::default(),
+            departures: VecDeque::new(),
+            written: Vec::new(),
+            out: Out::new(socket),
             meters: Meters::new(),
             ticks: 0,
         }
@@ -107,25 +112,36 @@ impl Shard {
             let timeout = match (more, self.transports.is_empty()) {
                 (true, _) => Duration::ZERO,
                 (false, true) => IDLE,
-                (false, false) => next_tick.saturating_duration_since(Instant::now()),
+                (false, false) => {
+                    let departure = self.departures.front().map_or(next_tick, |(at, _)| next_tick.min(*at));
+                    departure.saturating_duration_since(Instant::now())
+                }
             };
-            if let Err(error) = self.socket.wait(&control.waker, timeout) {
-                tracing::error!(%error, "the media thread cannot wait");
-                ended = Ended::Broken;
-                break;
+            let ready = match self.out.socket.wait(&control.waker, timeout) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    tracing::error!(%error, "the media thread cannot wait");
+                    ended = Ended::Broken;
+                    break;
+                }
+            };
+            if ready.woken || more {
+                more = self.commands(&mut control);
             }
-            more = self.commands(&mut control);
-            self.packets(&mut batch);
+            if ready.packets {
+                self.packets(&mut batch);
+            }
             let now = Instant::now();
+            self.depart(now);
             if now >= next_tick {
                 self.tick(now);
                 next_tick = now + TICK;
             }
-            self.out.flush(&self.socket);
+            self.out.flush();
         }
         let all: Vec<TransportId> = self.transports.keys().copied().collect();
         all.into_iter().for_each(|transport| self.close(transport, Instant::now()));
-        self.out.flush(&self.socket);
+        self.out.flush();
         ended
     }
 
@@ -148,19 +164,28 @@ impl Shard {
 
     fn packets(&mut self, batch: &mut Batch) {
         for _ in 0..BATCHES {
-            match self.socket.receive(batch) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return tracing::debug!(%error, "receive"),
+            if let Err(error) = self.out.socket.receive(batch) {
+                return tracing::debug!(%error, "receive");
             }
             let now = Instant::now();
-            batch.for_each(|from, source, datagram| {
-                self.datagram(Route { to: from, source }, datagram, now);
-                if self.out.is_full() {
-                    self.out.flush(&self.socket);
-                }
-            });
-            self.out.flush(&self.socket);
+            batch.for_each(|from, source, datagram| self.datagram(Route { to: from, source }, datagram, now));
+            self.depart(now);
+            self.out.flush();
+            if !batch.is_full() {
+                return;
+            }
+        }
+    }
+
+    /// Sends on what has gathered long enough.
+    fn depart(&mut self, now: Instant) {
+        while let Some(&(at, id)) = self.departures.front().filter(|(at, _)| *at <= now) {
+            self.departures.pop_front();
+            // It may have left already, and others have gathered since.
+            if let Some(publication) = self.publications.get_mut(&id).filter(|p| p.departs() == Some(at)) {
+                let (transports, out, meters) = (&mut self.transports, &mut self.out, &self.meters);
+                publication.depart(&mut Way { transports, out, meters });
+            }
         }
     }
 
@@ -278,7 +303,7 @@ impl Shard {
 
     /// What senders are told: what is missing, when packets came, how many.
     fn feed_back(&mut self, now: Instant) {
-        let (mut written, mut broken) = (Vec::new(), Vec::new());
+        let (mut written, mut broken) = (std::mem::take(&mut self.written), Vec::new());
         for (id, up) in &mut self.ups {
             let Some((media, route)) = self.transports.get_mut(id).and_then(Transport::media) else { continue };
             if self.ticks.is_multiple_of(REPORT_TICKS) {
@@ -297,6 +322,7 @@ impl Shard {
             }
             written.clear();
         }
+        self.written = written;
         for publication in broken {
             if let Some(publication) = self.publications.get_mut(&publication) {
                 publication.want_key_frame();
@@ -342,7 +368,7 @@ impl Shard {
 }
 
 /// The publication is over, unless another transport brings it by now.
-fn end_if_from(publications: &mut HashMap<PublicationId, Publication>, id: PublicationId, transport: TransportId) {
+fn end_if_from(publications: &mut ById<PublicationId, Publication>, id: PublicationId, transport: TransportId) {
     if let Some(publication) = publications.get_mut(&id)
         && publication.source().is_some_and(|origin| origin.transport == transport)
     {

@@ -29,6 +29,8 @@ pub(crate) struct Up {
     numbers: Option<Box<Numbers>>,
     streams: HashMap<u32, Stream>,
     twcc: Recorder,
+    /// A feedback while it is written.
+    information: Vec<u8>,
     rate: Bucket,
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct Found {
 impl Up {
     pub(crate) fn new(epoch: Instant, max_kbps: u32) -> Self {
         let (twcc, rate) = (Recorder::new(epoch), Bucket::new(max_kbps, epoch));
-        Self { receive: Vec::new(), numbers: None, streams: HashMap::new(), twcc, rate }
+        Self { receive: Vec::new(), numbers: None, streams: HashMap::new(), twcc, information: Vec::new(), rate }
     }
 
     /// May a packet of this many bytes be forwarded? What may not never came, for everything else here: its sender takes it
@@ -150,31 +152,27 @@ impl Up {
     /// Appends when packets have arrived.
     pub(crate) fn write_twcc(&mut self, out: &mut Vec<u8>) {
         let Some(ssrc) = self.streams.keys().next().copied() else { return };
-        let mut information = Vec::new();
         for _ in 0..MAX_FEEDBACKS {
-            if !self.twcc.feedback(&mut information) {
+            self.information.clear();
+            if !self.twcc.feedback(&mut self.information) {
                 return;
             }
-            rtcp::write_twcc(out, ssrc, &information);
-            information.clear();
+            rtcp::write_twcc(out, ssrc, &self.information);
         }
     }
 
     /// Appends how each stream is received.
     pub(crate) fn write_report(&mut self, now: Instant, out: &mut Vec<u8>) {
-        let received: Vec<Received> = self
-            .streams
-            .iter_mut()
-            .map(|(ssrc, stream)| {
-                let (last_report, delay) = stream.clock.map_or((0, 0), |clock| {
-                    let delay = now.saturating_duration_since(clock.at).as_secs_f64() * 65_536.0;
-                    ((clock.ntp >> 16) as u32, delay as u32)
-                });
-                Received { ssrc: *ssrc, block: stream.reception.report(), last_report, delay }
-            })
-            .collect();
-        if !received.is_empty() {
-            rtcp::write_receiver_report(out, &received);
+        if self.streams.is_empty() {
+            return;
         }
+        let received = self.streams.iter_mut().map(|(ssrc, stream)| {
+            let (last_report, delay) = stream.clock.map_or((0, 0), |clock| {
+                let delay = now.saturating_duration_since(clock.at).as_secs_f64() * 65_536.0;
+                ((clock.ntp >> 16) as u32, delay as u32)
+            });
+            Received { ssrc: *ssrc, block: stream.reception.report(), last_report, delay }
+        });
+        rtcp::write_receiver_report(out, received);
     }
 }

@@ -37,6 +37,13 @@ pub struct Fixed {
     pub ssrc: u32,
 }
 
+impl From<&Header> for Fixed {
+    fn from(header: &Header) -> Self {
+        let &Header { marker, payload_type, sequence, timestamp, ssrc, .. } = header;
+        Self { marker, payload_type, sequence, timestamp, ssrc }
+    }
+}
+
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
@@ -157,4 +164,22 @@ pub fn write<'a>(out: &mut Vec<u8>, fixed: Fixed, extensions: impl Iterator<Item
         out[length_at..length_at + 2].copy_from_slice(&words.to_be_bytes());
     }
     out.extend_from_slice(payload);
+}
+
+/// Appends RTP padding (RFC 3550 section 5.1) to a packet that has none.
+pub fn pad(packet: &mut Vec<u8>, bytes: u8) {
+    if let Some(before) = bytes.checked_sub(1) {
+        packet[0] |= 0x20;
+        packet.extend(std::iter::repeat_n(0, usize::from(before)));
+        packet.push(bytes);
+    }
+}
+
+/// Gives a whole packet other numbers; `timestamp_shift` is added to its timestamp, modulo 2^32.
+pub fn renumber(packet: &mut [u8], sequence: u16, timestamp_shift: u32, ssrc: u32) {
+    if let Some(([_, _, s0, s1, t0, t1, t2, t3, source @ ..], _)) = packet.split_first_chunk_mut::<FIXED>() {
+        [*s0, *s1] = sequence.to_be_bytes();
+        [*t0, *t1, *t2, *t3] = u32::from_be_bytes([*t0, *t1, *t2, *t3]).wrapping_add(timestamp_shift).to_be_bytes();
+        source.copy_from_slice(&ssrc.to_be_bytes());
+    }
 }

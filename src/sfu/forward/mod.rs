@@ -11,6 +11,7 @@ pub mod nack;
 pub mod numbers;
 pub mod reception;
 pub mod rewrite;
+pub mod train;
 pub mod twcc;
 
 /// Makes 16-bit sequence numbers into indices that never wrap (RFC 3711 section 3.3.1).

@@ -85,11 +85,11 @@ fn padding_is_no_payload() {
 fn history_keeps_the_newest_and_nothing_else() {
     let mut history = History::new(64);
     assert_eq!(history.get(0), None);
-    (0..100_u64).for_each(|index| history.put(index, &[index as u8]));
+    (0..100_u64).for_each(|index| history.put(index, |slot| slot.push(index as u8)));
     assert_eq!(history.get(35), None);
     assert_eq!(history.get(36), Some(&[36][..]));
     assert_eq!(history.get(99), Some(&[99][..]));
-    history.put(35, b"late");
+    history.put(35, |slot| slot.extend_from_slice(b"late"));
     assert_eq!(history.get(35), None);
     assert_eq!(history.get(99), Some(&[99][..]));
 }
@@ -353,4 +353,37 @@ fn a_sender_may_bring_a_second_at_once_and_then_no_more_than_its_rate() {
     let later = start + Duration::from_secs(3_600);
     assert_eq!((0..20).filter(|_| bucket.take(1_000, later)).count(), 10, "silence saves up one second");
     assert!(!bucket.take(1, start), "time does not go back");
+}
+
+#[test]
+fn packets_of_about_one_length_make_a_train_that_a_shorter_one_ends() {
+    let of = |lengths: &[usize]| train::train(lengths.iter().copied());
+    assert_eq!(of(&[1_200]), (1, 1_200));
+    assert_eq!(of(&[1_199, 1_199, 1_200, 1_200]), (4, 1_200));
+    assert_eq!(of(&[1_200, 1_150, 1_200]), (3, 1_200));
+    assert_eq!(of(&[1_200, 1_200, 300, 300]), (3, 1_200), "the shorter one is the last");
+    assert_eq!(of(&[40, 1_200, 1_200]), (1, 40), "nothing is padded that much");
+    assert_eq!(of(&[1_000, 1_090, 1_110]), (2, 1_090));
+    assert_eq!(of(&[1_000, 1_000 + train::MAX_PADDING]), (2, 1_000 + train::MAX_PADDING));
+}
+
+#[test]
+fn a_padded_and_renumbered_packet_is_the_same_but_for_its_numbers() {
+    let (mut packet, payload) = (Vec::new(), [7; 20]);
+    let fixed = Fixed { marker: true, payload_type: 96, sequence: 1, timestamp: u32::MAX, ssrc: 5 };
+    header::write(&mut packet, fixed, [(7, &[1][..])].into_iter(), &payload);
+    header::pad(&mut packet, 0);
+    assert_eq!(packet.len(), 12 + 8 + 20);
+    for padding in [1, 2, 100, 255] {
+        let mut padded = packet.clone();
+        header::pad(&mut padded, padding);
+        header::renumber(&mut padded, 9, 3, 8);
+        assert_eq!(padded.len(), packet.len() + usize::from(padding));
+        let parsed = Header::parse(&padded).unwrap();
+        assert_eq!(padded[parsed.payload.clone()], payload);
+        let sent = Fixed { sequence: 9, timestamp: 2, ssrc: 8, ..fixed };
+        assert_eq!(Fixed::from(&parsed), sent);
+        assert_eq!(parsed.extension(&padded, 7), Some(&[1][..]));
+    }
+    header::renumber(&mut [0x80; 11], 9, 3, 8); // too short to have numbers
 }

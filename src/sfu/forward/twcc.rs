@@ -42,25 +42,24 @@ impl Recorder {
     /// Appends the feedback control information, from the base sequence number on, padded to 32 bits. False, and nothing is
     /// written, when nothing new has arrived. To be called again until then: one tells of so many packets and no more.
     pub fn feedback(&mut self, out: &mut Vec<u8>) -> bool {
-        let mut arrived = std::mem::take(&mut self.arrived);
-        let nothing = arrived.is_empty();
-        arrived.sort_unstable_by_key(|(index, _)| *index);
-        arrived.dedup_by_key(|(index, _)| *index);
+        let nothing = self.arrived.is_empty();
+        self.arrived.sort_unstable_by_key(|(index, _)| *index);
+        self.arrived.dedup_by_key(|(index, _)| *index);
         if let Some(next) = self.next {
-            arrived.retain(|(index, _)| *index >= next);
+            self.arrived.retain(|(index, _)| *index >= next);
         }
-        let Some(&(first, _)) = arrived.first() else {
+        let Some(&(first, _)) = self.arrived.first() else {
             // Nothing, or only numbers from before: a sender that began anew is told of from the next ones on.
             self.next = self.next.filter(|_| nothing);
             return false;
         };
         // Of a gap that fills a feedback there is nothing to tell.
         let base = self.next.filter(|next| first - next < MAX_STATUSES).unwrap_or(first);
-        let rest = arrived.partition_point(|(index, _)| *index < base + MAX_STATUSES);
-        self.arrived = arrived.split_off(rest);
-        let last = arrived.last().map_or(first, |(last, _)| *last);
+        let told = self.arrived.partition_point(|(index, _)| *index < base + MAX_STATUSES);
+        let last = self.arrived[..told].last().map_or(first, |(last, _)| *last);
         self.next = Some(last + 1);
-        self.write(out, base, last, &arrived);
+        self.write(out, base, last, &self.arrived[..told]);
+        self.arrived.drain(..told);
         self.count = self.count.wrapping_add(1);
         true
     }
@@ -73,8 +72,10 @@ impl Recorder {
         out.extend_from_slice(&(reference as u32).to_be_bytes()[1..]);
         out.push(self.count);
 
-        let mut symbols = vec![0u16; (last - base + 1) as usize];
-        let mut deltas = Vec::with_capacity(arrived.len() * 2);
+        let mut symbols = [0u16; MAX_STATUSES as usize];
+        let symbols = &mut symbols[..(last - base + 1) as usize];
+        let mut deltas = [0; 2 * MAX_STATUSES as usize];
+        let mut filled = 0;
         let mut previous = (reference * REFERENCE_US / TICK_US) as i64;
         for (index, at) in arrived {
             let ticks = (at / TICK_US) as i64;
@@ -82,11 +83,13 @@ impl Recorder {
             match ticks - previous {
                 delta @ 0..=255 => {
                     *symbol = 1;
-                    deltas.push(delta as u8);
+                    deltas[filled] = delta as u8;
+                    filled += 1;
                 }
                 delta if i16::try_from(delta).is_ok() => {
                     *symbol = 2;
-                    deltas.extend_from_slice(&(delta as i16).to_be_bytes());
+                    deltas[filled..filled + 2].copy_from_slice(&(delta as i16).to_be_bytes());
+                    filled += 2;
                 }
                 _ => continue, // more than 8 s: told as lost
             }
@@ -97,9 +100,9 @@ impl Recorder {
             let chunk = seven.iter().enumerate().fold(0xc000, |chunk, (n, symbol)| chunk | symbol << (12 - 2 * n));
             out.extend_from_slice(&chunk.to_be_bytes());
         }
-        out.extend_from_slice(&deltas);
+        out.extend_from_slice(&deltas[..filled]);
         // A feedback packet has 8 bytes of fixed fields before this part, so padding it alone aligns the whole.
-        let written = 8 + 2 * symbols.len().div_ceil(7) + deltas.len();
+        let written = 8 + 2 * symbols.len().div_ceil(7) + filled;
         out.extend(std::iter::repeat_n(0, written.next_multiple_of(4) - written));
     }
 }

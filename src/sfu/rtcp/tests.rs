@@ -50,7 +50,7 @@ fn reports_are_what_others_read() {
     let mut out = Vec::new();
     write_sender_report(&mut out, &Sent { ssrc: 5, ntp: 1 << 40, rtp: 77, packets: 3, octets: 4_000 });
     let block = Block { fraction_lost: 12, cumulative_lost: 34, highest: 0x1_0002, jitter: 56 };
-    write_receiver_report(&mut out, &[Received { ssrc: 6, block, last_report: 78, delay: 90 }]);
+    write_receiver_report(&mut out, [Received { ssrc: 6, block, last_report: 78, delay: 90 }].into_iter());
     let read = unmarshal(&mut &out[..]).unwrap();
     let sender = read[0].as_any().downcast_ref::<SenderReport>().unwrap();
     assert_eq!((sender.ssrc, sender.ntp_time, sender.rtp_time), (5, 1 << 40, 77));

@@ -7,7 +7,7 @@ use crate::sfu::TransportId;
 use crate::sfu::forward::header::Header;
 use crate::sfu::meters::Dropped;
 use crate::sfu::out::Route;
-use crate::sfu::publication::{Clock, Incoming, Origin, Publication};
+use crate::sfu::publication::{Clock, Incoming, Origin, Publication, Way};
 use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
@@ -87,15 +87,18 @@ impl Shard {
         let origin = Origin { transport: id, ssrc: header.ssrc };
         let publication =
             self.publications.entry(found.publication).or_insert_with(|| Publication::new(found.publication));
+        let way = &mut Way { transports: &mut self.transports, out: &mut self.out, meters: &self.meters };
         if found.first {
-            publication.set_source(origin);
+            publication.set_source(origin, way);
         } else if publication.source() != Some(origin) {
             return self.meters.dropped(Dropped::Stale);
         }
         let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
-        let history = self.settings.history_packets;
-        let changed = publication.accept(&incoming, history, &mut self.transports, &mut self.out, &self.meters);
-        if (found.first || changed)
+        let accepted = publication.accept(&incoming, self.settings.publication, way);
+        if let Some(at) = accepted.departs {
+            self.departures.push_back((at, found.publication));
+        }
+        if (found.first || accepted.changed)
             && let Some(transport) = self.transports.get_mut(&id)
         {
             transport.tell_media(found.publication, codec);

@@ -54,6 +54,8 @@ pub(crate) struct Client {
     last_check: Option<Instant>,
     pub(crate) checked: u32,
     pub(crate) rtp: Vec<RtpPacket>,
+    /// The sealed packets of `rtp`.
+    pub(crate) datagrams: Vec<Vec<u8>>,
     pub(crate) rtcp: Vec<Box<dyn RtcpPacket>>,
     pub(crate) closed: bool,
 }
@@ -93,6 +95,7 @@ impl Client {
             last_check: None,
             checked: 0,
             rtp: Vec::new(),
+            datagrams: Vec::new(),
             rtcp: Vec::new(),
             closed: false,
         }
@@ -210,6 +213,7 @@ impl Client {
                     self.rtcp.extend(rtc_rtcp::packet::unmarshal(&mut &plain[..]).unwrap());
                 } else {
                     let plain = open.decrypt_rtp(datagram).unwrap();
+                    self.datagrams.push(datagram.to_vec());
                     self.rtp.push(RtpPacket::unmarshal(&mut &plain[..]).unwrap());
                 }
             }

@@ -347,6 +347,53 @@ async fn a_publication_goes_on_when_its_transport_is_opened_anew() {
     }
 }
 
+/// A VP8 packet of so many bytes of payload, not the first of its frame.
+fn part(sequence: u16, length: usize) -> Packet {
+    packet(CAMERA_SSRC, 96, "1", sequence, 3_000, &vec![sequence as u8; length])
+}
+
+#[tokio::test]
+async fn a_frame_leaves_as_a_train_of_padded_packets_that_are_sent_again_the_same_to_the_byte() {
+    let server = Server::with(|config| config.train_us = 5_000);
+    let (mut up, mut down) = server.pair().await;
+    let lengths = [1_000, 1_001, 990, 300, 301];
+    up.client.send(&video(99, true)).await;
+    for (sequence, length) in (100..).zip(lengths) {
+        up.client.send(&part(sequence, length)).await;
+    }
+    down.client.until("the packets are there", |client| client.rtp.len() == 6).await;
+    let first = down.client.rtp[0].header.sequence_number;
+    for ((packet, sequence), length) in down.client.rtp[1..].iter().zip(100..).zip(lengths) {
+        assert_eq!(packet.payload, part(sequence, length).payload);
+        assert_eq!(packet.header.sequence_number, first.wrapping_add(sequence - 99));
+    }
+    let once = down.client.datagrams.clone();
+    let long = once.iter().filter(|datagram| datagram.len() > 900).count();
+    let longest = once.iter().map(Vec::len).max().unwrap();
+    assert_eq!(long, 3);
+    assert!(once.iter().all(|datagram| datagram.len() <= 900 || datagram.len() == longest), "all are as long");
+
+    let media_ssrc = down.client.rtp[0].header.ssrc;
+    let all: Vec<u16> = (0..6).map(|n| first.wrapping_add(n)).collect();
+    let nacks = nack_pairs_from_sequence_numbers(&all);
+    down.client.send_rtcp(&TransportLayerNack { sender_ssrc: 1, media_ssrc, nacks }).await;
+    down.client.until("they have come again", |client| client.rtp.len() == 12).await;
+    assert_eq!(down.client.datagrams[6..], once);
+}
+
+#[tokio::test]
+async fn sound_does_not_wait_for_the_picture() {
+    let server = Server::with(|config| config.train_us = 10_000);
+    let (mut up, mut down) = server.pair().await;
+    for n in 0..20 {
+        up.client.send(&video(100 + n, n == 0)).await;
+        up.client.send(&audio(100 + n)).await;
+    }
+    down.client.until("the packets are there", |client| client.rtp.len() == 40).await;
+    let kinds: Vec<u8> = down.client.rtp.iter().map(|packet| packet.header.payload_type).collect();
+    assert!(kinds[..10].iter().filter(|kind| **kind == 111).count() > 6, "{kinds:?}");
+}
+
 #[tokio::test]
 async fn another_certificate_than_the_described_one_is_refused() {
     let server = Server::start();
