@@ -13,7 +13,7 @@ LAB_MODULES := tests/browser/node_modules/.package-lock.json
 # Arguments for the server of `make run`: make run ARGS='--set http.listen=127.0.0.1:9000'
 ARGS ?=
 
-.PHONY: help run test bench bench-switch bench-turn fuzz fmt lint wire web setup-run setup-test
+.PHONY: help run test bench bench-forward bench-switch bench-turn fuzz fmt lint wire web setup-run setup-test
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a
 bench: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of somebody else, in mesh and through the SFU.
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/join.mjs
+
+bench-forward: setup-test web ## CPU time of a forwarded packet, next to the least that it could be (docs/performance.md).
+	cargo build --release -p crescendo-load
+	mkdir -p target/bench
+	target/release/crescendo-load bench $(ARGS) | tee target/bench/forward.txt
 
 bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 20 promotions and 20 demotions.
 	cargo build --release
