@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::place::Places;
+use super::place::{Load, Places};
 use super::publication::Limits;
 use super::sdp::Local;
 use super::shard::{Control, Ended, Settings, Shard};
@@ -95,12 +95,13 @@ impl Sfu {
         let count = if config.shards == 0 { cores.len().max(1) } else { config.shards };
         let mut shards = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
-        for number in 0..count {
+        let loads: Vec<Load> = std::iter::repeat_with(Load::default).take(count).collect();
+        for (number, load) in loads.iter().enumerate() {
             let socket = bind(config, number)?;
             let candidates = candidates(config, &socket)?;
             let (commands, inbox) = mpsc::sync_channel(config.command_queue);
             let (waker, woken) = wakers().map_err(StartError::Thread)?;
-            let control = Control { commands: inbox, waker: woken, stop: stop.clone() };
+            let control = Control { commands: inbox, waker: woken, stop: stop.clone(), load: load.clone() };
             let core = cores.get(number).copied().filter(|_| config.pin);
             let (settings, identity, alive) = (settings.clone(), identity.clone(), alive.clone());
             let run = move || {
@@ -115,7 +116,7 @@ impl Sfu {
         }
         Ok(Self(Arc::new(Inner {
             fingerprint: identity.fingerprint,
-            places: Mutex::new(Places::new(count)),
+            places: Mutex::new(Places::new(loads)),
             threads: Mutex::new(threads),
             shards,
             alive,

@@ -6,9 +6,9 @@ use metrics::Counter;
 pub(crate) use super::udp::Route;
 use super::udp::{MAX_SEGMENTS, MAX_TRAIN_BYTES, Sender, Socket, Train};
 
-/// Beyond this many bytes what has gathered leaves at once: some 200 packets. Higher: fewer turns
-/// between writing and sending; lower: less that has left the processor's cache by the time it is sent.
-const FULL: usize = 1 << 18;
+/// Beyond this many bytes what has gathered leaves at once: some 50 packets. Higher: fewer calls;
+/// lower: less that has left the processor's cache by the time it is sent, or has to be brought there after a pause.
+const FULL: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(crate) struct Out {
@@ -25,7 +25,7 @@ impl Out {
     pub(crate) fn new(socket: Socket) -> Self {
         Self {
             buffer: Vec::with_capacity(FULL + MAX_TRAIN_BYTES),
-            trains: Vec::with_capacity(FULL / 64),
+            trains: Vec::with_capacity(FULL / 16),
             socket,
             sender: Sender::new(),
             calls: metrics::counter!("crescendo_send_calls_total"),

@@ -291,7 +291,7 @@ impl Publication {
         if starts {
             self.requests.satisfied();
         }
-        media.history.put(index, |slot| {
+        media.history.put(index, now, |slot| {
             let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
             header::write(slot, Fixed::from(header), extensions, payload);
         });
@@ -301,7 +301,14 @@ impl Publication {
         }
         if !self.subscriptions.is_empty() {
             let length = media.history.get(index).map_or(0, <[u8]>::len);
-            self.gathered.push(Gathered { index, timestamp: header.timestamp, length, payload: payload.len(), starts, at: now });
+            self.gathered.push(Gathered {
+                index,
+                timestamp: header.timestamp,
+                length,
+                payload: payload.len(),
+                starts,
+                at: now,
+            });
         }
         if codec.kind() == Kind::Audio || late || limits.train.is_zero() || self.gathered.len() >= MAX_GATHERED {
             self.depart(way);
@@ -395,7 +402,9 @@ impl Media {
             let (count, length) = train::train(rest.iter().map(|packet| packet.length));
             let (train, after) = rest.split_at(count);
             for packet in &train[..count - 1] {
-                let Some(padding) = u8::try_from(length - packet.length).ok().filter(|padding| *padding > 0) else { continue };
+                let Some(padding) = u8::try_from(length - packet.length).ok().filter(|padding| *padding > 0) else {
+                    continue;
+                };
                 if let Some(slot) = self.history.get_mut(packet.index) {
                     header::pad(slot, padding);
                 }

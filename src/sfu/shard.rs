@@ -11,26 +11,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::by_id::ById;
 use super::meters::Meters;
 use super::out::{Out, Route};
-use super::by_id::ById;
+use super::place::Load;
 use super::publication::{Limits, Origin, Publication, Way};
 use super::rtcp;
 use super::transport::Transport;
 use super::transport::dtls::Identity;
-use super::udp::{Batch, Socket};
+use super::udp::{Batch, Socket, Wait};
 use super::up::Up;
 use super::{Command, Direction, Event, FailReason, PublicationId, Remote, Send, TransportId};
 
 /// How often timers are looked at while there is a transport. Shorter: NACKs and key-frame requests leave sooner, for more
 /// wake-ups of an idle thread.
 const TICK: Duration = Duration::from_millis(10);
-/// Ticks between transport-wide feedbacks: 50 ms, what senders expect.
-const TWCC_TICKS: u64 = 5;
+/// Ticks between transport-wide feedbacks: 100 ms, as libwebrtc sends them. Lower: senders notice a full link sooner; higher:
+/// less to seal and send, which rooms of few people spend a tenth of their time on.
+const TWCC_TICKS: u64 = 10;
 /// Ticks between sender and receiver reports: 1 s.
 const REPORT_TICKS: u64 = 100;
 /// How long a thread without transports sleeps when nothing wakes it.
 const IDLE: Duration = Duration::from_secs(1);
+/// Rests of a thread while a train gathers. More: sound waits less; fewer: fewer wake-ups, which are most of what a packet for
+/// few receivers costs.
+const RESTS: u32 = 2;
 /// Batches that are received before commands and timers are looked at again.
 const BATCHES: usize = 16;
 /// Commands that are carried out before packets are looked at again.
@@ -52,6 +57,7 @@ pub(crate) struct Control {
     pub(crate) commands: Receiver<Command>,
     pub(crate) waker: UnixStream,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) load: Load,
 }
 
 /// Why a shard runs no more.
@@ -109,15 +115,12 @@ impl Shard {
         let mut more = false;
         let mut ended = Ended::Stopped;
         while !control.stop.load(Ordering::Acquire) {
-            let timeout = match (more, self.transports.is_empty()) {
-                (true, _) => Duration::ZERO,
-                (false, true) => IDLE,
-                (false, false) => {
-                    let departure = self.departures.front().map_or(next_tick, |(at, _)| next_tick.min(*at));
-                    departure.saturating_duration_since(Instant::now())
-                }
+            let wait = match (more, self.transports.is_empty()) {
+                (true, _) => Wait::For(Duration::ZERO),
+                (false, true) => Wait::For(IDLE),
+                (false, false) => self.rest(next_tick),
             };
-            let ready = match self.out.socket.wait(&control.waker, timeout) {
+            let ready = match self.out.socket.wait(&control.waker, wait) {
                 Ok(ready) => ready,
                 Err(error) => {
                     tracing::error!(%error, "the media thread cannot wait");
@@ -127,6 +130,7 @@ impl Shard {
             };
             if ready.woken || more {
                 more = self.commands(&mut control);
+                control.load.set(self.transports.len());
             }
             if ready.packets {
                 self.packets(&mut batch);
@@ -135,6 +139,7 @@ impl Shard {
             self.depart(now);
             if now >= next_tick {
                 self.tick(now);
+                control.load.set(self.transports.len());
                 next_tick = now + TICK;
             }
             self.out.flush();
@@ -143,6 +148,17 @@ impl Shard {
         all.into_iter().for_each(|transport| self.close(transport, Instant::now()));
         self.out.flush();
         ended
+    }
+
+    /// While trains gather, the socket is looked at only so often: what comes meanwhile waits in the kernel, and one wake-up
+    /// takes it all. What comes when nothing gathers is taken at once.
+    fn rest(&self, next_tick: Instant) -> Wait {
+        let now = Instant::now();
+        let Some((departure, _)) = self.departures.front() else {
+            return Wait::For(next_tick.saturating_duration_since(now));
+        };
+        let next = next_tick.min(*departure).saturating_duration_since(now);
+        Wait::Rest(next.min(self.settings.publication.train / RESTS))
     }
 
     /// True when there may be more.

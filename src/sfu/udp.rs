@@ -30,6 +30,15 @@ pub(crate) struct Route {
     pub(crate) source: Option<IpAddr>,
 }
 
+/// How to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// For packets and for the waker, at most so long.
+    For(Duration),
+    /// So long, whatever packets come, or until woken.
+    Rest(Duration),
+}
+
 /// What there is to do after waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ready {
@@ -76,10 +85,17 @@ impl Socket {
         }
     }
 
-    /// Returns when there is something to receive, when `waker` is readable, or after `timeout`.
-    pub(crate) fn wait(&self, waker: &impl AsRawFd, timeout: Duration) -> io::Result<Ready> {
+    /// Returns when `waker` is readable, when there is something to receive, or when the time is up. After a rest there may
+    /// always be something to receive.
+    pub(crate) fn wait(&self, waker: &impl AsRawFd, wait: Wait) -> io::Result<Ready> {
         let readable = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut fds = [readable(self.io.as_raw_fd()), readable(waker.as_raw_fd())];
+        let (timeout, resting) = match wait {
+            Wait::For(timeout) => (timeout, false),
+            Wait::Rest(time) => (time, true),
+        };
+        // poll passes over descriptors below 0.
+        let socket = if resting { -1 } else { self.io.as_raw_fd() };
+        let mut fds = [readable(socket), readable(waker.as_raw_fd())];
         let timeout = libc::timespec {
             tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
@@ -88,7 +104,7 @@ impl Socket {
         // `timeout` lives until the call returns, and no signal mask is given.
         let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, &timeout, std::ptr::null()) };
         match ready {
-            0.. => Ok(Ready { packets: fds[0].revents != 0, woken: fds[1].revents != 0 }),
+            0.. => Ok(Ready { packets: resting || fds[0].revents != 0, woken: fds[1].revents != 0 }),
             _ => match io::Error::last_os_error() {
                 error if error.kind() == io::ErrorKind::Interrupted => Ok(Ready { packets: true, woken: true }),
                 error => Err(error),

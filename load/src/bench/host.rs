@@ -142,7 +142,8 @@ fn figures(recorder: &PrometheusHandle) -> anyhow::Result<Figures> {
     let counters: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.rsplit_once(' ')).collect();
     let counter = |name: &str| counters.get(name).map_or(Ok(0), |value| value.parse());
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says what is resident")?;
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says what is resident")?;
     Ok(Figures {
         cpu_ns: cpu_ns()?,
         packets: counter("crescendo_forwarded_packets_total")?,

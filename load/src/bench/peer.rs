@@ -76,8 +76,7 @@ impl Peer {
         socket.connect(opened.address)?;
         socket.set_read_timeout(Some(STEP))?;
         let check = check(identity, opened)?;
-        let mut endpoint =
-            Endpoint::new(socket.local_addr()?, TransportProtocol::UDP, Some(identity.config.clone()));
+        let mut endpoint = Endpoint::new(socket.local_addr()?, TransportProtocol::UDP, Some(identity.config.clone()));
         let begun = Instant::now();
         let mut buffer = [0; 2_048];
         let mut checked = None;
@@ -141,13 +140,8 @@ fn check(identity: &Identity, opened: &Opened) -> anyhow::Result<Vec<u8>> {
     let crypto = identity.provider.crypto();
     let integrity = MessageIntegrity::new_short_term_integrity_with_provider(opened.pwd.clone(), crypto);
     let id = TransactionId(std::array::from_fn(|_| fastrand::u8(..)));
-    let setters: Vec<Box<dyn Setter + '_>> = vec![
-        Box::new(BINDING_REQUEST),
-        Box::new(id),
-        Box::new(username),
-        Box::new(integrity),
-        Box::new(FINGERPRINT),
-    ];
+    let setters: Vec<Box<dyn Setter + '_>> =
+        vec![Box::new(BINDING_REQUEST), Box::new(id), Box::new(username), Box::new(integrity), Box::new(FINGERPRINT)];
     request.build(&setters)?;
     Ok(request.raw)
 }

@@ -75,7 +75,7 @@ pub(crate) fn send(
         let frame = sent / senders.len() as u32;
         let at = sent as usize % senders.len();
         let timestamp = ((epoch.elapsed().as_millis() as u64 * 90) & 0xffff_ffff) as u32;
-        let key = frame % scenario.frames_per_second == 0;
+        let key = frame.is_multiple_of(scenario.frames_per_second);
         senders[at].frame(scenario.packets, timestamp, key, epoch)?;
         sent += 1;
         // Everybody consents once in five seconds.

@@ -83,15 +83,24 @@ fn padding_is_no_payload() {
 
 #[test]
 fn history_keeps_the_newest_and_nothing_else() {
-    let mut history = History::new(64);
+    let (mut history, now) = (History::new(64), Instant::now());
     assert_eq!(history.get(0), None);
-    (0..100_u64).for_each(|index| history.put(index, |slot| slot.push(index as u8)));
+    (0..100_u64).for_each(|index| history.put(index, now, |slot| slot.push(index as u8)));
     assert_eq!(history.get(35), None);
     assert_eq!(history.get(36), Some(&[36][..]));
     assert_eq!(history.get(99), Some(&[99][..]));
-    history.put(35, |slot| slot.extend_from_slice(b"late"));
+    history.put(35, now, |slot| slot.extend_from_slice(b"late"));
     assert_eq!(history.get(35), None);
     assert_eq!(history.get(99), Some(&[99][..]));
+
+    let later = now + Duration::from_secs(2);
+    (100..150_u64).for_each(|index| history.put(index, later, |slot| slot.push(index as u8)));
+    for index in 0..100 {
+        assert_eq!(history.get(index), None, "{index} is too old");
+    }
+    for index in 100..150 {
+        assert_eq!(history.get(index), Some(&[index as u8][..]));
+    }
 }
 
 fn place(index: u64) -> Option<Place> {

@@ -99,10 +99,15 @@ impl Server {
 
     /// Both ends connected: a camera and a microphone, and somebody who gets both.
     async fn pair(&self) -> (Link<Up>, Link<Down>) {
-        let mut up = self.up(Dtls::Passive, 0).await;
+        self.pair_of(0).await
+    }
+
+    /// The same with publications from `base` on.
+    async fn pair_of(&self, base: u64) -> (Link<Up>, Link<Down>) {
+        let mut up = self.up(Dtls::Passive, base).await;
         up.client.connect().await;
-        let camera = (publication(Source::Camera, 0), Source::Camera);
-        let microphone = (publication(Source::Microphone, 0), Source::Microphone);
+        let camera = (publication(Source::Camera, base), Source::Camera);
+        let microphone = (publication(Source::Microphone, base), Source::Microphone);
         let mut down = self.down(Dtls::Passive, &[camera, microphone]).await;
         down.client.connect().await;
         assert!(matches!(up.event().await, Event::Connected { direction: Direction::Up, .. }));
@@ -379,6 +384,32 @@ async fn a_frame_leaves_as_a_train_of_padded_packets_that_are_sent_again_the_sam
     down.client.send_rtcp(&TransportLayerNack { sender_ssrc: 1, media_ssrc, nacks }).await;
     down.client.until("they have come again", |client| client.rtp.len() == 12).await;
     assert_eq!(down.client.datagrams[6..], once);
+}
+
+#[tokio::test]
+async fn rooms_are_served_on_any_number_of_shards() {
+    for shards in [1, 2, 4] {
+        let mut server = Server::with(|config| config.shards = shards);
+        let mut ports = std::collections::BTreeSet::new();
+        let mut rooms = Vec::new();
+        for room in 0..6 {
+            server.shard = server.sfu.place(&format!("room{room}").parse().unwrap());
+            ports.insert(server.sfu.local(server.shard).candidates[0].port());
+            rooms.push(server.pair_of(10 * (room + 1)).await);
+        }
+        assert_eq!(ports.len(), shards, "every shard has rooms");
+        for (up, _) in &mut rooms {
+            for n in 0..10 {
+                up.client.send(&video(100 + n, n == 0)).await;
+                up.client.send(&audio(100 + n)).await;
+            }
+        }
+        for (_, down) in &mut rooms {
+            down.client.until("the packets are there", |client| client.rtp.len() == 20).await;
+            let numbers: Vec<u16> = of_type(&down.client, 96).iter().map(|p| p.header.sequence_number).collect();
+            assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+        }
+    }
 }
 
 #[tokio::test]

@@ -64,8 +64,7 @@ fn where_the_kernel_refuses_trains_every_datagram_leaves_by_itself() {
     let on: libc::c_int = 1;
     let (value, length) = ((&raw const on).cast(), size_of::<libc::c_int>() as libc::socklen_t);
     // SAFETY: `value` points to as many bytes as is said.
-    let set =
-        unsafe { libc::setsockopt(pair.from.io.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, value, length) };
+    let set = unsafe { libc::setsockopt(pair.from.io.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, value, length) };
     assert_eq!(set, 0);
     for refused in 1..=MAX_REFUSED + 2 {
         let trains = [pair.train(0..10, 10), pair.train(0..2_500, 1_000), pair.train(2_500..3_000, 500)];
