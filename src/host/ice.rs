@@ -22,9 +22,14 @@ impl IceServers {
 
     /// What a participant is told. Its quota is its own: it is one user of the relay for as long as it is in the room.
     pub(super) fn servers(&self, room: &RoomName, participant: ParticipantId) -> Vec<IceServer> {
+        self.servers_for(&format!("{room}/{participant}"))
+    }
+
+    /// What the relay's user `who` is told.
+    pub(super) fn servers_for(&self, who: &str) -> Vec<IceServer> {
         let stun = IceServer { urls: self.stun.clone(), username: None, credential: None };
         let others = (!self.stun.is_empty()).then_some(stun);
-        let own = self.turn.iter().flat_map(|turn| turn.ice_servers(&format!("{room}/{participant}")));
+        let own = self.turn.iter().flat_map(|turn| turn.ice_servers(who));
         others.into_iter().chain(own.map(IceServer::from)).collect()
     }
 

@@ -25,7 +25,7 @@ use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{LegKind, Reach, Source, VideoCodec};
 use crate::sfu::Sfu;
 use crate::signal::message::{
-    ClientMessage, ErrorCode, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
+    ClientMessage, ErrorCode, IceServer, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
 };
 use crate::signal::outgoing::Outgoing;
 use crate::turn::Turn;
@@ -225,6 +225,11 @@ struct Shared {
 }
 
 impl Rooms {
+    /// STUN and TURN servers for a connection that is in no room so far; the relay counts it as `who`.
+    pub fn ice_servers(&self, who: &str) -> Vec<IceServer> {
+        self.shared.ice.servers_for(who)
+    }
+
     pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory, turn: Option<Turn>) -> Self {
         Self {
             shared: Arc::new(Shared {

@@ -11,8 +11,8 @@ use super::mode::Target;
 use super::participant::Standing;
 use super::path::{Aim, Order, Way};
 use super::{
-    Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress, Reach,
-    Room, publication,
+    Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress,
+    Reach, Room, publication,
 };
 
 impl Room {

@@ -101,7 +101,7 @@ impl Host {
         self.opened.push(Opened { address, ufrag, pwd, role });
         self.send(shard, Command::Open { transport, direction, local: local.ice, events: to })?;
         let ice = IceCredential { ufrag: UFRAG.into(), pwd: PWD.into() };
-        let remote = Remote { ice, fingerprint: self.fingerprint, dtls: DtlsRole::Client, receive };
+        let remote = Remote { ice, fingerprint: self.fingerprint, dtls: DtlsRole::Client, receive, numbers: None };
         self.send(shard, Command::SetRemote { transport, remote })?;
         Ok(transport)
     }
@@ -121,7 +121,7 @@ impl Host {
     fn send(&self, shard: ShardId, mut command: Command) -> anyhow::Result<()> {
         while let Err(crescendo::sfu::ShardFull(back)) = self.sfu.send(shard, command) {
             anyhow::ensure!(self.sfu.is_alive(), "the media thread has ended");
-            command = back;
+            command = *back;
             std::thread::yield_now();
         }
         Ok(())

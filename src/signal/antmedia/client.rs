@@ -6,7 +6,7 @@ mod requests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::command::{Command, Toggle, Unread};
 use super::place::{Connection, Place, PlaceId, Playing, Publishing, Role};
@@ -15,7 +15,7 @@ use super::streams::{StreamId, Streams};
 use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
-use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode};
+use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode, IceServer};
 use crate::signal::outgoing::Outgoing;
 
 /// Rooms that one socket may be in. An app is in one, or plays a few streams beside each other.
@@ -87,8 +87,8 @@ const PAGE: usize = 50;
 pub struct Terms {
     /// Most participants of a room that is joined peer to peer.
     pub most_peers: usize,
-    /// As `stun:host:port`.
-    pub stun: Option<String>,
+    /// The one STUN or TURN server that the SDK can be told of.
+    pub ice: Option<IceServer>,
     pub name_chars: usize,
 }
 
@@ -183,9 +183,8 @@ impl Client {
         match command {
             Command::Ping {} => out.push(Action::Say(say::pong())),
             Command::GetIceServerConfig {} => {
-                if let Some(stun) = &self.terms.stun {
-                    out.push(Action::Say(json!({ "command": "iceServerConfig", "stunServerUri": stun,
-                                                 "turnServerUsername": "", "turnServerCredential": "" })));
+                if let Some(server) = &self.terms.ice {
+                    out.push(Action::Say(say::ice_server(server)));
                 }
             }
             Command::Join { stream_id, mode } => self.join(&stream_id, &mode, out),

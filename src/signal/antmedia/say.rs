@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::signal::message::IceServer;
+
 /// A name of an error that the SDK's apps know. All carry the stream id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definition {
@@ -86,4 +88,11 @@ pub fn take_candidate(stream_id: &str, label: u16, id: &str, candidate: &str) ->
 
 pub fn pong() -> Value {
     json!({ "command": "pong" })
+}
+
+/// Where a server wants no credentials, they are empty.
+pub(super) fn ice_server(server: &IceServer) -> Value {
+    json!({ "command": "iceServerConfig", "stunServerUri": server.urls.first(),
+            "turnServerUsername": server.username.as_deref().unwrap_or_default(),
+            "turnServerCredential": server.credential.as_deref().unwrap_or_default() })
 }

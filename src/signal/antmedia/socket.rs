@@ -21,7 +21,7 @@ use crate::host::{Joining, Manner, Rooms, Seat};
 use crate::room::ids::RoomName;
 use crate::room::{LegKind, VideoCodec};
 use crate::signal::limit::Bucket;
-use crate::signal::message::ClientMessage;
+use crate::signal::message::{ClientMessage, IceServer};
 use crate::signal::outgoing::Outgoing;
 
 /// What a frame that cannot be used, and a command that makes others negotiate, costs of the rate limit, against 1 of others.
@@ -39,8 +39,9 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
     let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
-    let terms =
-        Terms { most_peers, stun: config.signal.stun_urls.first().cloned(), name_chars: config.limits.name_chars };
+    // The relay counts by connection: who is behind it is not known before it joins, if ever.
+    let servers = rooms.ice_servers(&format!("antmedia/{:016x}", fastrand::u64(..)));
+    let terms = Terms { most_peers, ice: one_server(servers), name_chars: config.limits.name_chars };
     let mut shell = Shell {
         client: Client::new(terms, streams),
         rooms,
@@ -233,4 +234,15 @@ fn hearing(place: PlaceId, inbox: mpsc::Receiver<Outgoing>) -> Told {
         Some(((place, next), rest))
     });
     said.boxed()
+}
+
+/// The SDK takes one address: that of a relay over UDP, with which it can do all that STUN does, or else any of STUN.
+fn one_server(servers: Vec<IceServer>) -> Option<IceServer> {
+    let of = |scheme: &str| {
+        servers.iter().find_map(|server| {
+            let url = server.urls.iter().find(|url| url.starts_with(scheme))?;
+            Some(IceServer { urls: vec![url.clone()], ..server.clone() })
+        })
+    };
+    of("turn:").or_else(|| of("stun:"))
 }

@@ -9,7 +9,7 @@ use super::streams::Streams;
 use crate::host::{Entry, Refusal};
 use crate::room::Reach;
 use crate::room::ids::ParticipantId;
-use crate::signal::message::{ClientMessage, ErrorCode, ServerMessage};
+use crate::signal::message::{ClientMessage, ErrorCode, IceServer, ServerMessage};
 use crate::signal::outgoing::{Notice, Outgoing};
 
 /// One socket whose rooms are played by the test.
@@ -20,7 +20,12 @@ struct Socket {
 
 impl Socket {
     fn new(streams: &Streams) -> Self {
-        let terms = Terms { most_peers: 4, stun: Some("stun:192.0.2.1:3478".into()), name_chars: 80 };
+        let ice = IceServer {
+            urls: vec!["turn:192.0.2.1:3478?transport=udp".into()],
+            username: Some("1:x".into()),
+            credential: Some("pass".into()),
+        };
+        let terms = Terms { most_peers: 4, ice: Some(ice), name_chars: 80 };
         Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
     }
 
@@ -223,11 +228,12 @@ fn a_player_is_told_of_the_end_when_nobody_sends_any_more() {
 }
 
 #[test]
-fn stun_is_told_and_unknown_commands_are_passed_over() {
+fn a_relay_is_told_and_unknown_commands_are_passed_over() {
     let mut socket = Socket::new(&Streams::default());
     let out = socket.says(json!({ "command": "getIceServerConfig" }));
     let [Action::Say(config)] = &out[..] else { panic!("{out:?}") };
-    assert_eq!(config["stunServerUri"], "stun:192.0.2.1:3478");
+    assert_eq!(config["stunServerUri"], "turn:192.0.2.1:3478?transport=udp");
+    assert_eq!([&config["turnServerUsername"], &config["turnServerCredential"]], ["1:x", "pass"]);
     assert!(socket.says(json!({ "command": "registerPushNotificationToken", "subscriberId": "s" })).is_empty());
 }
 

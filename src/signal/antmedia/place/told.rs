@@ -114,6 +114,7 @@ impl Place {
             ServerMessage::Error { code, message, .. } => self.failed(*code, message, out),
             // Nothing that the dialect has words for.
             ServerMessage::ParticipantAway { .. }
+            | ServerMessage::IceServers { .. }
             | ServerMessage::TrackMuted { .. }
             | ServerMessage::Mode { .. }
             | ServerMessage::Offer { transport: wire::Direction::Up, .. }
