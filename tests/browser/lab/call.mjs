@@ -113,7 +113,7 @@ export class Participant {
 
   /** Events of its Room so far: [{ at, name, … }]. */
   events() {
-    return this.page.evaluate(() => window.lab.events)
+    return this.lab('events')
   }
 
   record(since) {

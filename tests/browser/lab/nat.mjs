@@ -59,15 +59,32 @@ export class Internet {
 
   /** A client behind a router of its own; gives the command that runs something on it. */
   client(nat = {}) {
-    const number = ++this.#clients
-    const [gate, home] = [`gate${number}`, `home${number}`]
+    const gate = `gate${++this.#clients}`
     this.#namespace(gate)
+    this.#plug(gate, router(this.#clients))
+    return this.#behind(gate, rules(nat))
+  }
+
+  /** A client that reaches the internet by way of another one's machine, and no UDP port `without` anywhere. */
+  neighbour(client, { without }) {
+    this.#clients++
+    return this.#behind(
+      client.at(-1).slice(this.#id.length + 1),
+      `table ip neighbour {
+        chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
+        chain forward { type filter hook forward priority 0; iifname "lan" udp dport ${without} drop; }
+      }`,
+    )
+  }
+
+  /** A machine that has the namespace `gate` for its router. */
+  #behind(gate, rules) {
+    const [number, home] = [this.#clients, `home${this.#clients}`]
     const within = this.#namespace(home)
-    this.#plug(gate, router(number))
     this.#pair([gate, 'lan', `10.0.${number}.1`], [home, 'eth0', `10.0.${number}.2`])
     this.#in(home, 'ip', 'route', 'add', 'default', 'via', `10.0.${number}.1`)
     this.#in(gate, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
-    this.#in(gate, 'nft', rules(nat))
+    this.#in(gate, 'nft', rules)
     return within
   }
 

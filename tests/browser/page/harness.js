@@ -91,7 +91,8 @@ function removed(track, participant) {
 }
 
 window.lab = {
-  events,
+  /** What the Room has told so far. */
+  events: () => events,
   /** Joins, and gives { ms } until join() was through. Rejects with the code of the error in its message. */
   async join({ url, room: name, number, tone = 0, video = true, listen = false }) {
     const { Room } = await import('/client.js')

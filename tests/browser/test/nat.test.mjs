@@ -6,6 +6,7 @@ import { until } from '../lab/call.mjs'
 import { selfSigned } from '../lab/certificate.mjs'
 import { SERVER } from '../lab/nat.mjs'
 import { NatCall } from '../lab/nat-call.mjs'
+import { inspect } from '../lab/seen.mjs'
 
 const CONE = {}
 const SYMMETRIC = { symmetric: true }
@@ -146,4 +147,37 @@ test('three of whom most are relayed to each other move to the server', async t 
   await call.everybodySees()
   const { paths } = await call.room()
   for (const { state, carrier } of paths) assert.deepEqual([state, carrier], ['shown', 'sfu'])
+})
+
+test('one who cannot reach the server stays on the mesh, and everybody else moves', async t => {
+  // Without a relay there is no other way to the server.
+  const call = await NatCall.start(t, { 'turn.enabled': false, 'room.mesh_limit': 3, 'room.switch_deadline_ms': 4000 })
+  const home = call.internet.client(CONE)
+  const cut = call.internet.neighbour(home, { without: call.media })
+  await Promise.all([home, home, cut, home].map(within => call.person(within)))
+  const newcomer = call.people.pop()
+  await call.join()
+  await call.everybodySees()
+  const apart = call.people[2]
+  const before = Date.now()
+  call.people.push(newcomer)
+  await newcomer.join()
+  await until('everybody to be where they can be', async () => {
+    const { mode, participants, paths } = await call.room()
+    const idOf = person => participants.find(({ name }) => name === person.name)?.id
+    const over = ({ receiver, sender }) => ([receiver, sender].includes(idOf(apart)) ? 'mesh' : 'sfu')
+    return mode === 'sfu' && paths.length === 12 && paths.every(path => path.state === 'shown' && path.carrier === over(path))
+  })
+  await call.everybodySees()
+  for (const person of call.people.slice(0, 3)) {
+    const { tiles, now } = await person.record(before)
+    for (const { name } of call.people.slice(0, 3).filter(other => other !== person)) {
+      const seen = inspect(tiles[name].runs, before, now)
+      t.diagnostic(`${person.name} saw ${name} stand still for ${Math.round(seen.hold)} ms at most`)
+      assert.equal(seen.blanks, 0)
+      assert.ok(seen.hold < 2000, `${person.name} saw ${name} stand still for ${seen.hold} ms`)
+    }
+    const closed = (await person.events()).filter(({ name }) => name === 'closed')
+    assert.deepEqual(closed, [], 'nobody was sent away')
+  }
 })
