@@ -21,6 +21,7 @@ mod publication;
 mod reconcile;
 mod relay;
 mod settings;
+mod supply;
 #[cfg(test)]
 mod tests;
 mod transport;

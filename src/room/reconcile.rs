@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::ids::{LinkId, ParticipantId, TrackId};
+use super::ids::{LinkId, ParticipantId};
 use super::mode::Target;
 use super::participant::Standing;
 use super::path::{Aim, Order, Way};
 use super::{
     Carrier, Couple, Demotion, Departure, Event, Link, Output, Pair, Participant, Path, Phase, Presence, Progress,
-    Reach, Room, publication,
+    Room, publication,
 };
 
 impl Room {
@@ -277,116 +277,6 @@ impl Room {
         }
         self.target.phase = Phase::Settled;
         Some(Output::Switched { to, took: now - since })
-    }
-
-    /// Who needs its transports, up and down. From `warm_at` participants on everybody who can has both.
-    fn wanted_transports(&self) -> (BTreeSet<ParticipantId>, BTreeSet<ParticipantId>) {
-        let mut ups: BTreeSet<_> = self.tapped();
-        let mut downs = BTreeSet::new();
-        let is_warm = self.participants.len() >= self.settings.warm_at;
-        for (&id, participant) in &self.participants {
-            let (up, down) = match participant.reach {
-                Reach::Mesh { warm } => (warm && is_warm, warm && is_warm),
-                Reach::Server { sends, receives } => (sends, receives),
-            };
-            ups.extend(up.then_some(id));
-            downs.extend(down.then_some(id));
-        }
-        for (pair, way) in &self.ways {
-            if way.path.uses(Carrier::Sfu) || way.aims_for(self.target.carrier) == Carrier::Sfu {
-                ups.insert(pair.sender);
-                downs.insert(pair.receiver);
-            }
-        }
-        (ups, downs)
-    }
-
-    /// Whose tracks a leg wants.
-    fn tapped(&self) -> BTreeSet<ParticipantId> {
-        let tapped = |(owner, _, source)| self.legs.values().any(|leg| leg.wants(owner, source)).then_some(owner);
-        self.tracks().filter_map(tapped).collect()
-    }
-
-    /// Whose media somebody wants by way of the server.
-    fn senders(&self) -> BTreeSet<ParticipantId> {
-        let over_sfu = self.ways.iter().filter(|(_, way)| way.path.uses(Carrier::Sfu));
-        over_sfu.map(|(pair, _)| pair.sender).chain(self.tapped()).collect()
-    }
-
-    fn open_transports(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let (ups, downs) = self.wanted_transports();
-        for (&id, participant) in &mut self.participants {
-            participant.open(now, id, ups.contains(&id), downs.contains(&id), out);
-        }
-    }
-
-    fn close_transports(&mut self, out: &mut Vec<Output>) {
-        let (ups, downs) = self.wanted_transports();
-        for (&id, participant) in &mut self.participants {
-            participant.close(id, ups.contains(&id), downs.contains(&id), out);
-        }
-    }
-
-    /// Taps, senders and subscriptions that are missing.
-    fn carry_more(&mut self, out: &mut Vec<Output>) {
-        let tracks: Vec<_> = self.tracks().collect();
-        for (&id, leg) in &mut self.legs {
-            for &(owner, track, source) in &tracks {
-                if leg.wants(owner, source) && leg.taps.insert(track) {
-                    out.push(Output::Tap { leg: id, track });
-                }
-            }
-        }
-        self.send_up(true, out);
-        self.each_subscription(|pair, track, is_wanted, subscribed| {
-            if is_wanted && subscribed.insert(track) {
-                out.push(Output::Subscribe { receiver: pair.receiver, track });
-            }
-        });
-    }
-
-    /// Senders and subscriptions that nobody needs.
-    fn carry_less(&mut self, out: &mut Vec<Output>) {
-        self.each_subscription(|pair, track, is_wanted, subscribed| {
-            if !is_wanted && subscribed.remove(&track) {
-                out.push(Output::Unsubscribe { receiver: pair.receiver, track });
-            }
-        });
-        self.send_up(false, out);
-    }
-
-    /// Calls `f` with each pair, each track of its sender, whether the receiver needs it by way of the server, and what the
-    /// receiver is subscribed to.
-    fn each_subscription(&mut self, mut f: impl FnMut(Pair, TrackId, bool, &mut BTreeSet<TrackId>)) {
-        for (&pair, way) in &self.ways {
-            let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
-            let published: Vec<TrackId> = published.into_iter().flatten().collect();
-            let receiver = self.participants.get_mut(&pair.receiver);
-            let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
-            for track in published {
-                f(pair, track, way.path.uses(Carrier::Sfu), subscribed);
-            }
-        }
-    }
-
-    /// Tells those who are to start (or to stop) sending up and do not do so yet. Only a transport that is up is told:
-    /// what was said before its offer has reached the client would be lost.
-    fn send_up(&mut self, active: bool, out: &mut Vec<Output>) {
-        let senders = self.senders();
-        let mut told = Vec::new();
-        for (&id, participant) in &mut self.participants {
-            let is_up = participant.up.is_connected();
-            match participant.up.load_mut() {
-                Some(sends) if is_up && *sends != active && senders.contains(&id) == active => {
-                    *sends = active;
-                    told.push(id);
-                }
-                Some(_) | None => {}
-            }
-        }
-        for id in told {
-            self.tell(id, Event::SendUp { active }, out);
-        }
     }
 
     /// Orders that are new, and those that are overdue.
