@@ -11,14 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::client::Action;
-use super::streams::{Claim, StreamId, Streams};
+use super::streams::{Claim, LABEL_MAX, StreamId, Streams};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
-use crate::room::{Direction, Source};
+use crate::room::{Direction, Kind, Source};
 use crate::signal::message::{Candidate, Carrier, ClientMessage, Id, Slot};
 
 /// An SDK does not say what it shows. Who moves from a mesh link to the server is taken to show it this long after its answer.
 /// Shorter: a gap is seen on slow machines; longer: the link is kept, and sent on, for longer.
 const PROOF: Duration = Duration::from_millis(1_500);
+/// Streams that one player has picked, each kind of media apart: those of some 250 people. Higher: larger rooms, for memory.
+const PICKED: usize = 512;
+
 /// Tells places of one socket apart, also those of the same room one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaceId(pub u64);
@@ -68,6 +71,19 @@ pub(super) struct Choice {
     /// By name of the stream and kind; what is not there follows `by_default`.
     pub(super) picked: BTreeMap<(String, bool), bool>,
     pub(super) off_by_default: bool,
+}
+
+impl Choice {
+    /// What names nobody that there can be is passed over, as is more than [`PICKED`].
+    pub(super) fn pick(&mut self, label: &str, kind: Kind, on: bool) {
+        if label.len() > LABEL_MAX {
+            return;
+        }
+        let key = (label.to_owned(), kind == Kind::Video);
+        if self.picked.len() < PICKED || self.picked.contains_key(&key) {
+            self.picked.insert(key, on);
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -6,10 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::room::ids::{ParticipantId, RoomName};
+use crate::room::ids::{ParticipantId, ROOM_NAME_MAX, RoomName};
 
 /// Broadcasts that may be made by REST and not published to. Higher: apps that make them long before, for memory.
 pub const MADE_MAX: usize = 10_000;
+
+/// Longest name by which anybody is known, in bytes: a room's name, a dot and the id of a participant.
+pub const LABEL_MAX: usize = ROOM_NAME_MAX + ".p4294967295".len();
 
 /// Ids follow the rule of room names, because a stream of its own is a room of its own.
 pub type StreamId = RoomName;

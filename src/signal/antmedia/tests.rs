@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::client::{Action, Client, Question, Terms};
 use super::command;
-use super::place::PlaceId;
+use super::place::{Choice, PlaceId};
 use super::streams::Streams;
 use crate::host::{Entry, Refusal};
-use crate::room::Reach;
 use crate::room::ids::ParticipantId;
+use crate::room::{Kind, Reach};
 use crate::signal::message::{ClientMessage, ErrorCode, IceServer, ServerMessage};
 use crate::signal::outgoing::{Notice, Outgoing};
 
@@ -255,4 +255,14 @@ fn a_room_that_is_not_there_is_answered_for() {
     socket.client.seen(Question::Broadcast("x".into()), None, &mut out);
     socket.client.seen(Question::SubtrackCount { id: "x".into(), role: String::new() }, None, &mut out);
     assert_eq!(said(&out), [json!("no_stream_exist"), json!("subtrackCount")]);
+}
+
+#[test]
+fn only_names_that_somebody_can_have_are_kept_and_so_many_of_them() {
+    let mut choice = Choice::default();
+    choice.pick(&format!("{}.p4294967295", "r".repeat(64)), Kind::Audio, false);
+    choice.pick(&"x".repeat(100_000), Kind::Audio, false);
+    assert_eq!(choice.picked.len(), 1);
+    (0..10_000).for_each(|number| choice.pick(&format!("hall.p{number}"), Kind::Video, false));
+    assert_eq!(choice.picked.len(), 512);
 }

@@ -7,7 +7,7 @@ use super::super::streams::{Live, now_ms};
 use super::{Action, Client, PAGE, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
-use crate::room::{Reach, Source};
+use crate::room::{Kind, Reach, Source};
 use crate::signal::message::{ClientMessage, Id};
 
 impl Client {
@@ -120,12 +120,11 @@ impl Client {
         let mut choice = Choice { off_by_default: disable_tracks_by_default, ..Choice::default() };
         for track in track_list.into_iter().take(PAGE) {
             let (label, on) = match track.strip_prefix('!') {
-                Some(label) => (label.to_owned(), false),
-                None => (track, true),
+                Some(label) => (label, false),
+                None => (track.as_str(), true),
             };
             choice.off_by_default |= on;
-            choice.picked.insert((label.clone(), false), on);
-            choice.picked.insert((label, true), on);
+            [Kind::Audio, Kind::Video].into_iter().for_each(|kind| choice.pick(label, kind, on));
         }
         let playing = Playing { id, only, choice };
         match self.places.iter_mut().find(|(_, place)| place.room == room) {

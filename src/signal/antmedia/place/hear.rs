@@ -9,9 +9,6 @@ use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Kind};
 use crate::signal::message::{self as wire, Candidate, ClientMessage, Description, DescriptionKind, Id, MidTrack};
 
-/// Names that one client can pick. More than a room has participants.
-const PICKED: usize = 2_048;
-
 impl Place {
     pub(in super::super) fn describe(
         &mut self,
@@ -69,10 +66,7 @@ impl Place {
     /// Picks what is forwarded of a stream, by kind.
     pub(in super::super) fn pick(&mut self, label: &str, kind: Kind, on: bool, out: &mut Vec<Action>) {
         let Role::Server { plays: Some(playing), .. } = &mut self.role else { return };
-        let picked = &mut playing.choice.picked;
-        if picked.len() < PICKED || picked.contains_key(&(label.to_owned(), kind == Kind::Video)) {
-            picked.insert((label.to_owned(), kind == Kind::Video), on);
-        }
+        playing.choice.pick(label, kind, on);
         let Some((_, peer)) = self.peer(label) else { return };
         let tracks: Vec<_> =
             peer.tracks.iter().filter(|(_, source)| source.kind() == kind).map(|(id, _)| *id).collect();
