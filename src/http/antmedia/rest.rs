@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::{App, security};
 use crate::signal::antmedia::answers::{shown, subtracks};
-use crate::signal::antmedia::streams::{NotMade, StreamId, broadcast};
+use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast};
 
 /// Most broadcasts of one answer, as in the original.
 const PAGE: usize = 50;
@@ -60,6 +60,18 @@ fn none(id: &StreamId) -> Response {
 /// Fields of a broadcast that an app may set; others are passed over.
 const SETTABLE: [&str; 5] = ["name", "description", "metaData", "type", "role"];
 
+/// Each is bounded as metadata is.
+fn check(fields: &Map<String, Value>) -> Result<(), Box<Response>> {
+    let settable = fields.iter().filter(|(field, _)| SETTABLE.contains(&field.as_str()));
+    for (field, value) in settable {
+        if value.to_string().len() > META_DATA_MAX {
+            let text = format!("{field} has at most {META_DATA_MAX} bytes as JSON");
+            return Err(Box::new(result(StatusCode::BAD_REQUEST, &text, "")));
+        }
+    }
+    Ok(())
+}
+
 fn set(broadcast: &mut Value, fields: &Map<String, Value>) {
     for field in SETTABLE {
         if let Some(value) = fields.get(field) {
@@ -83,6 +95,9 @@ async fn create(
     let Ok(Json(Value::Object(fields))) = body else {
         return result(StatusCode::BAD_REQUEST, "the body is a JSON object", "");
     };
+    if let Err(too_large) = check(&fields) {
+        return *too_large;
+    }
     let id = match fields.get("streamId").and_then(Value::as_str).filter(|id| !id.is_empty()) {
         Some(text) => match id(text) {
             Ok(id) => id,
@@ -116,6 +131,9 @@ async fn update(State(app): State<App>, Path((_, text)): Path<(String, String)>,
         Err(bad) => return *bad,
     };
     let fields = body.as_object().cloned().unwrap_or_default();
+    if let Err(too_large) = check(&fields) {
+        return *too_large;
+    }
     let changed = app.streams.change(&id, |live| {
         if let Some(name) = fields.get("name").and_then(Value::as_str) {
             live.name = name.to_owned();

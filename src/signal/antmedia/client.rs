@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::command::{Command, Toggle, Unread};
 use super::place::{Connection, Place, PlaceId, Playing, Publishing, Role};
 use super::say::{self, Definition};
-use super::streams::{StreamId, Streams};
+use super::streams::{StreamId, Streams, check_meta_data};
 use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
@@ -235,13 +235,15 @@ impl Client {
                 None => out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, ""))),
             },
             Command::UpdateStreamMetaData { stream_id, meta_data } => {
-                match self.publishing(&stream_id) {
-                    Some(publishing) => publishing.claim.change(|live| live.meta_data = meta_data),
-                    None => {
+                let refusal = match (self.publishing(&stream_id), check_meta_data(&meta_data)) {
+                    (Some(publishing), Ok(())) => return publishing.claim.change(|live| live.meta_data = meta_data),
+                    (Some(_), Err(why)) => say::error(Definition::MissingParameter, &stream_id, &why),
+                    (None, _) => {
                         let text = "this is not a stream that this socket publishes";
-                        out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, text)));
+                        say::error(Definition::NoStreamExist, &stream_id, text)
                     }
                 };
+                out.push(Action::Say(refusal));
             }
             Command::GetBroadcastObject { stream_id } => self.ask(&stream_id, Question::Broadcast, out),
             Command::GetSubtracks { stream_id, role, offset, size } => {

@@ -8,6 +8,7 @@
 pub mod answers;
 pub mod client;
 pub mod command;
+mod outbox;
 pub mod place;
 pub mod say;
 mod sdp;

@@ -14,6 +14,7 @@ use tracing::{debug, info};
 
 use super::client::{Action, Client, Terms};
 use super::command::{self, Command, Unread};
+use super::outbox::{Outbox, Queue, outbox};
 use super::place::PlaceId;
 use super::streams::Streams;
 use crate::config::Config;
@@ -24,7 +25,8 @@ use crate::signal::limit::Bucket;
 use crate::signal::message::{ClientMessage, IceServer};
 use crate::signal::outgoing::Outgoing;
 
-/// What a frame that cannot be used, and a command that makes others negotiate, costs of the rate limit, against 1 of others.
+/// What a frame that cannot be used, a command that makes others negotiate and a question about a room cost of the rate limit,
+/// against 1 of others.
 const COST: u32 = 10;
 /// How long the client may take to read what was said last.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
@@ -36,7 +38,7 @@ type Told = BoxStream<'static, (PlaceId, Option<Outgoing>)>;
 /// `antmedia.max_message_bytes`.
 pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Config, most_peers: usize) {
     let (to_client, mut from_client) = socket.split();
-    let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
+    let (outbox, queue) = outbox(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
     // The relay counts by connection: who is behind it is not known before it joins, if ever.
@@ -75,7 +77,7 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
                     }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 };
-                owed = cost(&read);
+                owed = cost(&read).min(config.signal.message_burst);
                 metrics::counter!("crescendo_signal_messages_total").increment(1);
                 shell.client.hear(read, heard, &mut out);
             }
@@ -94,7 +96,7 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
                     debug!("nothing was heard from the socket");
                     break;
                 }
-                if shell.outbox.try_send(Message::Ping(Default::default())).is_err() {
+                if !shell.outbox.push(Message::Ping(Default::default())) {
                     break;
                 }
             }
@@ -116,8 +118,8 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
     }
 }
 
-async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>, write_time: Duration) {
-    while let Some(message) = queue.recv().await {
+async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: Queue, write_time: Duration) {
+    while let Some(message) = queue.next().await {
         if !matches!(timeout(write_time, socket.send(message)).await, Ok(Ok(()))) {
             break;
         }
@@ -136,6 +138,15 @@ fn read(frame: &[u8], limit: usize) -> Result<Command, Unread> {
 fn cost(read: &Result<Command, Unread>) -> u32 {
     match read {
         Ok(Command::Join { .. } | Command::Publish(_) | Command::Play(_) | Command::Stop { .. }) | Err(_) => COST,
+        Ok(
+            Command::GetBroadcastObject { .. }
+            | Command::GetSubtracks { .. }
+            | Command::GetSubtracksCount { .. }
+            | Command::GetTrackList { .. }
+            | Command::GetRoomInfo { .. }
+            | Command::GetStreamInfo { .. }
+            | Command::GetSubscriberCount { .. },
+        ) => COST,
         Ok(_) => 1,
     }
 }
@@ -144,7 +155,7 @@ struct Shell<'a> {
     client: Client,
     rooms: Rooms,
     config: &'a Config,
-    outbox: mpsc::Sender<Message>,
+    outbox: Outbox,
     seats: HashMap<PlaceId, Seat>,
     told: SelectAll<Told>,
 }
@@ -157,7 +168,7 @@ impl Shell<'_> {
             let mut more = Vec::new();
             match action {
                 Action::Say(value) => {
-                    if self.outbox.try_send(Message::text(value.to_string())).is_err() {
+                    if !self.outbox.push(Message::text(value.to_string())) {
                         return false;
                     }
                 }

@@ -14,6 +14,21 @@ pub const MADE_MAX: usize = 10_000;
 /// Longest name by which anybody is known, in bytes: a room's name, a dot and the id of a participant.
 pub const LABEL_MAX: usize = ROOM_NAME_MAX + ".p4294967295".len();
 
+/// Most bytes of a stream's metadata, as JSON: it is given out with every answer about the stream. A conference app's state has
+/// some 100.
+pub const META_DATA_MAX: usize = 4_096;
+
+/// Most bytes of a stream's role.
+pub const ROLE_MAX: usize = 256;
+
+/// Whether what an app says of a stream may be kept with it, metadata and the like; or why not.
+pub fn check_meta_data(value: &Value) -> Result<(), String> {
+    match value.to_string().len() {
+        ..=META_DATA_MAX => Ok(()),
+        bytes => Err(format!("metaData has at most {META_DATA_MAX} bytes as JSON, not {bytes}")),
+    }
+}
+
 /// Ids follow the rule of room names, because a stream of its own is a room of its own.
 pub type StreamId = RoomName;
 

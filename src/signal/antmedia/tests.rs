@@ -266,3 +266,19 @@ fn only_names_that_somebody_can_have_are_kept_and_so_many_of_them() {
     (0..10_000).for_each(|number| choice.pick(&format!("hall.p{number}"), Kind::Video, false));
     assert_eq!(choice.picked.len(), 512);
 }
+
+#[test]
+fn metadata_and_a_role_that_are_too_large_are_refused_and_leave_the_stream_as_it_was() {
+    let streams = Streams::default();
+    let mut socket = Socket::new(&streams);
+    let large = "x".repeat(5_000);
+    for wrong in [json!({ "metaData": large }), json!({ "role": large })] {
+        let mut publish = json!({ "command": "publish", "streamId": "me" });
+        publish.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        assert_eq!(said(&socket.says(publish)), [json!("missingParameter")]);
+    }
+    socket.says(json!({ "command": "publish", "streamId": "me", "metaData": "small" }));
+    let out = socket.says(json!({ "command": "updateStreamMetaData", "streamId": "me", "metaData": large }));
+    assert_eq!(said(&out), [json!("missingParameter")]);
+    assert_eq!(streams.live(&"me".parse().unwrap()).unwrap().meta_data, "small");
+}

@@ -3,7 +3,7 @@
 use super::super::command::{Play, Publish};
 use super::super::place::{Choice, Place, Playing, Publishing, Role};
 use super::super::say::{self, Definition};
-use super::super::streams::{Live, now_ms};
+use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms};
 use super::{Action, Client, PAGE, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
@@ -57,6 +57,12 @@ impl Client {
         }
         if !video && !audio {
             return out.push(say(Definition::NoEncoderSettings, "neither audio nor video is to be published"));
+        }
+        if let Err(why) = check_meta_data(&meta_data) {
+            return out.push(say(Definition::MissingParameter, &why));
+        }
+        if role.len() > ROLE_MAX {
+            return out.push(say(Definition::MissingParameter, &format!("role has at most {ROLE_MAX} bytes")));
         }
         match self.in_room(&room).map(|place| (place.is_mesh(), place.publishes().is_some())) {
             Some((true, _)) => return out.push(say(Definition::StreamIdInUse, "this socket has joined that room")),
