@@ -4,7 +4,7 @@
 mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -58,6 +58,10 @@ pub enum Action {
     Leave {
         place: PlaceId,
     },
+    /// Something arrives of a stream that is a room of its own: others may watch it as HLS, where that is on.
+    Broadcast {
+        room: RoomName,
+    },
     /// Looks at a room; the answer goes to [`Client::seen`].
     Look {
         room: RoomName,
@@ -90,6 +94,8 @@ pub struct Terms {
     /// The one STUN or TURN server that the SDK can be told of.
     pub ice: Option<IceServer>,
     pub name_chars: usize,
+    /// How long a publisher may take to connect.
+    pub publish_time: Duration,
 }
 
 #[derive(Debug)]
@@ -124,7 +130,7 @@ impl Client {
         let Some(place) = self.places.get_mut(&place) else { return };
         match outgoing {
             Outgoing::Message(message) => place.told(message.message(), now, out),
-            Outgoing::Notice(notice) => place.noticed(*notice, out),
+            Outgoing::Notice(notice) => place.noticed(*notice, now + self.terms.publish_time, out),
             Outgoing::Answer { generation, sdp } => place.answered(*generation, sdp, out),
         }
         self.tidy(out);
@@ -165,18 +171,19 @@ impl Client {
         }
     }
 
-    /// A place publishes a stream that is a room of its own.
-    pub fn is_alone_in(&self, place: PlaceId) -> bool {
-        let place = self.places.get(&place);
-        place.is_some_and(|place| place.publishes().is_some_and(|publishing| *publishing.claim.id() == place.room))
-    }
-
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.places.values().filter_map(Place::poll_timeout).min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.places.values_mut().for_each(|place| place.prove(now, out));
+        let late = self.places.values().filter(|place| place.is_late(now)).filter_map(Place::publishes);
+        let late: Vec<String> = late.map(|publishing| publishing.claim.id().to_string()).collect();
+        for id in late {
+            out.push(Action::Say(say::error(Definition::PublishTimeoutError, &id, "no media connection was made")));
+            out.push(Action::Say(say::stop(&id)));
+            self.stop(&id, out);
+        }
     }
 
     fn command(&mut self, command: Command, now: Instant, out: &mut Vec<Action>) {

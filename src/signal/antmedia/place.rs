@@ -37,6 +37,8 @@ pub(super) struct Place {
     pub(super) peers: BTreeMap<ParticipantId, Peer>,
     pairings: BTreeMap<ParticipantId, Pairing>,
     up: Option<u32>,
+    /// By when the up transport has to be there; None while nobody has to bring it, and once it is.
+    up_due: Option<Instant>,
     down: Option<Down>,
     orders: BTreeMap<ParticipantId, Order>,
 }
@@ -145,6 +147,7 @@ impl Place {
             peers: BTreeMap::new(),
             pairings: BTreeMap::new(),
             up: None,
+            up_due: None,
             down: None,
             orders: BTreeMap::new(),
         }
@@ -192,9 +195,14 @@ impl Place {
         self.peers.iter().find(|(_, peer)| peer.label == label)
     }
 
-    /// When [`Self::prove`] is to be called next.
+    /// When [`Self::prove`] and [`Self::is_late`] are to be called next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.orders.values().filter_map(|order| order.due).min()
+        self.orders.values().filter_map(|order| order.due).chain(self.up_due).min()
+    }
+
+    /// What it was asked to publish does not come.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.up_due.is_some_and(|due| due <= now)
     }
 
     /// Says what is taken to be shown by now.

@@ -43,7 +43,12 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
     // The relay counts by connection: who is behind it is not known before it joins, if ever.
     let servers = rooms.ice_servers(&format!("antmedia/{:016x}", fastrand::u64(..)));
-    let terms = Terms { most_peers, ice: one_server(servers), name_chars: config.limits.name_chars };
+    let terms = Terms {
+        most_peers,
+        ice: one_server(servers),
+        name_chars: config.limits.name_chars,
+        publish_time: Duration::from_millis(config.room.switch_deadline_ms.into()),
+    };
     let mut shell = Shell {
         client: Client::new(terms, streams),
         rooms,
@@ -177,14 +182,10 @@ impl Shell<'_> {
                     // What every browser decodes that these SDKs run in.
                     let decodes = vec![VideoCodec::H264, VideoCodec::Vp8];
                     let manner = Manner::Plain(entry);
-                    let broadcasts = self.config.antmedia.hls && self.client.is_alone_in(place);
                     match self.rooms.join(&room, Joining { name, tracks, decodes, outbox, manner }).await {
                         Ok(seat) => {
                             self.seats.insert(place, seat);
                             self.told.push(hearing(place, inbox));
-                            if broadcasts {
-                                broadcast(&self.rooms, &room).await;
-                            }
                         }
                         Err(refusal) => self.client.refused(place, &refusal, &mut more),
                     }
@@ -210,6 +211,8 @@ impl Shell<'_> {
                     }
                 }
                 Action::Leave { place } => self.leave(place).await,
+                Action::Broadcast { room } if self.config.antmedia.hls => broadcast(&self.rooms, &room).await,
+                Action::Broadcast { .. } => {}
                 Action::Look { room, question } => {
                     let view = self.rooms.inspect(&room).await;
                     self.client.seen(question, view.as_ref(), &mut more);

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::place::{Choice, PlaceId};
 use super::streams::Streams;
 use crate::host::{Entry, Refusal};
 use crate::room::ids::ParticipantId;
-use crate::room::{Kind, Reach};
+use crate::room::{Direction, Kind, Reach};
 use crate::signal::message::{ClientMessage, ErrorCode, IceServer, ServerMessage};
 use crate::signal::outgoing::{Notice, Outgoing};
 
@@ -25,7 +25,7 @@ impl Socket {
             username: Some("1:x".into()),
             credential: Some("pass".into()),
         };
-        let terms = Terms { most_peers: 4, ice: Some(ice), name_chars: 80 };
+        let terms = Terms { most_peers: 4, ice: Some(ice), name_chars: 80, publish_time: Duration::from_secs(10) };
         Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
     }
 
@@ -281,4 +281,40 @@ fn metadata_and_a_role_that_are_too_large_are_refused_and_leave_the_stream_as_it
     let out = socket.says(json!({ "command": "updateStreamMetaData", "streamId": "me", "metaData": large }));
     assert_eq!(said(&out), [json!("missingParameter")]);
     assert_eq!(streams.live(&"me".parse().unwrap()).unwrap().meta_data, "small");
+}
+
+#[test]
+fn a_publisher_that_never_connects_is_told_and_put_out_and_keeps_what_it_plays() {
+    let streams = Streams::default();
+    let mut socket = Socket::new(&streams);
+    socket.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall" }));
+    socket.says(json!({ "command": "play", "streamId": "hall" }));
+    socket.told(1, welcome("p2", "me"));
+    socket.noticed(1, Notice::MayOffer { generation: 1 });
+    assert_eq!(socket.client.poll_timeout(), Some(socket.now + Duration::from_secs(10)));
+    socket.now += Duration::from_secs(9);
+    socket.told(1, json!({ "type": "transport-close", "transport": "up", "generation": 1 }));
+    socket.noticed(1, Notice::MayOffer { generation: 2 });
+    let mut out = Vec::new();
+    socket.client.handle_timeout(socket.now + Duration::from_secs(1), &mut out);
+    assert_eq!(said(&out), [json!("publishTimeoutError"), json!("stop"), json!("publish_finished")]);
+    assert!(matches!(out[4..], [.., Action::Reach { reach: Reach::Server { sends: false, receives: true }, .. }, _]));
+    assert!(streams.live(&"me".parse().unwrap()).is_none());
+    assert_eq!(socket.client.poll_timeout(), None);
+
+    socket.says(json!({ "command": "publish", "streamId": "alone" }));
+    socket.noticed(2, Notice::MayOffer { generation: 1 });
+    socket.client.handle_timeout(socket.now + Duration::from_secs(10), &mut out);
+    assert!(out.iter().any(|action| matches!(action, Action::Leave { place: PlaceId(2) })), "{out:?}");
+}
+
+#[test]
+fn a_publisher_that_connects_has_no_deadline_and_its_broadcast_begins_with_its_media() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.says(json!({ "command": "publish", "streamId": "cam" }));
+    socket.noticed(1, Notice::MayOffer { generation: 1 });
+    assert!(socket.noticed(1, Notice::Connected(Direction::Up)).is_empty());
+    assert_eq!(socket.client.poll_timeout(), None);
+    let out = socket.noticed(1, Notice::Media);
+    assert!(matches!(&out[..], [Action::Say(_), Action::Broadcast { room }] if room.as_str() == "cam"), "{out:?}");
 }

@@ -84,6 +84,7 @@ impl Place {
 
     pub(in super::super) fn close_up(&mut self) {
         self.up = None;
+        self.up_due = None;
         self.own.clear();
     }
 

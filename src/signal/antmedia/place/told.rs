@@ -126,10 +126,17 @@ impl Place {
         self.prove(now, out);
     }
 
-    pub(in super::super) fn noticed(&mut self, notice: Notice, out: &mut Vec<Action>) {
-        if let Notice::MayOffer { generation } = notice {
-            self.up = Some(generation);
-            out.extend(self.server_id(Direction::Up).map(|id| Action::Say(say::start(&id))));
+    /// `publish_by`: when what it is asked for now has to be there; asked again before that, it has no more time.
+    pub(in super::super) fn noticed(&mut self, notice: Notice, publish_by: Instant, out: &mut Vec<Action>) {
+        match notice {
+            Notice::MayOffer { generation } => {
+                self.up = Some(generation);
+                // Who moves from a mesh has its links, and the room its own deadline.
+                self.up_due = self.publishes().map(|_| self.up_due.unwrap_or(publish_by));
+                out.extend(self.server_id(Direction::Up).map(|id| Action::Say(say::start(&id))));
+            }
+            Notice::Connected(Direction::Up) | Notice::Media => self.up_due = None,
+            Notice::Connected(Direction::Down) => {}
         }
         let Role::Server { publishes, plays } = &mut self.role else { return };
         match (notice, publishes, plays) {
@@ -142,6 +149,9 @@ impl Place {
                     said["ATTR_ROOM_NAME"] = self.room.as_str().into();
                 }
                 out.push(Action::Say(said));
+                if *id == self.room {
+                    out.push(Action::Broadcast { room: self.room.clone() });
+                }
             }
             (Notice::Connected(Direction::Down), _, Some(playing)) => {
                 out.push(Action::Say(say::notification("play_started", playing.id.as_str())));
