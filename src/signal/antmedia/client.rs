@@ -136,6 +136,13 @@ impl Client {
         self.tidy(out);
     }
 
+    /// A room has let a place in. Its welcome follows, but what the client says may come before that.
+    pub fn entered(&mut self, place: PlaceId, participant: ParticipantId) {
+        if let Some(place) = self.places.get_mut(&place) {
+            place.is(participant);
+        }
+    }
+
     /// A room did not let a place in.
     pub fn refused(&mut self, place: PlaceId, refusal: &Refusal, out: &mut Vec<Action>) {
         let Some(place) = self.places.remove(&place) else { return };

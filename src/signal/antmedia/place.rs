@@ -92,6 +92,8 @@ impl Choice {
 pub(super) struct Peer {
     /// Its stream id, as this client was told it.
     pub(super) label: String,
+    /// As it is in the room.
+    name: String,
     tracks: BTreeMap<TrackId, Source>,
 }
 

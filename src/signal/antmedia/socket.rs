@@ -184,6 +184,7 @@ impl Shell<'_> {
                     let manner = Manner::Plain(entry);
                     match self.rooms.join(&room, Joining { name, tracks, decodes, outbox, manner }).await {
                         Ok(seat) => {
+                            self.client.entered(place, seat.participant);
                             self.seats.insert(place, seat);
                             self.told.push(hearing(place, inbox));
                         }

@@ -39,6 +39,8 @@ pub struct Streams(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     live: BTreeMap<StreamId, Live>,
+    /// Which stream somebody publishes, for those whom their room has let in.
+    publishers: BTreeMap<(RoomName, ParticipantId), StreamId>,
     made: BTreeMap<StreamId, Value>,
 }
 
@@ -70,7 +72,11 @@ impl Claim {
 
     /// The room has let its publisher in.
     pub fn is_of(&self, participant: ParticipantId) {
-        self.change(|live| live.participant = Some(participant));
+        let inner = &mut *self.streams.lock();
+        if let Some(live) = inner.live.get_mut(&self.id) {
+            live.participant = Some(participant);
+            inner.publishers.insert((live.room.clone(), participant), self.id.clone());
+        }
     }
 
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
@@ -80,7 +86,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.streams.lock().live.remove(&self.id);
+        let mut inner = self.streams.lock();
+        if let Some(Live { room, participant: Some(participant), .. }) = inner.live.remove(&self.id) {
+            inner.publishers.remove(&(room, participant));
+        }
     }
 }
 
@@ -98,6 +107,9 @@ impl Streams {
         if inner.live.contains_key(id) {
             return None;
         }
+        if let Some(participant) = live.participant {
+            inner.publishers.insert((live.room.clone(), participant), id.clone());
+        }
         inner.live.insert(id.clone(), live);
         Some(Claim { streams: self.clone(), id: id.clone() })
     }
@@ -106,14 +118,17 @@ impl Streams {
         self.lock().live.get(id).cloned()
     }
 
-    /// The stream id by which a participant is known. Who publishes in this dialect is in its room under its stream id; anybody
-    /// else is `{room}.{participant}`.
+    /// The stream id by which a participant is known: that of what it publishes in this dialect, or else
+    /// `{room}.{participant}`.
     pub fn label(&self, room: &RoomName, participant: ParticipantId, name: &str) -> String {
-        let live = name.parse().ok().and_then(|id: StreamId| self.live(&id));
-        let is_own = live.is_some_and(|live| {
-            live.room == *room && live.participant.is_none_or(|publisher| publisher == participant)
-        });
-        if is_own { name.to_owned() } else { format!("{room}.{participant}") }
+        let inner = self.lock();
+        if let Some(id) = inner.publishers.get(&(room.clone(), participant)) {
+            return id.to_string();
+        }
+        // Others may hear of a publisher before its own socket does. Its name in the room is the id, then.
+        let live = name.parse().ok().and_then(|id: StreamId| inner.live.get(&id));
+        let is_coming = live.is_some_and(|live| live.room == *room && live.participant.is_none());
+        if is_coming { name.to_owned() } else { format!("{room}.{participant}") }
     }
 
     /// Changes a live stream; false when there is none.

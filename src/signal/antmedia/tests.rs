@@ -318,3 +318,27 @@ fn a_publisher_that_connects_has_no_deadline_and_its_broadcast_begins_with_its_m
     let out = socket.noticed(1, Notice::Media);
     assert!(matches!(&out[..], [Action::Say(_), Action::Broadcast { room }] if room.as_str() == "cam"), "{out:?}");
 }
+
+#[test]
+fn who_plays_first_and_publishes_then_is_known_by_its_stream_to_everybody() {
+    let streams = Streams::default();
+    let (mut late, mut other) = (Socket::new(&streams), Socket::new(&streams));
+    late.says(json!({ "command": "play", "streamId": "hall" }));
+    other.says(json!({ "command": "play", "streamId": "hall" }));
+    late.client.entered(PlaceId(1), ParticipantId(3));
+    other.told(1, welcome("p2", "Viewer"));
+    let viewer = json!({ "id": "p3", "name": "Viewer", "away": false, "tracks": [] });
+    assert!(other.told(1, json!({ "type": "participant-joined", "participant": viewer })).is_empty());
+
+    late.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall" }));
+    let track = json!({ "id": "t9", "source": "camera", "muted": false });
+    let out = other.told(1, json!({ "type": "track-published", "participant": "p3", "track": track }));
+    let [Action::Say(added)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!((&added["definition"], &added["trackId"]), (&json!("subtrackAdded"), &json!("me")));
+
+    late.says(json!({ "command": "stop", "streamId": "me" }));
+    let out = other.told(1, json!({ "type": "track-unpublished", "participant": "p3", "track": "t9" }));
+    let [Action::Say(removed)] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(removed["trackId"], "me", "as it was told before");
+    assert_eq!(streams.label(&"hall".parse().unwrap(), ParticipantId(3), "Viewer"), "hall.p3");
+}

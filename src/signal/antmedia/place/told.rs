@@ -21,11 +21,8 @@ impl Place {
     pub(in super::super) fn told(&mut self, message: &ServerMessage, now: Instant, out: &mut Vec<Action>) {
         match message {
             ServerMessage::Welcome { you, participants, .. } => {
-                self.you = Some(you.id.0);
+                self.is(you.id.0);
                 self.own = you.tracks.iter().map(|track| (track.id.0, track.source.into())).collect();
-                if let Some(publishing) = self.publishes() {
-                    publishing.claim.is_of(you.id.0);
-                }
                 if self.is_mesh() {
                     out.push(Action::Say(say::notification("joined", self.room.as_str())));
                 }
@@ -51,6 +48,10 @@ impl Place {
             ServerMessage::TrackPublished { participant, track } => {
                 let Some(peer) = self.peers.get_mut(&participant.0) else { return };
                 let is_first = peer.tracks.is_empty();
+                if is_first {
+                    // Who only watched until now publishes under an id of its own.
+                    peer.label = self.streams.label(&self.room, participant.0, &peer.name);
+                }
                 peer.tracks.insert(track.id.0, track.source.into());
                 if is_first {
                     self.subtrack("subtrackAdded", participant.0, out);
@@ -167,10 +168,18 @@ impl Place {
         }
     }
 
+    /// Takes its number in the room.
+    pub(in super::super) fn is(&mut self, you: ParticipantId) {
+        self.you = Some(you);
+        if let Some(publishing) = self.publishes() {
+            publishing.claim.is_of(you);
+        }
+    }
+
     fn meet(&mut self, participant: &wire::Participant) {
         let label = self.streams.label(&self.room, participant.id.0, &participant.name);
         let tracks = participant.tracks.iter().map(|track| (track.id.0, track.source.into())).collect();
-        self.peers.insert(participant.id.0, Peer { label, tracks });
+        self.peers.insert(participant.id.0, Peer { label, name: participant.name.clone(), tracks });
     }
 
     /// Tells a player of a room that one of its streams came or went.
