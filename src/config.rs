@@ -93,7 +93,16 @@ pub struct AntMedia {
     pub two_peer_apps: Vec<String>,
     /// Every stream that is published is broadcast as HLS too.
     pub hls: bool,
+    pub turn_transport: TurnTransport,
     pub max_message_bytes: usize,
+}
+
+/// How clients that take one address reach the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TurnTransport {
+    Udp,
+    Tcp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -297,6 +306,7 @@ impl Default for AntMedia {
             apps: ["live", "LiveApp", "WebRTCAppEE"].map(String::from).to_vec(),
             two_peer_apps: Vec::new(),
             hls: true,
+            turn_transport: TurnTransport::Udp,
             max_message_bytes: 128 * 1024,
         }
     }

@@ -15,6 +15,7 @@ mod task;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ice::IceServers;
 use tokio::sync::{mpsc, oneshot};
@@ -228,6 +229,11 @@ impl Rooms {
     /// STUN and TURN servers for a connection that is in no room so far; the relay counts it as `who`.
     pub fn ice_servers(&self, who: &str) -> Vec<IceServer> {
         self.shared.ice.servers_for(who)
+    }
+
+    /// How often such a connection needs new ones. None: never.
+    pub fn renew_ice_every(&self) -> Option<Duration> {
+        self.shared.ice.renew_every()
     }
 
     pub fn new(config: Config, sfu: Sfu, hls: HlsDirectory, turn: Option<Turn>) -> Self {

@@ -15,7 +15,7 @@ use super::streams::{StreamId, Streams, check_meta_data};
 use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
-use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode, IceServer};
+use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode};
 use crate::signal::outgoing::Outgoing;
 
 /// Rooms that one socket may be in. An app is in one, or plays a few streams beside each other.
@@ -28,6 +28,8 @@ const ENDED: usize = 64;
 pub enum Action {
     /// To the client.
     Say(Value),
+    /// Tells the client of a STUN or TURN server, with new credentials. Not answered where there is none.
+    TellIceServer,
     /// Takes a place in a room. [`Client::refused`] when that does not work.
     Enter {
         place: PlaceId,
@@ -91,8 +93,6 @@ const PAGE: usize = 50;
 pub struct Terms {
     /// Most participants of a room that is joined peer to peer.
     pub most_peers: usize,
-    /// The one STUN or TURN server that the SDK can be told of.
-    pub ice: Option<IceServer>,
     pub name_chars: usize,
     /// How long a publisher may take to connect.
     pub publish_time: Duration,
@@ -196,11 +196,7 @@ impl Client {
     fn command(&mut self, command: Command, now: Instant, out: &mut Vec<Action>) {
         match command {
             Command::Ping {} => out.push(Action::Say(say::pong())),
-            Command::GetIceServerConfig {} => {
-                if let Some(server) = &self.terms.ice {
-                    out.push(Action::Say(say::ice_server(server)));
-                }
-            }
+            Command::GetIceServerConfig {} => out.push(Action::TellIceServer),
             Command::Join { stream_id, mode } => self.join(&stream_id, &mode, out),
             Command::Leave { stream_id } => self.leave(&stream_id, out),
             Command::Publish(publish) => self.publish(publish, out),

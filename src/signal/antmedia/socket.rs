@@ -16,8 +16,9 @@ use super::client::{Action, Client, Terms};
 use super::command::{self, Command, Unread};
 use super::outbox::{Outbox, Queue, outbox};
 use super::place::PlaceId;
+use super::say;
 use super::streams::Streams;
-use crate::config::Config;
+use crate::config::{Config, TurnTransport};
 use crate::host::{Joining, Manner, Rooms, Seat};
 use crate::room::ids::RoomName;
 use crate::room::{LegKind, VideoCodec};
@@ -41,11 +42,8 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
     let (outbox, queue) = outbox(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
-    // The relay counts by connection: who is behind it is not known before it joins, if ever.
-    let servers = rooms.ice_servers(&format!("antmedia/{:016x}", fastrand::u64(..)));
     let terms = Terms {
         most_peers,
-        ice: one_server(servers),
         name_chars: config.limits.name_chars,
         publish_time: Duration::from_millis(config.room.switch_deadline_ms.into()),
     };
@@ -54,6 +52,9 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
         rooms,
         config,
         outbox,
+        // The relay counts by connection: who is behind it is not known before it joins, if ever.
+        relay_user: format!("antmedia/{:016x}", fastrand::u64(..)),
+        renew_ice: None,
         seats: HashMap::new(),
         told: SelectAll::new(),
     };
@@ -69,6 +70,7 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
             owed = 0;
         }
         let wake = shell.client.poll_timeout().unwrap_or(now + silence);
+        let renew = shell.renew_ice.unwrap_or(now + silence);
         let mut out = Vec::new();
         tokio::select! {
             frame = from_client.next(), if owed == 0 => {
@@ -96,6 +98,7 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
                 }
             },
             () = tokio::time::sleep_until(wake.into()) => shell.client.handle_timeout(Instant::now(), &mut out),
+            () = tokio::time::sleep_until(renew.into()), if shell.renew_ice.is_some() => out.push(Action::TellIceServer),
             _ = heartbeat.tick() => {
                 if heard.elapsed() > silence {
                     debug!("nothing was heard from the socket");
@@ -161,6 +164,9 @@ struct Shell<'a> {
     rooms: Rooms,
     config: &'a Config,
     outbox: Outbox,
+    relay_user: String,
+    /// When the client needs new credentials for the relay; None until it has asked for some.
+    renew_ice: Option<Instant>,
     seats: HashMap<PlaceId, Seat>,
     told: SelectAll<Told>,
 }
@@ -175,6 +181,13 @@ impl Shell<'_> {
                 Action::Say(value) => {
                     if !self.outbox.push(Message::text(value.to_string())) {
                         return false;
+                    }
+                }
+                Action::TellIceServer => {
+                    let servers = self.rooms.ice_servers(&self.relay_user);
+                    self.renew_ice = self.rooms.renew_ice_every().map(|every| Instant::now() + every);
+                    if let Some(server) = one_server(servers, self.config.antmedia.turn_transport) {
+                        more.push(Action::Say(say::ice_server(&server)));
                     }
                 }
                 Action::Enter { place, room, name, tracks, entry } => {
@@ -251,13 +264,17 @@ fn hearing(place: PlaceId, inbox: mpsc::Receiver<Outgoing>) -> Told {
     said.boxed()
 }
 
-/// The SDK takes one address: that of a relay over UDP, with which it can do all that STUN does, or else any of STUN.
-fn one_server(servers: Vec<IceServer>) -> Option<IceServer> {
-    let of = |scheme: &str| {
+/// The SDK takes one address: that of a relay, with which it can do all that STUN does, or else any of STUN.
+pub(super) fn one_server(servers: Vec<IceServer>, transport: TurnTransport) -> Option<IceServer> {
+    let by = match transport {
+        TurnTransport::Udp => "?transport=udp",
+        TurnTransport::Tcp => "?transport=tcp",
+    };
+    let of = |scheme: &str, by: &str| {
         servers.iter().find_map(|server| {
-            let url = server.urls.iter().find(|url| url.starts_with(scheme))?;
+            let url = server.urls.iter().find(|url| url.starts_with(scheme) && url.ends_with(by))?;
             Some(IceServer { urls: vec![url.clone()], ..server.clone() })
         })
     };
-    of("turn:").or_else(|| of("stun:"))
+    of("turn:", by).or_else(|| of("stun:", ""))
 }

@@ -3,9 +3,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::client::{Action, Client, Question, Terms};
-use super::command;
 use super::place::{Choice, PlaceId};
+use super::socket::one_server;
 use super::streams::Streams;
+use super::{command, say};
+use crate::config::TurnTransport;
 use crate::host::{Entry, Refusal};
 use crate::room::ids::ParticipantId;
 use crate::room::{Direction, Kind, Reach};
@@ -20,12 +22,7 @@ struct Socket {
 
 impl Socket {
     fn new(streams: &Streams) -> Self {
-        let ice = IceServer {
-            urls: vec!["turn:192.0.2.1:3478?transport=udp".into()],
-            username: Some("1:x".into()),
-            credential: Some("pass".into()),
-        };
-        let terms = Terms { most_peers: 4, ice: Some(ice), name_chars: 80, publish_time: Duration::from_secs(10) };
+        let terms = Terms { most_peers: 4, name_chars: 80, publish_time: Duration::from_secs(10) };
         Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
     }
 
@@ -228,12 +225,25 @@ fn a_player_is_told_of_the_end_when_nobody_sends_any_more() {
 }
 
 #[test]
-fn a_relay_is_told_and_unknown_commands_are_passed_over() {
+fn one_address_is_told_over_the_transport_that_is_asked_for() {
+    let plain = |url: &str| IceServer { urls: vec![url.into()], username: None, credential: None };
+    let urls = ["udp", "tcp"].map(|transport| format!("turn:192.0.2.1:3478?transport={transport}"));
+    let relay = IceServer { urls: urls.to_vec(), username: Some("1:x".into()), credential: Some("pass".into()) };
+    let servers = vec![plain("stun:192.0.2.1:3478"), relay];
+    for (transport, url) in [TurnTransport::Udp, TurnTransport::Tcp].into_iter().zip(&urls) {
+        let told = say::ice_server(&one_server(servers.clone(), transport).unwrap());
+        assert_eq!(told["stunServerUri"], *url);
+        assert_eq!([&told["turnServerUsername"], &told["turnServerCredential"]], ["1:x", "pass"]);
+    }
+    let stun = one_server(vec![plain("stun:192.0.2.2:3478")], TurnTransport::Tcp).unwrap();
+    assert_eq!(say::ice_server(&stun)["stunServerUri"], "stun:192.0.2.2:3478");
+    assert!(one_server(Vec::new(), TurnTransport::Udp).is_none());
+}
+
+#[test]
+fn a_relay_is_asked_for_and_unknown_commands_are_passed_over() {
     let mut socket = Socket::new(&Streams::default());
-    let out = socket.says(json!({ "command": "getIceServerConfig" }));
-    let [Action::Say(config)] = &out[..] else { panic!("{out:?}") };
-    assert_eq!(config["stunServerUri"], "turn:192.0.2.1:3478?transport=udp");
-    assert_eq!([&config["turnServerUsername"], &config["turnServerCredential"]], ["1:x", "pass"]);
+    assert!(matches!(socket.says(json!({ "command": "getIceServerConfig" }))[..], [Action::TellIceServer]));
     assert!(socket.says(json!({ "command": "registerPushNotificationToken", "subscriberId": "s" })).is_empty());
 }
 
