@@ -295,6 +295,10 @@ impl Rooms {
         }
     }
 
+    pub fn is_there(&self, room: &RoomName) -> bool {
+        self.find(room).is_some()
+    }
+
     pub async fn inspect(&self, room: &RoomName) -> Option<RoomView> {
         let (reply, answer) = oneshot::channel();
         self.find(room)?.send(Request::Inspect(reply)).await.ok()?;

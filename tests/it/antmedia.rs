@@ -220,6 +220,33 @@ async fn a_stream_id_belongs_to_who_publishes_it_and_is_free_when_that_ends() {
 }
 
 #[tokio::test]
+async fn ids_of_a_rooms_participants_are_nobodys_to_publish_under() {
+    let server = Server::start(&[]).await;
+    let (mut first, mut second) = (App::open(&server).await, App::open(&server).await);
+    let in_room = json!({ "command": "publish", "streamId": "hall.p3", "mainTrack": "hall" });
+    assert_eq!(first.is_refused(in_room).await, refusal("streamIdInUse", "hall.p3"), "though nobody is there");
+    first.join("hall").await;
+    let alone = |id: &str| json!({ "command": "publish", "streamId": id });
+    assert_eq!(second.is_refused(alone("hall.p1")).await, refusal("streamIdInUse", "hall.p1"));
+    second.say(alone("attic.p1")).await;
+    assert_eq!(second.next().await["command"], "start", "there is no such room");
+}
+
+#[tokio::test]
+async fn who_does_not_answer_start_is_put_out_and_its_id_is_free() {
+    let server = Server::start(&["room.switch_deadline_ms=500"]).await;
+    let (mut silent, mut other) = (App::open(&server).await, App::open(&server).await);
+    let publish = json!({ "command": "publish", "streamId": "cam" });
+    silent.say(publish.clone()).await;
+    assert_eq!(silent.next().await["command"], "start");
+    assert_eq!(silent.next().await["definition"], "publishTimeoutError");
+    assert_eq!(silent.next().await["command"], "stop");
+    assert_eq!(silent.next().await["definition"], "publish_finished");
+    other.say(publish).await;
+    assert_eq!(other.next().await["command"], "start");
+}
+
+#[tokio::test]
 async fn an_app_that_is_not_named_is_not_there() {
     let server = Server::start(&["antmedia.apps=[]"]).await;
     let url = format!("ws://{}/live/websocket", server.http);
@@ -244,6 +271,8 @@ async fn a_broadcast_is_made_looked_at_changed_and_deleted_by_rest() {
 
     let (status, _) = server.request("PUT", &format!("{base}/cam"), Some(r#"{"name":"Back door"}"#), "").await;
     assert_eq!(status, 200);
+    let large = format!(r#"{{"metaData":"{}"}}"#, "x".repeat(5_000));
+    assert_eq!(server.request("PUT", &format!("{base}/cam"), Some(&large), "").await.0, 400);
     let (_, shown) = server.get(&format!("{base}/cam")).await;
     assert_eq!(parsed(&shown)["name"], "Back door");
     let (_, list) = server.get(&format!("{base}/list/0/10")).await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::command::{Command, Toggle, Unread};
 use super::place::{Connection, Place, PlaceId, Playing, Publishing, Role};
 use super::say::{self, Definition};
-use super::streams::{StreamId, Streams, check_meta_data};
+use super::streams::{StreamId, Streams, check_meta_data, room_of_label};
 use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
@@ -73,6 +73,9 @@ pub enum Action {
     Ended(String),
 }
 
+/// Why an id cannot be published under.
+const OF_A_ROOM: &str = "ids of this form are those of a room's participants";
+
 /// What is to be said of a room, under the id that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
@@ -123,6 +126,11 @@ impl Client {
             }
         }
         self.tidy(out);
+    }
+
+    /// An id cannot be published under: somebody of a room that is there has it, or may have it yet.
+    pub fn is_taken(&self, id: &str, out: &mut Vec<Action>) {
+        out.push(Action::Say(say::error(Definition::StreamIdInUse, id, OF_A_ROOM)));
     }
 
     /// A room has said something to one of the places.
@@ -291,10 +299,9 @@ impl Client {
     /// Asks the room that an id belongs to.
     fn ask(&self, id: &str, question: impl FnOnce(String) -> Question, out: &mut Vec<Action>) {
         let Some(name) = name(id, out) else { return };
-        let of_label = || id.rsplit_once('.').filter(|(_, who)| who.parse::<ParticipantId>().is_ok());
         let room = match self.streams.live(&name) {
             Some(live) => live.room,
-            None => of_label().and_then(|(room, _)| room.parse().ok()).unwrap_or(name),
+            None => room_of_label(id).unwrap_or(name),
         };
         out.push(Action::Look { room, question: question(id.to_owned()) });
     }

@@ -17,7 +17,7 @@ use super::command::{self, Command, Unread};
 use super::outbox::{Outbox, Queue, outbox};
 use super::place::PlaceId;
 use super::say;
-use super::streams::Streams;
+use super::streams::{Streams, room_of_label};
 use crate::config::{Config, TurnTransport};
 use crate::host::{Joining, Manner, Rooms, Seat};
 use crate::room::ids::RoomName;
@@ -86,7 +86,12 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
                 };
                 owed = cost(&read).min(config.signal.message_burst);
                 metrics::counter!("crescendo_signal_messages_total").increment(1);
-                shell.client.hear(read, heard, &mut out);
+                match read {
+                    Ok(Command::Publish(publish)) if shell.is_of_a_room(&publish.stream_id) => {
+                        shell.client.is_taken(&publish.stream_id, &mut out);
+                    }
+                    read => shell.client.hear(read, heard, &mut out),
+                }
             }
             // Enough tokens come in this time for what is owed.
             () = tokio::time::sleep(Duration::from_millis(10)), if owed > 0 => {}
@@ -172,6 +177,11 @@ struct Shell<'a> {
 }
 
 impl Shell<'_> {
+    /// Somebody of a room that is there has this id, or may have it yet.
+    fn is_of_a_room(&self, id: &str) -> bool {
+        room_of_label(id).is_some_and(|room| self.rooms.is_there(&room))
+    }
+
     /// False when the client does not read what it is told.
     async fn carry_out(&mut self, actions: Vec<Action>) -> bool {
         let mut left: std::collections::VecDeque<Action> = actions.into();

@@ -32,6 +32,13 @@ pub fn check_meta_data(value: &Value) -> Result<(), String> {
 /// Ids follow the rule of room names, because a stream of its own is a room of its own.
 pub type StreamId = RoomName;
 
+/// The room whose participants are known by ids of this form, `{room}.{participant}`, where they have none of their own.
+pub fn room_of_label(id: &str) -> Option<RoomName> {
+    let (room, participant) = id.rsplit_once('.')?;
+    participant.parse::<ParticipantId>().ok()?;
+    room.parse().ok()
+}
+
 /// All stream ids of this process.
 #[derive(Debug, Clone, Default)]
 pub struct Streams(Arc<Mutex<Inner>>);

@@ -3,7 +3,7 @@
 use super::super::command::{Play, Publish};
 use super::super::place::{Choice, Place, Playing, Publishing, Role};
 use super::super::say::{self, Definition};
-use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms};
+use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms, room_of_label};
 use super::{Action, Client, PAGE, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
@@ -54,6 +54,9 @@ impl Client {
         let say = |definition, text: &str| Action::Say(say::error(definition, &stream_id, text));
         if self.publishing(&stream_id).is_some() {
             return out.push(say(Definition::AlreadyPublishing, ""));
+        }
+        if room_of_label(&stream_id).is_some_and(|of| of == room) {
+            return self.is_taken(&stream_id, out);
         }
         if !video && !audio {
             return out.push(say(Definition::NoEncoderSettings, "neither audio nor video is to be published"));
