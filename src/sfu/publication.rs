@@ -291,7 +291,7 @@ impl Publication {
         if starts {
             self.requests.satisfied();
         }
-        media.history.put(index, now, |slot| {
+        let kept = media.history.put(index, now, |slot| {
             let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
             header::write(slot, Fixed::from(header), extensions, payload);
         });
@@ -299,7 +299,7 @@ impl Publication {
             let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
             self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
         }
-        if !self.subscriptions.is_empty() {
+        if kept && !self.subscriptions.is_empty() {
             let length = media.history.get(index).map_or(0, <[u8]>::len);
             self.gathered.push(Gathered {
                 index,

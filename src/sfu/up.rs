@@ -10,6 +10,7 @@ use super::forward::nack::Losses;
 use super::forward::numbers::Numbers;
 use super::forward::reception::Reception;
 use super::forward::twcc::Recorder;
+use super::forward::window::Window;
 use super::publication::Clock;
 use super::rtcp::{self, Received};
 use super::sdp::tables;
@@ -39,6 +40,9 @@ struct Stream {
     publication: PublicationId,
     kind: Kind,
     unwrap: Unwrap,
+    /// By what `unwrap` gives, on which everything behind goes. SRTP refuses replays by its own indices: it counts packets
+    /// that come no further than there, and so may be a round of 2^16 ahead.
+    window: Window,
     losses: Losses,
     reception: Reception,
     clock: Option<Clock>,
@@ -88,7 +92,8 @@ impl Up {
         self.receive.iter().map(|receive| receive.publication)
     }
 
-    /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2).
+    /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2). No index is given twice: what
+    /// is sent on goes by it, and SRTP needs one plaintext for each (RFC 3711 section 9.1).
     pub(crate) fn found(&mut self, packet: &[u8], header: &Header, codec: Codec, now: Instant) -> Option<Found> {
         if let Some(&[high, low]) = header.extension(packet, tables::TRANSPORT_CC) {
             self.twcc.arrived(u16::from_be_bytes([high, low]), now);
@@ -98,6 +103,10 @@ impl Up {
                 return None;
             }
             let index = stream.unwrap.index(header.sequence);
+            if stream.window.seen(index) {
+                return None;
+            }
+            stream.window.admit(index);
             stream.heard = now;
             stream.losses.arrived(index);
             stream.reception.arrived(index, header.timestamp, now);
@@ -116,12 +125,12 @@ impl Up {
             let silent = self.streams.iter().min_by_key(|(_, stream)| stream.heard).map(|(ssrc, _)| *ssrc);
             silent.and_then(|ssrc| self.streams.remove(&ssrc));
         }
-        let mut unwrap = Unwrap::default();
+        let (mut unwrap, mut window, mut losses) = (Unwrap::default(), Window::default(), Losses::default());
         let index = unwrap.index(header.sequence);
-        let mut losses = Losses::default();
+        window.admit(index);
         losses.arrived(index);
         let reception = Reception::new(index, header.timestamp, now, tables::clock_rate(codec));
-        let stream = Stream { publication, kind, unwrap, losses, reception, clock: None, heard: now };
+        let stream = Stream { publication, kind, unwrap, window, losses, reception, clock: None, heard: now };
         self.streams.insert(header.ssrc, stream);
         Some(Found { publication, index, first: true })
     }

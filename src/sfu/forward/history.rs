@@ -35,12 +35,14 @@ impl History {
         Self { slots: vec![Slot::default(); capacity].into_boxed_slice(), oldest: 0, spare: Vec::new() }
     }
 
-    /// Keeps the packet that `write` appends to the empty buffer it is given, unless what is in its slot is newer.
-    pub fn put(&mut self, index: u64, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Keeps the packet that `write` appends to the empty buffer it is given. False when what is in its slot is newer, or the
+    /// packet itself: that may have been sent, and must not change.
+    pub fn put(&mut self, index: u64, now: Instant, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.reclaim(index, now);
         let at = self.place(index);
         let slot = &mut self.slots[at];
-        if slot.packet.is_empty() || slot.index <= index {
+        let kept = slot.packet.is_empty() || slot.index < index;
+        if kept {
             if slot.packet.capacity() == 0 {
                 slot.packet = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(PACKET));
             }
@@ -48,6 +50,7 @@ impl History {
             slot.packet.clear();
             write(&mut slot.packet);
         }
+        kept
     }
 
     pub fn get(&self, index: u64) -> Option<&[u8]> {

@@ -13,6 +13,7 @@ pub mod reception;
 pub mod rewrite;
 pub mod train;
 pub mod twcc;
+pub mod window;
 
 /// Makes 16-bit sequence numbers into indices that never wrap (RFC 3711 section 3.3.1).
 ///

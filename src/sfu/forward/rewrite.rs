@@ -81,15 +81,15 @@ impl Rewrite {
         Some(place)
     }
 
-    /// Leaves out a packet that was not sent, so that what follows closes the gap. False when a later one was sent already:
-    /// the number is then taken, and the packet has to be sent.
+    /// Leaves out a packet that was not sent, so that what follows closes the gap. False when it or a later one was sent
+    /// already: the number is then taken, and the packet has to be sent.
     pub fn skip(&mut self, input: u64) -> bool {
         let Some(&range) = self.ranges.back() else { return true };
-        let sent_later = match self.next {
+        let is_taken = match self.next {
             Next::First { .. } => false,
-            Next::After { input: last, .. } => last > input,
+            Next::After { input: last, .. } => last >= input,
         };
-        if sent_later || input < range.from {
+        if is_taken || input < range.from {
             return false;
         }
         if range.from == input {

@@ -85,16 +85,17 @@ fn padding_is_no_payload() {
 fn history_keeps_the_newest_and_nothing_else() {
     let (mut history, now) = (History::new(64), Instant::now());
     assert_eq!(history.get(0), None);
-    (0..100_u64).for_each(|index| history.put(index, now, |slot| slot.push(index as u8)));
+    (0..100_u64).for_each(|index| assert!(history.put(index, now, |slot| slot.push(index as u8))));
     assert_eq!(history.get(35), None);
     assert_eq!(history.get(36), Some(&[36][..]));
     assert_eq!(history.get(99), Some(&[99][..]));
-    history.put(35, now, |slot| slot.extend_from_slice(b"late"));
+    assert!(!history.put(35, now, |slot| slot.extend_from_slice(b"late")));
     assert_eq!(history.get(35), None);
+    assert!(!history.put(99, now, |slot| slot.extend_from_slice(b"again")), "it may have been sent");
     assert_eq!(history.get(99), Some(&[99][..]));
 
     let later = now + Duration::from_secs(2);
-    (100..150_u64).for_each(|index| history.put(index, later, |slot| slot.push(index as u8)));
+    (100..150_u64).for_each(|index| assert!(history.put(index, later, |slot| slot.push(index as u8))));
     for index in 0..100 {
         assert_eq!(history.get(index), None, "{index} is too old");
     }
@@ -136,6 +137,7 @@ fn what_is_left_out_leaves_no_gap_and_is_never_sent() {
     assert_eq!(rewrite.place(102, 0, now), None);
     assert_eq!(rewrite.place(105, 0, now), place(13));
     assert!(!rewrite.skip(104), "its number was kept free for it");
+    assert!(!rewrite.skip(105), "it was sent");
     assert_eq!(rewrite.place(104, 0, now), place(12));
     assert_eq!(rewrite.sent(11).map(|(input, _)| input), Some(103));
     assert_eq!(rewrite.sent(10).map(|(input, _)| input), Some(100));

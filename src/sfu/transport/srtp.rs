@@ -11,10 +11,9 @@ use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
 
+use crate::sfu::forward::window::{REPLAY_WINDOW, Window};
 use crate::sfu::forward::{header, nearest};
 
-/// Packets that may come late. Larger than the history of senders, or repaired packets would be taken for replays.
-const REPLAY_WINDOW: usize = 1024;
 /// SSRCs that a far end may use. A receiver may report from one for each m-line (Firefox does), which places are used again with
 /// a new one, so that a long call sees many. More: costs 150 bytes each; lower: receivers whose reports are not opened get
 /// no repairs and no key frames.
@@ -98,7 +97,7 @@ impl Inbound {
                 let sequence = u16::from_be_bytes([packet[2], packet[3]]);
                 let ssrc = ssrc_at(packet, 8).ok_or(SrtpError::Malformed)?;
                 let known = rtp_windows.get(&ssrc);
-                let index = known.map_or(u64::from(sequence), |window| nearest(window.highest, sequence));
+                let index = known.map_or(u64::from(sequence), |window| nearest(window.highest(), sequence));
                 check(known, rtp_windows.len(), index)?;
                 let (clear, sealed) = packet.split_at_mut(header);
                 let plain = rtp.open(rtp.rtp_nonce(ssrc, index), clear, sealed)?;
@@ -297,43 +296,6 @@ fn derive<const N: usize>(master: &[u8], salt: &[u8], label: u8) -> Result<[u8; 
     let mut out = [0; N];
     key.less_safe_encrypt(&mut out, EncryptionContext::Iv128(FixedLength::from(&iv))).map_err(|_| SrtpError::Keys)?;
     Ok(out)
-}
-
-/// Which of the last indices have been received.
-struct Window {
-    highest: u64,
-    /// Bit `index % REPLAY_WINDOW`.
-    seen: [u64; REPLAY_WINDOW / 64],
-    empty: bool,
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self { highest: 0, seen: [0; REPLAY_WINDOW / 64], empty: true }
-    }
-}
-
-impl Window {
-    fn seen(&self, index: u64) -> bool {
-        let bit = index as usize % REPLAY_WINDOW;
-        !self.empty
-            && index <= self.highest
-            && (self.highest - index >= REPLAY_WINDOW as u64 || self.seen[bit / 64] >> (bit % 64) & 1 == 1)
-    }
-
-    fn admit(&mut self, index: u64) {
-        if self.empty {
-            (self.empty, self.highest) = (false, index);
-        }
-        let steps = index.saturating_sub(self.highest).min(REPLAY_WINDOW as u64);
-        for passed in (index + 1).saturating_sub(steps)..=index {
-            let bit = passed as usize % REPLAY_WINDOW;
-            self.seen[bit / 64] &= !(1 << (bit % 64));
-        }
-        let bit = index as usize % REPLAY_WINDOW;
-        self.seen[bit / 64] |= 1 << (bit % 64);
-        self.highest = self.highest.max(index);
-    }
 }
 
 impl std::fmt::Debug for Inbound {

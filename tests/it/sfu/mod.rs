@@ -4,6 +4,7 @@
 
 mod client;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -241,6 +242,38 @@ async fn what_a_receiver_misses_is_sent_again_the_same_to_the_byte() {
     for (again, sequence) in down.client.rtp[20..].iter().zip(lost) {
         assert_eq!(again, &down.client.rtp[usize::from(sequence - first)]);
     }
+}
+
+/// Packets of a payload type that nobody knows take the sender's roll-over counter round, so that its SRTP knows nothing of the
+/// sequence numbers that come again.
+#[tokio::test]
+async fn no_number_is_ever_sent_with_two_plaintexts() {
+    let server = Server::start();
+    let (mut up, mut down) = server.pair().await;
+    up.client.send(&video(100, true)).await;
+    up.client.send(&video(101, false)).await;
+    down.client.until("the packets are there", |client| client.rtp.len() == 2).await;
+    for ahead in [30_000, 60_000, 65_535] {
+        up.client.send(&packet(CAMERA_SSRC, 127, "1", 100_u16.wrapping_add(ahead), 0, b"unknown")).await;
+    }
+    up.client.send(&packet(CAMERA_SSRC, 96, "1", 100, 300_000, b"another picture")).await;
+    up.client.send(&packet(CAMERA_SSRC, 96, "1", 101, 303_000, b"")).await;
+    up.client.send(&video(102, false)).await;
+    down.client
+        .until("the last is there", |client| client.rtp.last().unwrap().payload == video(102, false).payload)
+        .await;
+    let Header { ssrc: media_ssrc, sequence_number: first, .. } = down.client.rtp[0].header;
+    let nacks = nack_pairs_from_sequence_numbers(&[first, first + 1, first + 2]);
+    down.client.send_rtcp(&TransportLayerNack { sender_ssrc: 1, media_ssrc, nacks }).await;
+    let sent = down.client.rtp.len();
+    down.client.until("they have come again", |client| client.rtp.len() >= sent + 3).await;
+
+    let mut sealed = HashMap::new();
+    for datagram in &down.client.datagrams {
+        let once = *sealed.entry(&datagram[2..4]).or_insert(datagram);
+        assert_eq!(datagram, once, "one number, two plaintexts");
+    }
+    assert_eq!(sealed.len(), 3);
 }
 
 #[tokio::test]
