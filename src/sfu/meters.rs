@@ -10,7 +10,7 @@ use super::Direction;
 pub(crate) enum Dropped {
     /// Neither STUN, DTLS, RTP nor RTCP (RFC 7983).
     Unknown,
-    /// STUN that is no Binding request with a known user name, or not authentic.
+    /// STUN that is no Binding request with a known user name, not authentic, or from port 0.
     Stun,
     /// Media or DTLS from an address that no authentic check came from.
     Stranger,

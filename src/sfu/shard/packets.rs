@@ -32,6 +32,10 @@ impl Shard {
     }
 
     fn stun(&mut self, route: Route, datagram: &[u8], now: Instant) {
+        // Nothing can be sent there (RFC 768): it must not become anybody's route.
+        if route.to.port() == 0 {
+            return self.meters.dropped(Dropped::Stun);
+        }
         let known = ice::parse(datagram).and_then(|request| {
             let id = *self.by_ufrag.get(&request.ufrag)?;
             let transport = self.transports.get_mut(&id)?;

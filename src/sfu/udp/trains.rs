@@ -6,6 +6,7 @@ use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use super::{Route, Socket};
 
@@ -15,9 +16,11 @@ pub(crate) const MAX_SEGMENTS: usize = 44;
 pub(crate) const MAX_TRAIN_BYTES: usize = 65_507;
 /// Trains of one call. More: fewer calls; fewer: less that leaves the cache between writing and sending.
 const CALL: usize = 32;
-/// Trains that are refused one after the other before none is tried again. One may be refused for its own path, whose MTU is
-/// smaller than a datagram.
+/// Trains that are refused one after the other before none is tried for a while. One may be refused for its own path, whose
+/// interface has no segmentation.
 const MAX_REFUSED: u32 = 16;
+/// How long none is tried then. Longer: less is tried in vain; shorter: trains are sooner back where paths have changed.
+const PAUSE: Duration = Duration::from_secs(60);
 /// Bytes for the control messages of a train: 24 for the segment size, 40 at most for the source address.
 const CONTROL: usize = 64;
 
@@ -58,15 +61,17 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Sender {
     refused: u32,
+    /// Until when none is tried.
+    paused: Option<Instant>,
 }
 
 impl Sender {
     pub(crate) fn new() -> Self {
-        Self { refused: 0 }
+        Self { refused: 0, paused: None }
     }
 
-    fn takes_trains(&self) -> bool {
-        self.refused < MAX_REFUSED
+    pub(crate) fn takes_trains(&self) -> bool {
+        self.paused.is_none_or(|until| until <= Instant::now())
     }
 
     /// Sends everything. What the kernel has no room for is lost, as any datagram may be.
@@ -74,19 +79,26 @@ impl Sender {
         let mut sent = Sent::default();
         let mut rest = trains;
         while let [first, after @ ..] = rest {
-            if first.is_single() || self.takes_trains() {
-                let trains = rest.iter().take_while(|train| train.is_single() || self.takes_trains());
+            let takes_trains = self.takes_trains();
+            if first.is_single() || takes_trains {
+                let trains = rest.iter().take_while(|train| train.is_single() || takes_trains);
                 sent.calls += 1;
                 match socket.send_some(buffer, trains.cloned()) {
                     Ok(taken) => {
                         if rest[..taken].iter().any(|train| !train.is_single()) {
-                            self.refused = 0;
+                            *self = Self::new();
                         }
                         rest = &rest[taken..];
                         continue;
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) if !first.is_single() && self.is_refusal(&error) => {}
+                    Err(error) if !first.is_single() && may_be_refusal(&error) => {
+                        if send_split(socket, buffer, first, &mut sent) {
+                            self.refused(&error);
+                        }
+                        rest = after;
+                        continue;
+                    }
                     Err(error) => {
                         tracing::trace!(%error, "send");
                         sent.unsent_datagrams += first.datagrams() as u64;
@@ -101,23 +113,25 @@ impl Sender {
         sent
     }
 
-    /// EIO: the interface computes no checksums, and never will. EINVAL: this path, or the kernel, has no segmentation.
-    fn is_refusal(&mut self, error: &io::Error) -> bool {
-        match error.raw_os_error() {
-            Some(libc::EIO) => self.refused = MAX_REFUSED,
-            Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOPROTOOPT) => self.refused += 1,
-            _ => return false,
-        }
-        if !self.takes_trains() {
+    /// The kernel took every datagram of a train, but not the train.
+    fn refused(&mut self, error: &io::Error) {
+        self.refused = self.refused.saturating_add(1);
+        if self.refused >= MAX_REFUSED {
+            self.paused = Some(Instant::now() + PAUSE);
             tracing::warn!(%error, "the kernel takes no trains: every packet is sent by itself");
         }
-        true
     }
 }
 
-/// Every datagram of a train by itself.
-fn send_split(socket: &Socket, buffer: &[u8], train: &Train, sent: &mut Sent) {
-    let mut done = 0;
+/// EIO: the interface computes no checksums. EINVAL: it has no segmentation, or the kernel has none; or nothing at all can be
+/// sent there, such as to port 0 or from an address that is gone.
+fn may_be_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP | libc::ENOPROTOOPT))
+}
+
+/// Every datagram of a train by itself. True when the kernel took them all.
+fn send_split(socket: &Socket, buffer: &[u8], train: &Train, sent: &mut Sent) -> bool {
+    let (mut done, unsent) = (0, sent.unsent_datagrams);
     while done < train.datagrams() {
         sent.calls += 1;
         match socket.send_some(buffer, train.split().skip(done)) {
@@ -130,6 +144,7 @@ fn send_split(socket: &Socket, buffer: &[u8], train: &Train, sent: &mut Sent) {
             }
         }
     }
+    sent.unsent_datagrams == unsent
 }
 
 /// A socket address as the kernel reads it.

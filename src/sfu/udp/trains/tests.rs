@@ -74,6 +74,22 @@ fn where_the_kernel_refuses_trains_every_datagram_leaves_by_itself() {
         }
     }
     assert!(!sender.takes_trains());
+
+    sender.paused = Some(Instant::now());
+    assert!(sender.takes_trains(), "after a while it is tried again");
+    sender.send(&pair.from, &buffer, &[pair.train(0..2_500, 1_000)]);
+    assert!(!sender.takes_trains(), "once");
+}
+
+#[test]
+fn what_cannot_leave_as_single_datagrams_either_is_no_refusal() {
+    let (pair, buffer, mut sender) = (Pair::new(), buffer(), Sender::new());
+    let mut nowhere = pair.train(0..100, 50);
+    nowhere.route.to.set_port(0);
+    for _ in 0..2 * MAX_REFUSED {
+        assert_eq!(sender.send(&pair.from, &buffer, &[nowhere.clone()]).unsent_datagrams, 2);
+    }
+    assert!(sender.takes_trains());
 }
 
 #[test]
