@@ -18,7 +18,7 @@ pub(crate) enum Dropped {
     Early,
     /// SRTP that is malformed, not authentic or received before.
     Srtp,
-    /// RTP whose payload type is in no table, or that belongs to no m-line.
+    /// RTP whose payload type is in no table, that belongs to no m-line, is larger than networks carry, or has come before.
     Unroutable,
     /// RTP of a stream that another one has taken the place of.
     Stale,

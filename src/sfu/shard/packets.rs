@@ -12,6 +12,10 @@ use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
 
+/// Bytes of an RTP packet as networks carry them. Higher: who sends larger ones is served, and fills the histories, whose buffers
+/// are used again and so stay as large; lower: senders on paths with a large MTU are not heard.
+const MAX_RTP: usize = 1_500;
+
 impl Shard {
     /// RFC 7983: the first byte tells what a datagram is.
     pub(super) fn datagram(&mut self, route: Route, datagram: &mut [u8], now: Instant) {
@@ -69,6 +73,9 @@ impl Shard {
         };
         let Some((media, _)) = transport.media() else { return self.meters.dropped(Dropped::Early) };
         let Ok(length) = media.inbound.open_rtp(datagram) else { return self.meters.dropped(Dropped::Srtp) };
+        if length > MAX_RTP {
+            return self.meters.dropped(Dropped::Unroutable);
+        }
         if !up.admits(length, now) {
             return self.meters.dropped(Dropped::Rate);
         }

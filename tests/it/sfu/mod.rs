@@ -420,6 +420,17 @@ async fn a_frame_leaves_as_a_train_of_padded_packets_that_are_sent_again_the_sam
 }
 
 #[tokio::test]
+async fn packets_larger_than_networks_carry_are_dropped() {
+    let server = Server::start();
+    let (mut up, mut down) = server.pair().await;
+    up.client.send(&video(100, true)).await;
+    up.client.send(&part(101, 2_000)).await;
+    up.client.send(&part(102, 1_400)).await;
+    down.client.until("the last is there", |client| client.rtp.last().is_some_and(|p| p.payload.len() == 1_400)).await;
+    assert_eq!(down.client.rtp.len(), 2);
+}
+
+#[tokio::test]
 async fn rooms_are_served_on_any_number_of_shards() {
     for shards in [1, 2, 4] {
         let mut server = Server::with(|config| config.shards = shards);
