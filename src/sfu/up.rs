@@ -37,6 +37,8 @@ pub(crate) struct Up {
 
 #[derive(Debug)]
 struct Stream {
+    /// Of its m-line.
+    mid: String,
     publication: PublicationId,
     kind: Kind,
     unwrap: Unwrap,
@@ -82,7 +84,8 @@ impl Up {
     /// The m-lines as the answer has them. Streams of others are forgotten; their publications come back.
     pub(crate) fn set_receive(&mut self, receive: Vec<Receive>) -> Vec<PublicationId> {
         let kept = |publication: PublicationId| receive.iter().any(|r| r.publication == publication);
-        self.streams.retain(|_, stream| kept(stream.publication));
+        // An m-line may be for something else now.
+        self.streams.retain(|_, s| receive.iter().any(|r| r.publication == s.publication && r.mid == s.mid));
         let gone = self.receive.iter().map(|r| r.publication).filter(|p| !kept(*p)).collect();
         self.receive = receive;
         gone
@@ -120,7 +123,7 @@ impl Up {
         if receive.kind != codec.kind() {
             return None;
         }
-        let (publication, kind) = (receive.publication, receive.kind);
+        let (mid, publication, kind) = (receive.mid.clone(), receive.publication, receive.kind);
         if self.streams.len() == MAX_STREAMS {
             let silent = self.streams.iter().min_by_key(|(_, stream)| stream.heard).map(|(ssrc, _)| *ssrc);
             silent.and_then(|ssrc| self.streams.remove(&ssrc));
@@ -130,7 +133,7 @@ impl Up {
         window.admit(index);
         losses.arrived(index);
         let reception = Reception::new(index, header.timestamp, now, tables::clock_rate(codec));
-        let stream = Stream { publication, kind, unwrap, window, losses, reception, clock: None, heard: now };
+        let stream = Stream { mid, publication, kind, unwrap, window, losses, reception, clock: None, heard: now };
         self.streams.insert(header.ssrc, stream);
         Some(Found { publication, index, first: true })
     }

@@ -21,6 +21,8 @@ pub struct AnsweredUp {
     codecs: Vec<VideoCodec>,
     start_bitrate_kbps: u32,
     version: u64,
+    /// What the m-lines of the last offer were taken for, by MID.
+    sources: Vec<(String, Source)>,
 }
 
 /// An m-line that is taken.
@@ -31,15 +33,19 @@ struct Taken<'a> {
     formats: Vec<(&'a Format, u8)>,
 }
 
+/// An m-line that could be taken, with its formats as in [`Taken`].
+type Usable<'a> = (&'a Section, Kind, Vec<(&'a Format, u8)>);
+
 impl AnsweredUp {
     /// `codecs`: the most wanted first.
     pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
-        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0 }
+        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0, sources: Vec::new() }
     }
 
     /// The answer, and what will be received. A later offer of the same client is answered anew.
     ///
-    /// The first m-lines of a kind that send are taken; data channels and all others are rejected.
+    /// The first m-lines of a kind that send are taken, each for the same source as in the offer before; data channels and all
+    /// others are rejected.
     ///
     /// # Errors
     /// The offer is malformed, or has nothing that this server takes.
@@ -54,6 +60,7 @@ impl AnsweredUp {
             return Err(SdpError::Nothing);
         }
         self.version += 1;
+        self.sources = taken.iter().flatten().map(|taken| (taken.section.mid.clone(), taken.source)).collect();
         let text = self.text(&offer, &taken);
         let kept = || taken.iter().flatten();
         let payloads = kept().flat_map(|taken| taken.formats.iter().map(|(format, ours)| (format.payload_type, *ours)));
@@ -71,28 +78,37 @@ impl AnsweredUp {
         Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, numbers }))
     }
 
-    /// For each m-line what it is taken for.
+    /// For each m-line what it is taken for: the source that it was for in the offer before, or one that is free.
     fn take<'a>(&self, offer: &'a Answer) -> Vec<Option<Taken<'a>>> {
-        let (mut audio, mut video) = (AUDIO.into_iter(), VIDEO.into_iter());
-        let mut take = |section: &'a Section| {
-            if section.rejected || !section.sends || section.mid.is_empty() {
-                return None;
-            }
-            let kind = section.kind?;
-            let formats: Vec<_> = match kind {
-                Kind::Audio => {
-                    section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect()
-                }
-                Kind::Video => self.codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
+        let usable: Vec<_> = offer.sections.iter().map(|section| self.usable(section)).collect();
+        let mut kept = self.sources.clone();
+        kept.retain(|(mid, source)| {
+            usable.iter().flatten().any(|(section, kind, _)| section.mid == *mid && *kind == source.kind())
+        });
+        let mut free: Vec<Source> = AUDIO.into_iter().chain(VIDEO).collect();
+        free.retain(|source| kept.iter().all(|(_, taken)| taken != source));
+        let mut take = |(section, kind, formats): Usable<'a>| {
+            let before = kept.iter().position(|(mid, source)| *mid == section.mid && source.kind() == kind);
+            let source = match before {
+                Some(at) => kept.swap_remove(at).1,
+                None => free.remove(free.iter().position(|source| source.kind() == kind)?),
             };
-            let source = match kind {
-                _ if formats.is_empty() => None,
-                Kind::Audio => audio.next(),
-                Kind::Video => video.next(),
-            };
-            Some(Taken { section, source: source?, formats })
+            Some(Taken { section, source, formats })
         };
-        offer.sections.iter().map(&mut take).collect()
+        usable.into_iter().map(|usable| usable.and_then(&mut take)).collect()
+    }
+
+    /// An m-line that sends something the server forwards.
+    fn usable<'a>(&self, section: &'a Section) -> Option<Usable<'a>> {
+        if section.rejected || !section.sends || section.mid.is_empty() {
+            return None;
+        }
+        let kind = section.kind?;
+        let formats: Vec<_> = match kind {
+            Kind::Audio => section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect(),
+            Kind::Video => self.codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
+        };
+        (!formats.is_empty()).then_some((section, kind, formats))
     }
 
     fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {

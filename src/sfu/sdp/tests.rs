@@ -256,6 +256,23 @@ fn a_clients_offer_is_answered_with_what_both_know_in_the_servers_order() {
 }
 
 #[test]
+fn m_lines_of_a_later_offer_stay_what_they_were() {
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let (session, sections) = FOREIGN_OFFER.split_at(FOREIGN_OFFER.find("m=audio").unwrap());
+    let video = &sections[sections.find("m=video").unwrap()..sections.find("m=application").unwrap()];
+    let line = |mid: &str| video.replace("a=mid:1", &format!("a=mid:{mid}"));
+    let mut answer = |mids: &[&str]| {
+        let offer: String = mids.iter().fold(session.to_owned(), |offer, mid| offer + &line(mid));
+        let (_, remote) = up.answer(&offer, publication).unwrap();
+        remote.receive.into_iter().map(|r| (r.mid, r.publication)).collect::<Vec<_>>()
+    };
+    let of = |mid: &str, source| (mid.to_owned(), publication(source));
+    assert_eq!(answer(&["a", "b"]), [of("a", Source::Camera), of("b", Source::Screen)]);
+    assert_eq!(answer(&["b"]), [of("b", Source::Screen)]);
+    assert_eq!(answer(&["c", "b", "d"]), [of("c", Source::Camera), of("b", Source::Screen)], "only two are taken");
+}
+
+#[test]
 fn an_offer_with_nothing_to_take_is_refused() {
     let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
     let no_codec = FOREIGN_OFFER.replace("opus", "PCMU").replace("VP8", "VP7").replace("H264", "H261");
