@@ -112,10 +112,11 @@ impl Shard {
     pub(crate) fn run(mut self, mut control: Control) -> Ended {
         let mut batch = Batch::default();
         let mut next_tick = Instant::now() + TICK;
-        let mut more = false;
+        // Commands and packets that may be left from the last round.
+        let (mut more, mut full) = (false, false);
         let mut ended = Ended::Stopped;
         while !control.stop.load(Ordering::Acquire) {
-            let wait = match (more, self.transports.is_empty()) {
+            let wait = match (more || full, self.transports.is_empty()) {
                 (true, _) => Wait::For(Duration::ZERO),
                 (false, true) => Wait::For(IDLE),
                 (false, false) => self.rest(next_tick),
@@ -132,9 +133,7 @@ impl Shard {
                 more = self.commands(&mut control);
                 control.load.set(self.transports.len());
             }
-            if ready.packets {
-                self.packets(&mut batch);
-            }
+            full = ready.packets && self.packets(&mut batch);
             let now = Instant::now();
             self.depart(now);
             if now >= next_tick {
@@ -178,19 +177,22 @@ impl Shard {
         true
     }
 
-    fn packets(&mut self, batch: &mut Batch) {
+    /// True when there may be more.
+    fn packets(&mut self, batch: &mut Batch) -> bool {
         for _ in 0..BATCHES {
             if let Err(error) = self.out.socket.receive(batch) {
-                return tracing::debug!(%error, "receive");
+                tracing::debug!(%error, "receive");
+                return false;
             }
             let now = Instant::now();
             batch.for_each(|from, source, datagram| self.datagram(Route { to: from, source }, datagram, now));
             self.depart(now);
             self.out.flush();
             if !batch.is_full() {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Sends on what has gathered long enough.
