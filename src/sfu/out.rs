@@ -34,6 +34,11 @@ impl Out {
         }
     }
 
+    /// False while the kernel refuses trains: nothing need gather for one.
+    pub(crate) fn takes_trains(&self) -> bool {
+        self.sender.takes_trains()
+    }
+
     pub(crate) fn push(&mut self, route: Route, datagram: &[u8]) {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(datagram);

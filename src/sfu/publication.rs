@@ -310,7 +310,8 @@ impl Publication {
                 at: now,
             });
         }
-        if codec.kind() == Kind::Audio || late || limits.train.is_zero() || self.gathered.len() >= MAX_GATHERED {
+        let gathers = codec.kind() == Kind::Video && !late && !limits.train.is_zero() && way.out.takes_trains();
+        if !gathers || self.gathered.len() >= MAX_GATHERED {
             self.depart(way);
         }
         let departs = (self.gathered.len() == 1).then(|| now + limits.train);
@@ -326,7 +327,9 @@ impl Publication {
     /// Sends on what has gathered: to each receiver, one behind the other, so that it makes a train.
     pub(crate) fn depart(&mut self, way: &mut Way<'_>) {
         let Some(media) = self.media.as_mut().filter(|_| !self.gathered.is_empty()) else { return };
-        media.equalise(&self.gathered);
+        if way.out.takes_trains() {
+            media.equalise(&self.gathered);
+        }
         let clock_rate = tables::clock_rate(media.codec);
         let (mut packets, mut bytes) = (0, 0);
         for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.on) {
