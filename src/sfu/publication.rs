@@ -218,12 +218,22 @@ impl Publication {
     /// The SSRC that is sent no more.
     pub(crate) fn unsubscribe(&mut self, transport: TransportId, mid: &str) -> Option<u32> {
         let at = self.subscriptions.iter().position(|s| s.transport == transport && s.mid == mid)?;
-        Some(self.subscriptions.swap_remove(at).ssrc)
+        let gone = self.subscriptions.swap_remove(at);
+        self.forget_gathered();
+        Some(gone.ssrc)
     }
 
     /// A down transport is gone, with all that it got.
     pub(crate) fn drop_transport(&mut self, transport: TransportId) {
         self.subscriptions.retain(|subscription| subscription.transport != transport);
+        self.forget_gathered();
+    }
+
+    /// What has gathered is for nobody when no subscription is left.
+    fn forget_gathered(&mut self) {
+        if self.subscriptions.is_empty() {
+            self.gathered.clear();
+        }
     }
 
     pub(crate) fn tap(&mut self, tap: Tap) {
@@ -299,6 +309,7 @@ impl Publication {
             let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
             self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
         }
+        let first = self.gathered.is_empty();
         if kept && !self.subscriptions.is_empty() {
             let length = media.history.get(index).map_or(0, <[u8]>::len);
             self.gathered.push(Gathered {
@@ -314,7 +325,7 @@ impl Publication {
         if !gathers || self.gathered.len() >= MAX_GATHERED {
             self.depart(way);
         }
-        let departs = (self.gathered.len() == 1).then(|| now + limits.train);
+        let departs = (first && !self.gathered.is_empty()).then(|| now + limits.train);
         self.departs = departs.or(self.departs);
         Accepted { changed, departs }
     }
