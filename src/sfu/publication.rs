@@ -347,8 +347,8 @@ impl Publication {
             let transport = way.transports.get_mut(&subscription.transport);
             let Some((keys, route)) = transport.and_then(Transport::media) else { continue };
             for gathered in &self.gathered {
-                let Some(place) = subscription.place(gathered, clock_rate) else { continue };
                 let Some(packet) = media.history.get(gathered.index) else { continue };
+                let Some(place) = subscription.place(gathered, clock_rate) else { continue };
                 if let Some(length) = send(keys, route, subscription.ssrc, packet, place, way.out) {
                     subscription.packets = subscription.packets.wrapping_add(1);
                     subscription.octets = subscription.octets.wrapping_add(gathered.payload as u32);
