@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Unwrap;
 
-/// Packets that wait to be told of. More makes no sense: feedback leaves every 50 ms; what is beyond is dropped and counts as
+/// Packets that wait to be told of. More makes no sense: feedback leaves every 100 ms; what is beyond is dropped and counts as
 /// lost.
 const MAX_PACKETS: usize = 1_000;
 /// Packets that one feedback tells of: at worst 16 bits each and 16 bits for seven of them, so that it fits a datagram.
