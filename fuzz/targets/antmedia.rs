@@ -1,7 +1,7 @@
 //! Frames of one socket of the second dialect, a line each, and now and then what a room says to its places.
 #![no_main]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crescendo::host::{Manner, Refusal};
 use crescendo::signal::antmedia::client::{Action, Client, Terms};
@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|frames: &[u8]| {
     let streams = Streams::default();
-    let terms = Terms { most_peers: 4, stun: None, name_chars: 80 };
+    let terms = Terms { most_peers: 4, name_chars: 80, publish_time: Duration::from_secs(10) };
     let mut client = Client::new(terms, streams.clone());
     let now = Instant::now();
     let mut places = Vec::new();
@@ -42,6 +42,8 @@ fuzz_target!(|frames: &[u8]| {
                 | Action::Offer { .. }
                 | Action::Reach { .. }
                 | Action::Forward { .. }
+                | Action::TellIceServer
+                | Action::Broadcast { .. }
                 | Action::Leave { .. } => {}
                 Action::Ended(_) => unreachable!("the client takes these in"),
             }
