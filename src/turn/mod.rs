@@ -122,7 +122,8 @@ impl Turn {
             return Err(StartError::NoAddress);
         }
         let announced = |ip: IpAddr| config.announce.iter().copied().find(|other| other.is_ipv4() == ip.is_ipv4());
-        let names = relays.iter().filter_map(|ip| Some((*ip, announced(*ip)?))).collect();
+        let names = Names::new(relays.iter().filter_map(|ip| Some((*ip, announced(*ip)?))).collect());
+        let media = names.in_both_forms(media);
         let addresses: Vec<_> = [here.iter().find(|ip| ip.is_ipv4()), here.iter().find(|ip| ip.is_ipv6())]
             .into_iter()
             .flatten()
@@ -134,7 +135,7 @@ impl Turn {
         let secret = Secret::new(&config.secret.0, Duration::from_secs(config.credential_ttl_s.into()));
         let settings = server::Settings {
             realm: config.realm.clone(),
-            names: Names::new(names),
+            names,
             permissions: config.permissions,
             channels: config.channels,
             requests_per_second: config.requests_per_second,

@@ -50,6 +50,11 @@ impl Names {
         Self(pairs)
     }
 
+    /// These addresses, and by what they are called inside: peers are asked about by the latter.
+    pub(super) fn in_both_forms(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        addresses.into_iter().flat_map(|address| [address, self.inside(address)]).collect()
+    }
+
     fn outside(&self, address: SocketAddr) -> SocketAddr {
         let named = self.0.iter().find(|(bound, _)| *bound == address.ip());
         SocketAddr::new(named.map_or(address.ip(), |(_, announced)| *announced), address.port())

@@ -65,7 +65,8 @@ impl World {
         let secret = Secret::new("secret", Duration::from_secs(600));
         let allowed = allowed.iter().map(|net| net.parse::<Network>().expect("a network")).collect();
         let own = ["192.0.2.1".parse().expect("an address"), "9.9.9.1".parse().expect("an address")];
-        let filter = Filter::new(allowed, own.to_vec(), vec![address("9.9.9.1:50000")]);
+        let media = settings.names.in_both_forms(vec![address("9.9.9.1:50000"), address("7.7.7.7:50001")]);
+        let filter = Filter::new(allowed, own.to_vec(), media);
         let server = Server::new(now.at, settings, secret.clone(), filter);
         Self { server, secret, now, next_port: 20_000, can_bind: true }
     }

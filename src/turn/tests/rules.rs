@@ -217,4 +217,13 @@ fn behind_a_nat_everybody_knows_us_by_the_announced_address() {
     assert_eq!(to, SocketAddr::new(pair[0], bobs.port()));
     let wrapping = world.server.wrap(world.now.at, ann.allocation.as_ref().unwrap(), to, 100).unwrap();
     assert_eq!(Reply::read_indication(wrapping.before(), 100).address(0x0012), Some(bobs));
+    // Media as well, of which only the announced address is told.
+    let media = SocketAddr::new(pair[1], 50_001);
+    assert_eq!(world.permit(&mut ann, media), 0);
+    assert_eq!(world.bind(&mut ann, 0x4000, media), 0);
+    let inside = SocketAddr::new(pair[0], 50_001);
+    assert_eq!(world.send(&mut ann, media, b"data"), Done::Relayed(inside, b"data".to_vec()));
+    let through_channel = client::channel_data(0x4000, b"data");
+    assert_eq!(world.give(&mut ann, &through_channel), Done::Relayed(inside, b"data".to_vec()));
+    assert_eq!(world.permit(&mut ann, SocketAddr::new(pair[1], 8_080)), 403);
 }
