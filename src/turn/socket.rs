@@ -15,6 +15,10 @@ use super::meters::{Dropped, Meters};
 const BUFFER: usize = 65_536;
 /// Most bytes of a train; the kernel takes no more than a datagram's length.
 const TRAIN_BYTES: usize = 60_000;
+/// Longest datagram that leaves in a train. Longer: more could; shorter: smaller links than Ethernet (tunnels) take trains. The
+/// kernel refuses one whose segments do not fit its link, and then quinn-udp makes no more trains on that socket, ever. Media
+/// is shorter.
+const SEGMENT_BYTES: usize = 1_300;
 /// Ports that are tried before there is said to be none. More: a nearly full range is used up further, for a slower refusal.
 const TRIES: usize = 64;
 
@@ -86,9 +90,11 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Each as (from, own address it was sent to, datagram).
+    /// Each as (from, own address it was sent to, datagram). Not those from port 0, which nothing can be sent back to: the kernel
+    /// refuses the attempt, and quinn-udp takes that as a reason to make no more trains on that socket.
     pub(super) fn iter(&self) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &[u8])> {
-        self.buffers.iter().zip(&self.meta).take(self.filled).flat_map(|(buffer, meta)| {
+        let filled = self.buffers.iter().zip(&self.meta).take(self.filled);
+        filled.filter(|(_, meta)| meta.addr.port() != 0).flat_map(|(buffer, meta)| {
             let datagrams = buffer[..meta.len].chunks(meta.stride.max(1));
             datagrams.map(|datagram| (meta.addr, meta.dst_ip, datagram))
         })
@@ -137,6 +143,7 @@ impl Train {
             .is_some_and(|line| Arc::ptr_eq(&line.socket, socket) && line.to == to && line.source == source);
         let fits = same
             && !self.closed
+            && self.segment <= SEGMENT_BYTES
             && length <= self.segment
             && self.buffer.len() + length <= TRAIN_BYTES
             && self.segments < socket.state.max_gso_segments();
@@ -194,3 +201,6 @@ impl Ports {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
