@@ -180,6 +180,7 @@ pub struct Turn {
     pub requests_per_second: u32,
     pub request_burst: u32,
     pub streams: usize,
+    pub streams_per_address: usize,
     pub stream_idle_ms: u32,
     pub stream_buffer_bytes: usize,
     /// Pin the UDP thread to the last core.
@@ -374,6 +375,7 @@ impl Default for Turn {
             requests_per_second: 100,
             request_burst: 500,
             streams: 4_096,
+            streams_per_address: 500,
             stream_idle_ms: 10_000,
             stream_buffer_bytes: 256 * 1024,
             pin: true,

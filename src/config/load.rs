@@ -221,6 +221,12 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         turn.requests_per_second.to_string(),
         "at least 1, and turn.request_burst at least 10",
     )?;
+    range(
+        turn.streams_per_address >= 1,
+        "turn.streams_per_address",
+        turn.streams_per_address.to_string(),
+        "at least 1",
+    )?;
     range(turn.stream_idle_ms >= 1_000, "turn.stream_idle_ms", turn.stream_idle_ms.to_string(), "at least 1000")?;
     range(
         turn.stream_buffer_bytes >= 16_384,

@@ -1,6 +1,6 @@
 //! What the TURN server counts. The recorder has to be installed before it starts.
 
-use metrics::{Counter, Gauge};
+use metrics::Counter;
 
 use super::message::Refusal;
 
@@ -80,7 +80,6 @@ pub(super) struct Meters {
     bindings: Counter,
     refused: [Counter; Refusal::ALL.len()],
     dropped: [Counter; Dropped::ALL.len()],
-    pub(super) streams: Gauge,
 }
 
 impl Meters {
@@ -92,7 +91,6 @@ impl Meters {
             refused: Refusal::ALL
                 .map(|refusal| metrics::counter!("crescendo_turn_refused_total", "code" => refusal.code().to_string())),
             dropped: Dropped::ALL.map(|why| metrics::counter!("crescendo_turn_dropped_total", "reason" => why.name())),
-            streams: metrics::gauge!("crescendo_turn_streams"),
         }
     }
 

@@ -13,6 +13,8 @@ mod filter;
 mod message;
 mod meters;
 mod nonce;
+mod origin;
+mod places;
 mod quota;
 mod rate;
 mod server;
@@ -25,7 +27,7 @@ mod udp;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -38,6 +40,7 @@ use tokio::sync::watch;
 pub use credentials::{Credentials, Secret};
 pub use filter::{Filter, Network, NotANetwork};
 
+use self::places::Places;
 use self::server::{Names, Server};
 use self::socket::{Ports, Socket};
 use self::udp::UdpServer;
@@ -47,6 +50,9 @@ use crate::sfu::machine_addresses;
 /// After an error of accept(2), such as too many open files, the listener rests this long: asking again at once would only burn
 /// the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A stream that comes when more than half of the places are taken has this part of the time to get an allocation. More: who
+/// only connects keeps others out for a shorter time; less: slow networks have time for the three round trips it takes.
+const HURRY: u32 = 4;
 /// Connections that the kernel keeps before they are accepted. More: a larger rush is taken without resets.
 const BACKLOG: i32 = 1_024;
 
@@ -86,8 +92,7 @@ struct Inner {
     secret: Secret,
     ports: Ports,
     streams: stream::Settings,
-    most_streams: usize,
-    open_streams: AtomicUsize,
+    places: Places,
     /// Where clients are told to come.
     addresses: Vec<SocketAddr>,
     /// Addresses, or the one name, for URLs.
@@ -150,6 +155,7 @@ impl Turn {
         };
         let server = Server::new(Instant::now(), settings, secret.clone(), Filter::new(allowed, own, media));
         let server = Arc::new(server);
+        let idle = Duration::from_millis(config.stream_idle_ms.into());
 
         let poll = Poll::new().map_err(StartError::Thread)?;
         let waker = Waker::new(poll.registry(), udp::WAKE).map_err(StartError::Thread)?;
@@ -160,12 +166,8 @@ impl Turn {
             server,
             secret,
             ports,
-            streams: stream::Settings {
-                idle: Duration::from_millis(config.stream_idle_ms.into()),
-                buffer_bytes: config.stream_buffer_bytes,
-            },
-            most_streams: config.streams,
-            open_streams: AtomicUsize::new(0),
+            streams: stream::Settings { stranger: idle, idle, buffer_bytes: config.stream_buffer_bytes },
+            places: Places::new(config.streams, config.streams_per_address),
             hosts: match &config.public_host[..] {
                 "" => addresses.iter().map(|address| host(address.ip())).collect(),
                 name => vec![name.to_owned()],
@@ -224,11 +226,17 @@ impl Turn {
         peer: SocketAddr,
         local: SocketAddr,
     ) {
-        let Inner { server, ports, streams, most_streams, open_streams, stopped, .. } = &*self.0;
-        let Some(_place) = StreamPlace::take(open_streams, *most_streams, server) else {
-            metrics::counter!("crescendo_refused_total", "limit" => "turn.streams").increment(1);
-            return tracing::debug!(%peer, %local, "refused a TURN stream: there are as many as `turn.streams` allows");
+        let Inner { server, ports, streams, places, stopped, .. } = &*self.0;
+        let place = match places.take(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                let limit = full.limit();
+                metrics::counter!("crescendo_refused_total", "limit" => limit).increment(1);
+                return tracing::debug!(%peer, %local, limit, "refused a TURN stream: there are as many as are allowed");
+            }
         };
+        let stranger = if place.crowded { streams.idle / HURRY } else { streams.idle };
+        let streams = &stream::Settings { stranger, ..streams.clone() };
         let mut stopped = stopped.subscribe();
         tokio::select! {
             end = stream::serve(server, ports, streams, stream, peer) => tracing::debug!(%peer, %local, %end, "TURN stream"),
@@ -246,28 +254,6 @@ impl Turn {
             // A panic was reported by the thread.
             let _ = thread.join();
         }
-    }
-}
-
-/// One of `turn.streams`; given back when dropped.
-struct StreamPlace<'a> {
-    open: &'a AtomicUsize,
-    server: &'a Server,
-}
-
-impl<'a> StreamPlace<'a> {
-    fn take(open: &'a AtomicUsize, most: usize, server: &'a Server) -> Option<Self> {
-        let taken = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < most).then_some(open + 1));
-        taken.ok()?;
-        server.meters.streams.increment(1.0);
-        Some(Self { open, server })
-    }
-}
-
-impl Drop for StreamPlace<'_> {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.server.meters.streams.decrement(1.0);
     }
 }
 

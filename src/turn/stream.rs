@@ -33,7 +33,9 @@ thread_local! {
 /// What a stream is served by.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// How long a stream may be there without an allocation, and how long a client may read nothing of what waits for it.
+    /// How long a stream may be there without an allocation.
+    pub(super) stranger: Duration,
+    /// How long a client may read nothing of what waits for it.
     pub(super) idle: Duration,
     /// What may wait for a client that does not read; what comes beyond is dropped.
     pub(super) buffer_bytes: usize,
@@ -193,7 +195,7 @@ impl Connection<'_> {
     fn due(&self) -> (Instant, End) {
         let ends = match &self.relay {
             Some(relay) => (relay.allocation.until, End::RanOut),
-            None => (self.opened + self.settings.idle, End::Idle),
+            None => (self.opened + self.settings.stranger, End::Idle),
         };
         if self.outbox.is_empty() {
             return ends;

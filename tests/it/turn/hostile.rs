@@ -109,7 +109,13 @@ async fn a_connection_that_does_nothing_or_speaks_something_else_is_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_no_more_connections_than_allowed_and_udp_does_not_mind() {
-    let server = Server::start(&[&ANYWHERE[..], &["turn.streams=3"]].concat()).await;
+    for limit in ["turn.streams=3", "turn.streams_per_address=3"] {
+        the_fourth_stream_is_refused(limit).await;
+    }
+}
+
+async fn the_fourth_stream_is_refused(limit: &str) {
+    let server = Server::start(&[&ANYWHERE[..], &[limit]].concat()).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(server.turn[0]).await.expect("it listens");
