@@ -60,7 +60,7 @@ impl Task {
                     mode: mode.into(),
                     epoch: epoch.0,
                     legs: legs.into_iter().map(|leg| convert::leg(&self.name, leg)).collect(),
-                    ice_servers: self.shared.ice.servers(&self.name, to),
+                    ice_servers: self.shared.ice.servers(&self.name, to, member),
                     heartbeat_ms: config.signal.heartbeat_ms,
                     grace_ms: config.room.resume_grace_ms,
                 };
@@ -95,8 +95,8 @@ impl Task {
 
     /// Gives everybody new ICE servers, before the credentials of the old ones run out.
     pub(super) fn renew_ice_servers(&mut self) {
-        for to in self.members.keys().copied().collect::<Vec<_>>() {
-            let ice_servers = self.shared.ice.servers(&self.name, to);
+        let renew = |(to, member): (&ParticipantId, &Member)| (*to, self.shared.ice.servers(&self.name, *to, member));
+        for (to, ice_servers) in self.members.iter().map(renew).collect::<Vec<_>>() {
             self.tell(to, ServerMessage::IceServers { ice_servers });
         }
     }

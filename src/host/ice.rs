@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::member::Member;
 use crate::config;
 use crate::room::ids::{ParticipantId, RoomName};
 use crate::signal::message::IceServer;
@@ -20,9 +21,10 @@ impl IceServers {
         Self { stun: signal.stun_urls.clone(), turn }
     }
 
-    /// What a participant is told. Its quota is its own: it is one user of the relay for as long as it is in the room.
-    pub(super) fn servers(&self, room: &RoomName, participant: ParticipantId) -> Vec<IceServer> {
-        self.servers_for(&format!("{room}/{participant}"))
+    /// What a participant is told. Its quota is its own: it is one user of the relay for as long as it is in the room. A room
+    /// that is made anew has the same identifiers for others; the member's number tells them apart.
+    pub(super) fn servers(&self, room: &RoomName, participant: ParticipantId, member: &Member) -> Vec<IceServer> {
+        self.servers_for(&format!("{room}/{participant}/{:016x}", member.relay_user))
     }
 
     /// What the relay's user `who` is told.

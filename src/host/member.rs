@@ -17,6 +17,8 @@ pub(super) struct Member {
     /// Counts the sockets this participant has had.
     pub(super) seat: u64,
     pub(super) secret: String,
+    /// Random: nobody else is this user of the relay, now or later.
+    pub(super) relay_user: u64,
     pub(super) up: Option<UpTransport>,
     pub(super) down: Option<DownTransport>,
     /// One a source, for the participant's whole life: an up transport that comes back brings the same ones.
@@ -33,6 +35,7 @@ impl Member {
             outbox: Some(outbox),
             seat: 0,
             secret,
+            relay_user: fastrand::u64(..),
             up: None,
             down: None,
             publications: BTreeMap::new(),

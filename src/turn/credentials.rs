@@ -13,6 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 /// section 14.3).
 const WHO_BYTES: usize = 256;
 
+/// How long a relay is kept beyond its credential. Browsers refresh with the credential that they began with, however many they
+/// are given later. Longer: longer calls need no new path; shorter: who was given a credential once is gone sooner.
+const KEPT: Duration = Duration::from_secs(12 * 3_600);
+
 /// What credentials are made from; copies are the same secret.
 #[derive(Clone)]
 pub struct Secret(Arc<Inner>);
@@ -28,7 +32,7 @@ pub struct Credentials {
     /// Seconds since 1970 at which it runs out, a colon, and for whom it was issued.
     pub username: String,
     pub password: String,
-    /// From then on no allocation is made with it. One that was made before lives on.
+    /// From then on no allocation is made with it. One that was made before lives on for [`KEPT`].
     pub expires: SystemTime,
 }
 
@@ -52,6 +56,11 @@ impl Secret {
         let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let username = format!("{seconds}:{}", &who[..who.floor_char_boundary(WHO_BYTES)]);
         Credentials { password: self.password(&username), username, expires }
+    }
+
+    /// Whether a relay that exists may still be refreshed with a credential that runs out at `expires`.
+    pub(super) fn keeps(now: SystemTime, expires: SystemTime) -> bool {
+        expires.checked_add(KEPT).is_none_or(|over| now < over)
     }
 
     /// How long what is issued now can be used.

@@ -315,9 +315,10 @@ impl Server {
         let Some(name) = Name::parse(username) else { return Err(refuse(request, Refusal::Unauthenticated)) };
         let key = Key::new(username, &self.settings.realm, self.secret.password(username));
         let user = User { key, who: name.who.to_owned(), expires: name.expires };
-        // A call that lasts longer than its credential keeps its relay; nobody gets a new one with it.
+        // A call that lasts longer than its credential keeps its relay for a while; nobody gets a new one with it.
         let is_theirs = allocation.is_some_and(|allocation| allocation.place.who == user.who);
-        if !request.is_authentic(&user.key) || (user.expires <= now.wall && !is_theirs) {
+        let is_good = now.wall < user.expires || is_theirs && Secret::keeps(now.wall, user.expires);
+        if !request.is_authentic(&user.key) || !is_good {
             return Err(refuse(request, Refusal::Unauthenticated));
         }
         Ok(user)

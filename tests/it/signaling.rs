@@ -54,17 +54,19 @@ async fn credentials_for_the_relay_are_renewed_before_they_run_out() {
     let (mut ann, welcome) = server.join("demo", "Ann").await;
     let relay = |message: &Value| message["iceServers"][1].clone();
     let first = relay(&welcome);
-    let expiry = |relay: &Value| {
+    let user = |relay: &Value| {
         let (seconds, who) = relay["username"].as_str().and_then(|name| name.split_once(':')).expect("seconds:who");
-        assert_eq!(who, "demo/p1");
-        seconds.parse::<u64>().expect("a number")
+        (seconds.parse::<u64>().expect("a number"), who.to_owned())
     };
     assert_eq!(first["urls"][0], format!("turn:{}?transport=udp", server.turn[0]));
     assert!(!first["credential"].as_str().expect("text").is_empty());
-    let (mut last, begun) = (expiry(&first), Instant::now());
+    let ((mut last, who), begun) = (user(&first), Instant::now());
+    let number = who.strip_prefix("demo/p1/").expect("room and participant, which others may be one day");
+    assert_eq!(number.len(), 16, "and what nobody else will be");
     for _ in 0..2 {
-        let next = expiry(&relay(&ann.until("ice-servers").await));
+        let (next, same) = user(&relay(&ann.until("ice-servers").await));
         assert!(next > last, "the new ones last longer");
+        assert_eq!(same, who, "one user for as long as it is there");
         last = next;
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "twice in the life of the first, or nearly");

@@ -62,7 +62,7 @@ fn who_is_not_known_is_asked_for_a_name_and_a_wrong_password_gets_nothing() {
 }
 
 #[test]
-fn a_credential_that_ran_out_begins_nothing_and_keeps_what_there_is() {
+fn a_credential_that_ran_out_begins_nothing_and_keeps_what_there_is_for_half_a_day() {
     let mut world = World::new();
     let (mut there, mut late) = (world.seat("8.8.8.8:1000", "ann"), world.seat("8.8.8.8:1001", "ann"));
     assert_eq!(world.allocate(&mut there).code, 0);
@@ -73,6 +73,11 @@ fn a_credential_that_ran_out_begins_nothing_and_keeps_what_there_is() {
     let fresh = world.seat("8.8.8.8:1000", "ann");
     there.client = fresh.client;
     assert_eq!(world.ask(&mut there, REFRESH, &[]).code, 0);
+    // That one ran out as well, and half a day ago.
+    world.pass(600 + 12 * 3_600 - 1);
+    assert_eq!(world.ask(&mut there, REFRESH, &[]).code, 0);
+    world.pass(1);
+    assert_eq!(world.ask(&mut there, REFRESH, &[]).code, 401);
 }
 
 #[test]
