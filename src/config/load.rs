@@ -222,6 +222,12 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "at least 1, and turn.request_burst at least 10",
     )?;
     range(
+        turn.address_allocations >= 1,
+        "turn.address_allocations",
+        turn.address_allocations.to_string(),
+        "at least 1",
+    )?;
+    range(
         turn.streams_per_address >= 1,
         "turn.streams_per_address",
         turn.streams_per_address.to_string(),

@@ -56,6 +56,7 @@ fn values_that_the_server_could_not_run_with_are_refused() {
         "http.max_header_bytes=10",
         "limits.exempt_networks=['10.0.0.0/64']",
         "turn.streams_per_address=0",
+        "turn.address_allocations=0",
         "tls.cert=a.pem",
         "tls.listen=127.0.0.1:0",
         "http=1",

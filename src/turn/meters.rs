@@ -3,6 +3,7 @@
 use metrics::Counter;
 
 use super::message::Refusal;
+use super::quota::Exceeded;
 
 /// Why a message or datagram went no further and was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,10 @@ impl Meters {
 
     pub(super) fn refused(&self, refusal: Refusal) {
         self.refused[refusal as usize].increment(1);
+    }
+
+    pub(super) fn exceeded(&self, exceeded: Exceeded) {
+        metrics::counter!("crescendo_refused_total", "limit" => exceeded.limit()).increment(1);
     }
 
     pub(super) fn dropped(&self, why: Dropped) {

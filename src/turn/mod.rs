@@ -148,6 +148,7 @@ impl Turn {
             quotas: quota::Limits {
                 total: config.allocations,
                 per_user: config.user_allocations,
+                per_address: config.address_allocations,
                 user_kbps: config.user_kbps,
             },
             ipv4: ports.ipv4.is_some(),

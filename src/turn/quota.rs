@@ -1,29 +1,42 @@
 //! Who has how many allocations, and what they may have relayed together.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use metrics::Gauge;
 
+use super::origin::{Origin, Origins};
 use super::rate::Budget;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) total: usize,
     pub(super) per_user: usize,
+    pub(super) per_address: usize,
     pub(super) user_kbps: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exceeded {
-    /// `turn.user_allocations`.
     User,
-    /// `turn.allocations`.
+    Address,
     Total,
 }
 
-/// Only users with an allocation are in it: it is no larger than `turn.allocations`.
+impl Exceeded {
+    /// The key of the limit.
+    pub(super) fn limit(self) -> &'static str {
+        match self {
+            Self::User => "turn.user_allocations",
+            Self::Address => "turn.address_allocations",
+            Self::Total => "turn.allocations",
+        }
+    }
+}
+
+/// Only users and addresses with an allocation are in it: it is no larger than `turn.allocations`.
 #[derive(Debug)]
 pub(super) struct Quotas {
     limits: Limits,
@@ -35,6 +48,7 @@ pub(super) struct Quotas {
 struct Taken {
     total: usize,
     users: HashMap<String, User>,
+    by_origin: Origins,
 }
 
 #[derive(Debug)]
@@ -48,6 +62,7 @@ struct User {
 pub(super) struct Place {
     quotas: Arc<Quotas>,
     pub(super) who: String,
+    origin: Origin,
     pub(super) budget: Arc<Budget>,
 }
 
@@ -56,7 +71,8 @@ impl Quotas {
         Arc::new(Self { limits, taken: Mutex::default(), gauge: metrics::gauge!("crescendo_turn_allocations") })
     }
 
-    pub(super) fn take(self: &Arc<Self>, now: Instant, who: &str) -> Result<Place, Exceeded> {
+    pub(super) fn take(self: &Arc<Self>, now: Instant, who: &str, from: IpAddr) -> Result<Place, Exceeded> {
+        let origin = Origin::of(from);
         let mut taken = self.lock();
         if taken.total >= self.limits.total {
             return Err(Exceeded::Total);
@@ -64,12 +80,15 @@ impl Quotas {
         if taken.users.get(who).is_some_and(|user| user.allocations >= self.limits.per_user) {
             return Err(Exceeded::User);
         }
+        if !taken.by_origin.take(origin, self.limits.per_address) {
+            return Err(Exceeded::Address);
+        }
         taken.total += 1;
         self.gauge.increment(1.0);
         let fresh = || User { allocations: 0, budget: Arc::new(Budget::new(now, self.limits.user_kbps)) };
         let user = taken.users.entry(who.to_owned()).or_insert_with(fresh);
         user.allocations += 1;
-        Ok(Place { quotas: self.clone(), who: who.to_owned(), budget: user.budget.clone() })
+        Ok(Place { quotas: self.clone(), who: who.to_owned(), origin, budget: user.budget.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -81,6 +100,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.quotas.lock();
         taken.total -= 1;
+        taken.by_origin.give_back(self.origin);
         self.quotas.gauge.decrement(1.0);
         if let Some(user) = taken.users.get_mut(&self.who) {
             user.allocations -= 1;

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::origin::Origin;
+
 /// Cells of a [`Gate`]. More: sources share one less often; fewer: less memory, which is 8 bytes each.
 const CELLS: usize = 8_192;
 
@@ -74,12 +76,7 @@ impl Gate {
     }
 
     pub(super) fn lets_in(&self, now: Instant, source: IpAddr) -> bool {
-        // Whoever has an IPv6 address has its network of 64 bits.
-        let source = match source.to_canonical() {
-            IpAddr::V4(v4) => u64::from(v4.to_bits()),
-            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
-        };
-        let cell = &self.cells[self.hasher.hash_one(source) as usize % CELLS];
+        let cell = &self.cells[self.hasher.hash_one(Origin::of(source)) as usize % CELLS];
         cell.take(nanos(now.saturating_duration_since(self.since)), self.request_ns, self.burst_ns)
     }
 }

@@ -18,7 +18,7 @@ use super::filter::Filter;
 use super::message::{ATTR_ADDITIONAL_ADDRESS_FAMILY, Key, Method, Refusal, Request};
 use super::meters::{Dropped, Meters, Way};
 use super::nonce::Nonces;
-use super::quota::{Exceeded, Place, Quotas};
+use super::quota::{Place, Quotas};
 use super::rate::Gate;
 
 /// UDP, as REQUESTED-TRANSPORT names it.
@@ -204,7 +204,7 @@ impl Server {
 
     /// An allocation that nobody asked for.
     pub(super) fn trial_allocation(&self, now: Instant, bound: SocketAddr) -> Allocation {
-        let place = self.quotas.take(now, "somebody").expect("there is none yet");
+        let place = self.quotas.take(now, "somebody", bound.ip()).expect("there is none yet");
         let relayed = self.filter.relays().add(bound);
         Allocation::new(relayed, place, Transport::Udp, ([0; 12], Vec::new()), now + Duration::from_secs(600))
     }
@@ -376,9 +376,12 @@ impl Server {
             Ok(wanted) => wanted,
             Err(refusal) => return Err((request, refusal)),
         };
-        let place = match self.quotas.take(now.at, &user.who) {
+        let place = match self.quotas.take(now.at, &user.who, client.ip()) {
             Ok(place) => place,
-            Err(Exceeded::User | Exceeded::Total) => return Err((request, Refusal::AllocationQuotaReached)),
+            Err(exceeded) => {
+                self.meters.exceeded(exceeded);
+                return Err((request, Refusal::AllocationQuotaReached));
+            }
         };
         let Wanted { lifetime_s, ipv6, even_port, additional } = wanted;
         let opening = Opening { request, key: user.key, place, client, lifetime_s, additional, ipv6, even_port };

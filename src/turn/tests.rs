@@ -57,7 +57,7 @@ impl World {
             channels: 8,
             requests_per_second: 100_000,
             request_burst: 100_000,
-            quotas: Limits { total: 1_000, per_user: 100, user_kbps: 1_000 },
+            quotas: Limits { total: 1_000, per_user: 100, per_address: 500, user_kbps: 1_000 },
             ipv4: true,
             ipv6: true,
         };

@@ -35,7 +35,7 @@ impl Default for Trial {
             channels: 4,
             requests_per_second: u32::MAX,
             request_burst: u32::MAX,
-            quotas: Limits { total: 4, per_user: 4, user_kbps: u32::MAX },
+            quotas: Limits { total: 4, per_user: 4, per_address: 4, user_kbps: u32::MAX },
             ipv4: true,
             ipv6: true,
         };

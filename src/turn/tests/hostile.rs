@@ -35,6 +35,18 @@ fn there_are_no_more_allocations_than_the_server_has() {
 }
 
 #[test]
+fn an_address_has_so_many_allocations_whoever_its_users_are() {
+    let mut world = World::with(&[], |settings| settings.quotas.per_address = 2);
+    let froms =
+        ["8.8.8.8:1", "[::ffff:8.8.8.8]:2", "8.8.8.8:3", "8.8.8.9:4", "[2606::1]:5", "[2606::2]:6", "[2606::3]:7"];
+    let mut seats: Vec<Seat> = froms.iter().map(|from| world.seat(from, &format!("user {from}"))).collect();
+    let codes: Vec<u16> = seats.iter_mut().map(|seat| world.allocate(seat).code).collect();
+    assert_eq!(codes, [0, 0, 486, 0, 0, 0, 486]);
+    seats.remove(0);
+    assert_eq!(world.allocate(&mut seats[1]).code, 0, "a place that was given back");
+}
+
+#[test]
 fn permissions_and_channels_of_an_allocation_are_counted() {
     let mut world = World::new();
     let mut seat = world.seat("8.8.8.8:1000", "eve");
