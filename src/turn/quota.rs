@@ -1,6 +1,6 @@
 //! Who has how many allocations, and what they may have relayed together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -36,7 +36,8 @@ impl Exceeded {
     }
 }
 
-/// Only users and addresses with an allocation are in it: it is no larger than `turn.allocations`.
+/// Only users and addresses with an allocation are in it, and users who had one a moment ago: `turn.allocations` of each kind at
+/// most.
 #[derive(Debug)]
 pub(super) struct Quotas {
     limits: Limits,
@@ -48,6 +49,8 @@ pub(super) struct Quotas {
 struct Taken {
     total: usize,
     users: HashMap<String, User>,
+    /// Whoever gave back the last one and may have a budget that is used up: who comes again has it still.
+    left: VecDeque<String>,
     by_origin: Origins,
 }
 
@@ -74,6 +77,7 @@ impl Quotas {
     pub(super) fn take(self: &Arc<Self>, now: Instant, who: &str, from: IpAddr) -> Result<Place, Exceeded> {
         let origin = Origin::of(from);
         let mut taken = self.lock();
+        taken.forget(now);
         if taken.total >= self.limits.total {
             return Err(Exceeded::Total);
         }
@@ -96,6 +100,33 @@ impl Quotas {
     }
 }
 
+impl Taken {
+    fn leave(&mut self, who: String, most: usize) {
+        while self.left.len() >= most.max(1) {
+            self.forget_first();
+        }
+        self.left.push_back(who);
+    }
+
+    /// Forgets those who left and whose budget is whole again, which it is after a second: a new one would be the same.
+    fn forget(&mut self, now: Instant) {
+        while let Some(user) = self.left.front().map(|who| self.users.get(who)) {
+            if user.is_some_and(|user| user.allocations == 0 && !user.budget.is_whole(now)) {
+                return;
+            }
+            self.forget_first();
+        }
+    }
+
+    /// One who has come back is not forgotten, and is last in line again after the next time.
+    fn forget_first(&mut self) {
+        let Some(who) = self.left.pop_front() else { return };
+        if self.users.get(&who).is_some_and(|user| user.allocations == 0) {
+            self.users.remove(&who);
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.quotas.lock();
@@ -105,7 +136,7 @@ impl Drop for Place {
         if let Some(user) = taken.users.get_mut(&self.who) {
             user.allocations -= 1;
             if user.allocations == 0 {
-                taken.users.remove(&self.who);
+                taken.leave(std::mem::take(&mut self.who), self.quotas.limits.total);
             }
         }
     }

@@ -45,6 +45,11 @@ impl Budget {
         Self { cell: Cell::default(), since: now, byte_ns: 8_000_000 / u64::from(kbps.max(1)) }
     }
 
+    /// A new one would let through no more.
+    pub(super) fn is_whole(&self, now: Instant) -> bool {
+        self.cell.0.load(Ordering::Relaxed) <= nanos(now.saturating_duration_since(self.since))
+    }
+
     pub(super) fn take(&self, now: Instant, bytes: usize) -> bool {
         let now_ns = nanos(now.saturating_duration_since(self.since));
         self.cell.take(now_ns, self.byte_ns * bytes as u64, nanos(Self::BURST))

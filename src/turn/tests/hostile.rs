@@ -86,6 +86,26 @@ fn a_user_has_a_second_of_the_allowed_rate_and_no_more_and_others_are_unhurt() {
 }
 
 #[test]
+fn who_leaves_and_comes_again_has_no_new_budget() {
+    let mut world = World::new();
+    let peer = address("1.1.1.1:9");
+    let sent = |world: &mut World| {
+        let mut seat = world.seat("8.8.8.8:1", "eve");
+        assert_eq!((world.allocate(&mut seat).code, world.permit(&mut seat, peer)), (0, 0));
+        (0..200).filter(|_| world.send(&mut seat, peer, &[0; 1_000]) != Done::Nothing).count()
+    };
+    assert_eq!(sent(&mut world), 125, "a second's worth");
+    assert_eq!(sent(&mut world), 0);
+    // Others come and go meanwhile.
+    let mut ann = world.seat("8.8.8.8:2", "ann");
+    world.allocate(&mut ann);
+    drop(ann);
+    assert_eq!(sent(&mut world), 0);
+    world.pass(1);
+    assert_eq!(sent(&mut world), 125);
+}
+
+#[test]
 fn a_source_that_asks_too_often_is_not_answered_and_others_are() {
     let mut world = World::with(&[], |settings| (settings.requests_per_second, settings.request_burst) = (10, 50));
     let mut flood = world.seat("8.8.8.8:1000", "eve");
