@@ -72,7 +72,7 @@ impl Allocation {
     pub(super) fn permit(&mut self, now: Instant, ip: IpAddr, own: bool, most: usize) -> Result<(), Full> {
         let until = now + PERMISSION;
         if let Some(known) = self.permissions.iter_mut().find(|permission| permission.ip == ip) {
-            known.until = until;
+            (known.until, known.own) = (until, own);
             return Ok(());
         }
         self.permissions.retain(|permission| permission.until > now);

@@ -121,8 +121,10 @@ impl Drop for Relayed {
 pub struct Filter {
     allowed: Vec<Network>,
     denied: Vec<Network>,
-    /// Addresses of this machine, and those it is known by outside.
+    /// Addresses that are ours for as long as the server runs: announced ones, and those of relays and media.
     own: Vec<IpAddr>,
+    /// Addresses of this machine, which come and go.
+    machine: RwLock<Vec<IpAddr>>,
     media: Vec<SocketAddr>,
     relays: Relays,
 }
@@ -131,7 +133,12 @@ impl Filter {
     pub fn new(allowed: Vec<Network>, own: Vec<IpAddr>, media: Vec<SocketAddr>) -> Self {
         let denied = DENIED.iter().map(|net| net.parse().expect("the table holds networks")).collect();
         let own = own.into_iter().chain(media.iter().map(SocketAddr::ip)).collect();
-        Self { allowed, denied, own, media, relays: Relays::default() }
+        Self { allowed, denied, own, machine: RwLock::default(), media, relays: Relays::default() }
+    }
+
+    /// These are the machine's addresses now.
+    pub fn set_machine(&self, addresses: Vec<IpAddr>) {
+        *self.machine.write().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     pub(super) fn relays(&self) -> &Relays {
@@ -150,7 +157,7 @@ impl Filter {
     /// Whether the address is this machine's, where one port is open and the next is not.
     pub(super) fn is_own(&self, ip: IpAddr) -> bool {
         let reached = reached(ip);
-        self.own.contains(&reached)
+        self.own.contains(&reached) || self.machine.read().unwrap_or_else(PoisonError::into_inner).contains(&reached)
     }
 }
 

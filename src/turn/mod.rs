@@ -136,7 +136,7 @@ impl Turn {
             .collect();
 
         let allowed = config.allow_peers.iter().map(|net| net.parse()).collect::<Result<_, _>>()?;
-        let own = machine.into_iter().chain(config.announce.iter().copied()).chain(relays).collect();
+        let own = config.announce.iter().copied().chain(relays).collect();
         let secret = Secret::new(&config.secret.0, Duration::from_secs(config.credential_ttl_s.into()));
         let settings = server::Settings {
             realm: config.realm.clone(),
@@ -155,6 +155,7 @@ impl Turn {
             ipv6: ports.ipv6.is_some(),
         };
         let server = Server::new(Instant::now(), settings, secret.clone(), Filter::new(allowed, own, media));
+        server.set_machine(machine);
         let server = Arc::new(server);
         let idle = Duration::from_millis(config.stream_idle_ms.into());
 

@@ -143,6 +143,11 @@ impl Server {
         }
     }
 
+    /// These are the machine's addresses now: no relay sends to them, but to our own ports.
+    pub(super) fn set_machine(&self, addresses: Vec<IpAddr>) {
+        self.filter.set_machine(addresses);
+    }
+
     /// Takes one message of the client at address `client`, and its allocation if it has one.
     pub(super) fn handle(
         &self,

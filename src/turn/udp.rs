@@ -14,6 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::allocation::{Allocation, Transport};
 use super::server::{Now, Opening, Server, Step};
 use super::socket::{Batch, Ports, Socket, Train};
+use crate::sfu::machine_addresses;
 
 const LISTEN: Token = Token(0);
 pub(super) const WAKE: Token = Token(1);
@@ -21,6 +22,8 @@ pub(super) const WAKE: Token = Token(1);
 const FIRST: usize = 2;
 /// How often it is looked for allocations that have run out.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How often the machine's addresses are read. More often: a relay reaches the ports of a new one for a shorter time.
+const LOOK: Duration = Duration::from_secs(60);
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
 
@@ -72,12 +75,17 @@ impl UdpServer {
         let mut batch = Batch::default();
         // Sockets that may have more to read. Each has its turn for one batch, so that none keeps the others waiting.
         let mut ready: VecDeque<Token> = VecDeque::new();
-        let mut next_sweep = Instant::now() + SWEEP;
+        let begun = Instant::now();
+        let (mut next_sweep, mut next_look) = (begun + SWEEP, begun + LOOK);
         while !stop.load(Ordering::Acquire) {
             let now = Instant::now();
             if now >= next_sweep {
                 self.sweep(now);
                 next_sweep = now + SWEEP;
+                if now >= next_look {
+                    self.look();
+                    next_look = now + LOOK;
+                }
             }
             let idle = if ready.is_empty() { next_sweep.saturating_duration_since(now) } else { Duration::ZERO };
             match self.poll.poll(&mut events, Some(idle)) {
@@ -176,6 +184,16 @@ impl UdpServer {
         if let Some(relay) = self.relays[index].take() {
             self.clients.remove(&relay.client);
             self.free.push(index);
+        }
+    }
+
+    /// Addresses may have come since the start: of a container network, a tunnel, a cloud's second interface.
+    fn look(&self) {
+        match machine_addresses() {
+            Ok(addresses) => self.server.set_machine(addresses),
+            Err(error) => {
+                tracing::warn!(%error, "the addresses of this machine cannot be read; the last ones are kept")
+            }
         }
     }
 

@@ -85,6 +85,24 @@ fn a_permission_for_our_media_port_opens_no_other_port_of_ours() {
 }
 
 #[test]
+fn an_address_that_the_machine_got_later_is_its_own() {
+    let mut world = World::new();
+    let mut seat = world.seat("8.8.8.8:1000", "ann");
+    world.allocate(&mut seat);
+    let later = address("6.6.6.6:8080");
+    assert_eq!(world.permit(&mut seat, later), 0);
+    world.server.set_machine(vec![later.ip()]);
+    assert_eq!(world.permit(&mut seat, later), 403);
+    assert_eq!(world.permit(&mut seat, address("[::ffff:6.6.6.6]:8080")), 403);
+    // What was permitted before ends of itself.
+    world.pass(300);
+    assert_eq!(world.send(&mut seat, later, b"data"), Done::Nothing);
+    world.server.set_machine(Vec::new());
+    assert_eq!(world.permit(&mut seat, later), 0);
+    assert_eq!(world.permit(&mut seat, address("9.9.9.1:8080")), 403, "others are ours for good");
+}
+
+#[test]
 fn a_relay_can_be_sent_to_for_as_long_as_it_exists() {
     let mut world = World::new();
     let (mut ann, mut bob) = (world.seat("8.8.8.8:1000", "ann"), world.seat("8.8.4.4:1000", "bob"));
