@@ -62,7 +62,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let metrics = PrometheusBuilder::new().install_recorder().context("the metrics recorder")?;
     let sfu = Sfu::start(&config.sfu).context("the media plane")?;
-    listen::allow_open_files(config.limits.connections);
+    listen::allow_open_files(&config);
     let listeners = Listeners::bind(&config).await?;
     if !listeners.http().iter().chain(&listeners.https()).all(|address| address.ip().is_loopback()) {
         warn!("rooms are open to everybody who reaches this server; the API answers this machine only");
