@@ -9,11 +9,13 @@ use crate::room::VideoCodec;
 
 mod load;
 mod network;
+mod origin;
 #[cfg(test)]
 mod tests;
 
 pub use load::{ConfigError, load};
 pub use network::{Network, NotANetwork};
+pub use origin::{Origin, Origins};
 
 /// The whole configuration. [`Default`] is what runs when nothing is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -171,7 +173,7 @@ pub struct Turn {
     pub first_port: u16,
     pub last_port: u16,
     /// Networks that peers may be in although they are private, as `10.1.0.0/16`.
-    pub allow_peers: Vec<String>,
+    pub allow_peers: Vec<Network>,
     pub allocations: usize,
     pub user_allocations: usize,
     pub address_allocations: usize,

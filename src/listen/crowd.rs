@@ -1,7 +1,6 @@
 //! Who may come in: so many connections in all, and so many from one address.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
@@ -9,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::config::{Limits, Network};
+use crate::config::{Limits, Network, Origin, Origins};
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +29,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct There {
     all: usize,
-    by_origin: HashMap<IpAddr, usize>,
+    by_origin: Origins,
 }
 
 /// Why there is no place.
@@ -63,17 +62,15 @@ impl Crowd {
     pub(super) fn enter(&self, address: IpAddr) -> Result<Place, Full> {
         let inner = &self.0;
         let exempt = inner.exempt.iter().any(|network| network.contains(address));
-        let origin = (!exempt).then(|| origin(address));
+        let origin = (!exempt).then(|| Origin::of(address));
         let mut there = inner.there();
         if there.all >= inner.most {
             return Err(Full::Server);
         }
-        if let Some(origin) = origin {
-            let of_one = there.by_origin.entry(origin).or_default();
-            if *of_one >= inner.most_of_one {
-                return Err(Full::Address);
-            }
-            *of_one += 1;
+        if let Some(origin) = origin
+            && !there.by_origin.take(origin, inner.most_of_one)
+        {
+            return Err(Full::Address);
         }
         there.all += 1;
         Ok(Place { crowd: self.clone(), origin, kind: OnceLock::new() })
@@ -83,14 +80,6 @@ impl Crowd {
 impl Inner {
     fn there(&self) -> MutexGuard<'_, There> {
         self.there.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whom an address stands for. Of IPv6, everybody has at least a /64 to choose addresses from.
-fn origin(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
     }
 }
 
@@ -119,7 +108,7 @@ impl Kind {
 pub(super) struct Place {
     crowd: Crowd,
     /// Whom it is counted for; none when its network may have any number.
-    origin: Option<IpAddr>,
+    origin: Option<Origin>,
     kind: OnceLock<Kind>,
 }
 
@@ -127,13 +116,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut there = self.crowd.0.there();
         there.all -= 1;
-        if let Some(origin) = self.origin
-            && let Some(of_one) = there.by_origin.get_mut(&origin)
-        {
-            *of_one -= 1;
-            if *of_one == 0 {
-                there.by_origin.remove(&origin);
-            }
+        if let Some(origin) = self.origin {
+            there.by_origin.give_back(origin);
         }
         if let Some(kind) = self.kind.get() {
             metrics::gauge!("crescendo_connections", "kind" => kind.name()).decrement(1.0);

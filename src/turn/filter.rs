@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::config::Network;
 
 /// Networks that are no place of a peer's: this machine, private and shared ones, link-local ones (cloud metadata is there),
 /// documentation, benchmarks, tunnels, multicast, what is reserved (the registries of RFC 6890, as of 2025).
@@ -41,45 +42,6 @@ const DENIED: [&str; 30] = [
     "fec0::/10",
     "ff00::/8",
 ];
-
-/// A network, as `192.0.2.0/24`; an address alone is a network of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no network like 192.0.2.0/24 or 2001:db8::/32")]
-pub struct NotANetwork(String);
-
-impl FromStr for Network {
-    type Err = NotANetwork;
-
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
-        let bad = || NotANetwork(text.to_owned());
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| bad())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| bad()))?;
-        if prefix > longest { Err(bad()) } else { Ok(Self { address, prefix }) }
-    }
-}
-
-impl Network {
-    fn contains(self, ip: IpAddr) -> bool {
-        // A shift by the whole width is none: such a prefix has nothing to compare.
-        match (self.address, ip) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                (net.to_bits() ^ ip.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                (net.to_bits() ^ ip.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
 
 /// The relayed addresses that exist at this moment, on whichever thread; copies are the same set.
 #[derive(Debug, Clone, Default)]

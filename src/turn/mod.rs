@@ -12,8 +12,8 @@ mod data;
 mod filter;
 mod message;
 mod meters;
+mod names;
 mod nonce;
-mod origin;
 mod places;
 mod quota;
 mod rate;
@@ -38,10 +38,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use credentials::{Credentials, Secret};
-pub use filter::{Filter, Network, NotANetwork};
+pub use filter::Filter;
 
+use self::names::Names;
 use self::places::Places;
-use self::server::{Names, Server};
+use self::server::Server;
 use self::socket::{Ports, Socket};
 use self::udp::UdpServer;
 use crate::config;
@@ -68,8 +69,6 @@ pub enum StartError {
     Addresses(#[source] io::Error),
     #[error("the machine has no address that could be relayed from: set `turn.relay`")]
     NoAddress,
-    #[error("`turn.allow_peers`: {0}")]
-    AllowPeers(#[from] NotANetwork),
     #[error("the TURN thread cannot be started")]
     Thread(#[source] io::Error),
 }
@@ -135,7 +134,6 @@ impl Turn {
             .map(|ip| SocketAddr::new(announced(*ip).unwrap_or(*ip), bound.port()))
             .collect();
 
-        let allowed = config.allow_peers.iter().map(|net| net.parse()).collect::<Result<_, _>>()?;
         let own = config.announce.iter().copied().chain(relays).collect();
         let secret = Secret::new(&config.secret.0, Duration::from_secs(config.credential_ttl_s.into()));
         let settings = server::Settings {
@@ -154,7 +152,8 @@ impl Turn {
             ipv4: ports.ipv4.is_some(),
             ipv6: ports.ipv6.is_some(),
         };
-        let server = Server::new(Instant::now(), settings, secret.clone(), Filter::new(allowed, own, media));
+        let server =
+            Server::new(Instant::now(), settings, secret.clone(), Filter::new(config.allow_peers.clone(), own, media));
         server.set_machine(machine);
         let server = Arc::new(server);
         let idle = Duration::from_millis(config.stream_idle_ms.into());

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use metrics::Gauge;
 
-use super::origin::{Origin, Origins};
+use crate::config::{Origin, Origins};
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use metrics::Gauge;
 
-use super::origin::{Origin, Origins};
 use super::rate::Budget;
+use crate::config::{Origin, Origins};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {

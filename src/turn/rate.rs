@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::origin::Origin;
+use crate::config::Origin;
 
 /// Cells of a [`Gate`]. More: sources share one less often; fewer: less memory, which is 8 bytes each.
 const CELLS: usize = 8_192;

@@ -17,6 +17,7 @@ use super::data::{self, Kind, Wrapping};
 use super::filter::Filter;
 use super::message::{ATTR_ADDITIONAL_ADDRESS_FAMILY, Key, Method, Refusal, Request};
 use super::meters::{Dropped, Meters, Way};
+use super::names::Names;
 use super::nonce::Nonces;
 use super::quota::{Place, Quotas};
 use super::rate::Gate;
@@ -37,32 +38,6 @@ pub(super) struct Now {
 impl Now {
     pub(super) fn read() -> Self {
         Self { at: Instant::now(), wall: SystemTime::now() }
-    }
-}
-
-/// Own addresses that are known by another name outside, as behind a one-to-one NAT.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Names(Vec<(IpAddr, IpAddr)>);
-
-impl Names {
-    /// (bound, announced) pairs.
-    pub(super) fn new(pairs: Vec<(IpAddr, IpAddr)>) -> Self {
-        Self(pairs)
-    }
-
-    /// These addresses, and by what they are called inside: peers are asked about by the latter.
-    pub(super) fn in_both_forms(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        addresses.into_iter().flat_map(|address| [address, self.inside(address)]).collect()
-    }
-
-    fn outside(&self, address: SocketAddr) -> SocketAddr {
-        let named = self.0.iter().find(|(bound, _)| *bound == address.ip());
-        SocketAddr::new(named.map_or(address.ip(), |(_, announced)| *announced), address.port())
-    }
-
-    fn inside(&self, address: SocketAddr) -> SocketAddr {
-        let named = self.0.iter().find(|(_, announced)| *announced == address.ip());
-        SocketAddr::new(named.map_or(address.ip(), |(bound, _)| *bound), address.port())
     }
 }
 

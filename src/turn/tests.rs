@@ -12,9 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 use self::client::{Client, Reply};
 use super::allocation::{Allocation, Transport};
 use super::credentials::{Credentials, Secret};
-use super::filter::{Filter, Network};
+use super::filter::Filter;
+use super::names::Names;
 use super::quota::Limits;
-use super::server::{Names, Now, Server, Settings, Step};
+use super::server::{Now, Server, Settings, Step};
+use crate::config::Network;
 
 const ALLOCATE: u16 = 0x003;
 const REFRESH: u16 = 0x004;

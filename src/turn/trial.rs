@@ -8,8 +8,9 @@ use super::credentials::Secret;
 use super::data::{self, Frame};
 use super::filter::Filter;
 use super::message::{Key, Request};
+use super::names::Names;
 use super::quota::Limits;
-use super::server::{Names, Now, Server, Settings, Step, User};
+use super::server::{Now, Server, Settings, Step, User};
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)), 1_000);
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)), 9);
