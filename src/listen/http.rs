@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -53,32 +54,32 @@ impl Server {
 
     /// HTTP/1.1 until the connection ends or has become a WebSocket; once the server is over, until the request that is
     /// under way is answered.
-    pub(super) async fn serve_one(&self, stream: Box<dyn Duplex>, peer: SocketAddr, site: Router, mut over: Over) {
+    pub(super) async fn serve_one(&self, stream: Box<dyn Duplex>, peer: SocketAddr, site: Router, over: Over) {
         let serving = self.one.serve_connection(TokioIo::new(stream), service(site, peer)).with_upgrades();
-        let mut serving = std::pin::pin!(serving);
-        let result = tokio::select! {
-            result = serving.as_mut() => result,
-            () = ended(&mut over) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        note(result);
+        serve(serving, |serving| serving.graceful_shutdown(), over).await;
     }
 
     /// HTTP/2, likewise.
-    pub(super) async fn serve_two(&self, stream: Box<dyn Duplex>, peer: SocketAddr, site: Router, mut over: Over) {
+    pub(super) async fn serve_two(&self, stream: Box<dyn Duplex>, peer: SocketAddr, site: Router, over: Over) {
         let serving = self.two.serve_connection(TokioIo::new(stream), service(site, peer));
-        let mut serving = std::pin::pin!(serving);
-        let result = tokio::select! {
-            result = serving.as_mut() => result,
-            () = ended(&mut over) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        note(result);
+        serve(serving, |serving| serving.graceful_shutdown(), over).await;
     }
+}
+
+/// Runs a connection to its end. Once the server is over, `finish` tells it to take no more requests.
+async fn serve<C>(connection: C, finish: impl FnOnce(Pin<&mut C>), mut over: Over)
+where
+    C: Future<Output = Result<(), hyper::Error>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ended(&mut over) => {
+            finish(connection.as_mut());
+            connection.await
+        }
+    };
+    note(result);
 }
 
 /// The site, told who asks.
