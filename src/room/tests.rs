@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use super::*;
 
+mod pace;
+mod reach;
 mod relay;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -456,98 +458,4 @@ fn what_is_refused_says_why() {
         Input::Join { name: "Eve".into(), tracks: vec![], decodes: [].into(), reach: Reach::Mesh { warm: true } };
     assert_eq!(call.hand(join), Err(RoomError::RoomFull));
     assert_eq!(call.out, []);
-}
-
-/// Four who talk over mesh, with warm transports, and a fifth who has just come.
-fn fifth_comes() -> (Call, [ParticipantId; 4]) {
-    let mut call = Call::with(|settings| {
-        settings.mesh_limit = 4;
-        settings.moves_at_once = 1;
-    });
-    let four = [call.joins(), call.joins(), call.joins(), call.joins()];
-    for id in four {
-        call.connects(id);
-    }
-    call.everybody_shows();
-    assert_eq!(call.room.mode(), Mode::Mesh);
-    let fifth = call.joins();
-    call.connects(fifth);
-    (call, four)
-}
-
-fn moving(call: &Call, four: [ParticipantId; 4]) -> usize {
-    let pairs = four.iter().flat_map(|&to| four.iter().map(move |&from| (to, from)));
-    pairs.filter(|&(to, from)| call.room.path(to, from) == PathInfo::MovingTo(Carrier::Sfu)).count()
-}
-
-#[test]
-fn couples_move_by_turns() {
-    let (mut call, four) = fifth_comes();
-    for _ in 0..3 {
-        assert_eq!(moving(&call, four), 4, "two couples, both directions");
-        let pairs: Vec<_> = four.iter().flat_map(|&to| four.iter().map(move |&from| (to, from))).collect();
-        let at_once: Vec<_> = pairs
-            .into_iter()
-            .filter(|&(to, from)| call.room.path(to, from) == PathInfo::MovingTo(Carrier::Sfu))
-            .collect();
-        for (to, from) in at_once {
-            call.shows(to, from);
-        }
-    }
-    assert_eq!(moving(&call, four), 0);
-    call.everybody_shows();
-    assert_eq!(call.room.mode(), Mode::Sfu);
-}
-
-#[test]
-fn one_who_never_gets_there_delays_the_others_for_half_the_deadline_only() {
-    let (mut call, four) = fifth_comes();
-    call.waits(DEADLINE / 2 - Duration::from_millis(1));
-    assert_eq!(moving(&call, four), 4);
-    assert_eq!(call.room.poll_timeout(), Some(call.now + Duration::from_millis(1)));
-    call.waits(Duration::from_millis(1));
-    assert_eq!(moving(&call, four), 12);
-}
-
-#[test]
-fn who_only_sends_by_way_of_the_server_has_an_up_transport_alone_and_waits_for_nobody() {
-    let mut call = Call::new();
-    let sends = Reach::Server { sends: true, receives: false };
-    let a = call.joins_as(sends);
-    assert!(call.out.contains(&Output::OpenTransport { participant: a, direction: Direction::Up }));
-    assert!(!call.out.contains(&Output::OpenTransport { participant: a, direction: Direction::Down }));
-    let b = call.joins_as(sends);
-    assert_eq!((call.room.path(a, b), call.room.path(b, a)), (PathInfo::None, PathInfo::None));
-    call.waits(DEADLINE * 2);
-    assert_eq!(call.room.participants().count(), 2, "nobody is refused for want of what they do not want");
-}
-
-#[test]
-fn who_begins_to_receive_gets_a_path_from_those_who_send_and_loses_it_when_that_ends() {
-    let mut call = Call::new();
-    let sends = Reach::Server { sends: true, receives: false };
-    let (a, b) = (call.joins_as(sends), call.joins_as(sends));
-    call.reports(a, Direction::Up, TransportReport::Connected);
-    call.does(Input::Reach { participant: b, reach: Reach::Server { sends: true, receives: true } });
-    assert!(call.out.contains(&Output::OpenTransport { participant: b, direction: Direction::Down }));
-    call.reports(b, Direction::Down, TransportReport::Connected);
-    assert_eq!(call.room.path(b, a), PathInfo::Arriving(Carrier::Sfu));
-    assert_eq!(call.room.path(a, b), PathInfo::None);
-    assert!(call.out.contains(&Output::Subscribe { receiver: b, track: TrackId(1) }));
-    call.does(Input::Reach { participant: b, reach: sends });
-    assert_eq!(call.room.path(b, a), PathInfo::None);
-    assert!(call.out.contains(&Output::CloseTransport { participant: b, direction: Direction::Down }));
-}
-
-#[test]
-fn who_cannot_hold_an_idle_transport_has_none_until_it_is_needed() {
-    let mut call = Call::new();
-    let (a, b) = (call.joins(), call.joins_as(Reach::Mesh { warm: false }));
-    assert!(call.out.contains(&Output::OpenTransport { participant: a, direction: Direction::Up }));
-    let of_b = |out: &[Output]| {
-        out.iter().any(|output| matches!(output, Output::OpenTransport { participant, .. } if *participant == b))
-    };
-    assert!(!of_b(&call.out));
-    call.joins();
-    assert!(of_b(&call.out), "the room is too large for a mesh");
 }
