@@ -1,8 +1,8 @@
 //! The shell around the pure rooms: one task a room, which carries out what the room decides.
 //!
 //! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
-//! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place in the room: the socket, the two server transports
-//! with their SDP; [`legs`] the running legs.
+//! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place
+//! in the room: the socket, the two server transports with their SDP; [`legs`] the running legs.
 
 mod carry;
 mod hear;

@@ -145,7 +145,7 @@ function replacing() {
   element.present()
   const done = vi.fn()
   sink.show(next.media, done)
-  return { helper: platform.elements[0], element, done }
+  return { helper: platform.elements[0], element, done, old, next }
 }
 
 it('a picture that replaces a moving one is shown when it moves evenly', async () => {
@@ -171,18 +171,10 @@ it('one that replaces a picture that stands still is shown at once', async () =>
 })
 
 it('an own video keeps its track until the helper has a frame, then has the new one alone', async () => {
-  const platform = new FakePlatform()
-  const element = new FakeElement('VIDEO')
-  const sink = new OwnVideo(platform.as(), element as never, () => {})
-  const [old, next] = [way('video'), way('video')]
-  sink.show(old.media, () => {})
-  element.present()
-  await vi.advanceTimersByTimeAsync(10)
-  const done = vi.fn()
-  sink.show(next.media, done)
+  const { helper, element, done, old, next } = replacing()
   await vi.advanceTimersByTimeAsync(1000)
   expect(element.srcObject?.tracks).toEqual([old.media.track])
-  platform.elements[0]?.present()
+  helper?.present()
   expect(element.srcObject?.tracks).toEqual([old.media.track])
   await vi.advanceTimersByTimeAsync(1)
   expect(element.srcObject?.tracks).toEqual([next.media.track])
