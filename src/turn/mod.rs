@@ -248,7 +248,8 @@ impl Turn {
     /// Ends every allocation, and waits for the threads. Blocks for a few milliseconds.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
-        let _ = self.0.stopped.send(true);
+        // `send` would change nothing while nobody listens, and the thread of TCP may not have begun to.
+        self.0.stopped.send_replace(true);
         let _ = self.0.waker.wake();
         let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

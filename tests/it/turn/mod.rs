@@ -3,3 +3,4 @@
 mod client;
 mod coturn;
 mod hostile;
+mod stop;
