@@ -131,6 +131,15 @@ impl Path {
         true
     }
 
+    /// There is a link, if for the sake of the other direction: until something comes by the SFU, what comes by it may be shown.
+    pub(super) fn find_link(&mut self) {
+        if let Path::Arriving { order } = *self
+            && order.to == Carrier::Sfu
+        {
+            *self = Path::Moving { order };
+        }
+    }
+
     /// The receiver shows it over `carrier`. False when that was neither the order nor known.
     pub(super) fn shown(&mut self, carrier: Carrier, epoch: Epoch) -> bool {
         if self.order().is_some_and(|order| order.to == carrier && order.epoch == epoch) {

@@ -20,10 +20,13 @@ impl Room {
         let mut orders = BTreeSet::new();
         self.let_go_of_the_vanished(now, out);
         loop {
+            let links = self.links.len();
             self.bury_the_dead(now, &mut orders);
             self.retarget(now);
             self.direct(now, &mut orders, out);
-            if !self.refuse_newcomer(now, out) && !self.detour(now) {
+            // A link that one direction opened may be what the other one lacks.
+            let is_linked_anew = self.links.len() > links;
+            if !self.refuse_newcomer(now, out) && !self.detour(now) && !is_linked_anew {
                 break;
             }
         }
@@ -147,8 +150,9 @@ impl Room {
             if !is_linked && way.path.lose(Carrier::Mesh, now) {
                 went_back.insert(pair);
             }
-            // Who is settled on the SFU stays: its transports are being opened again, and nothing better is known.
-            if !is_proven && way.path != (Path::Settled { on: Carrier::Sfu }) && way.path.lose(Carrier::Sfu, now) {
+            // Who is settled on the SFU and has no link stays: its transports are being opened again, and nothing better is known.
+            let stays = way.path == Path::Settled { on: Carrier::Sfu } && !is_linked;
+            if !is_proven && !stays && way.path.lose(Carrier::Sfu, now) {
                 went_back.insert(pair);
             }
             lost |= way.path != before;
@@ -173,27 +177,51 @@ impl Room {
         let (waiting, hurried): (Vec<_>, Vec<_>) =
             ready.map(|(&pair, way)| (pair, waits(way))).partition(|&(_, waits)| waits);
         for (pair, _) in hurried {
-            self.send(pair, now, orders, out);
+            self.send_on(pair, now, orders, out);
         }
         let since = self.target.switching_since().unwrap_or(now);
         let mut pace = self.pace(now);
         for (pair, _) in waiting {
             if pace.as_mut().is_none_or(|pace| pace.lets_go(pair)) {
-                self.send(pair, since, orders, out);
+                self.send_on(pair, since, orders, out);
             }
+        }
+        self.take_links(now, orders, out);
+    }
+
+    /// Who has nothing and cannot go where it aims takes the link that stands for the sake of the other direction.
+    fn take_links(&mut self, now: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        let has_nothing = self.ways.iter().filter(|(_, way)| matches!(way.path, Path::Nothing { .. }));
+        let stranded: Vec<Pair> = has_nothing.map(|(&pair, _)| pair).filter(|&pair| self.is_linked(pair)).collect();
+        for pair in stranded {
+            self.send(pair, Carrier::Mesh, now, orders, out);
         }
     }
 
-    fn send(&mut self, pair: Pair, since: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
-        let Target { carrier, epoch, turned, .. } = self.target;
+    /// Sends the pair where it aims.
+    fn send_on(&mut self, pair: Pair, since: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        let Some(to) = self.ways.get(&pair).map(|way| way.aims_for(self.target.carrier)) else { return };
+        self.send(pair, to, since, orders, out);
+    }
+
+    fn send(&mut self, pair: Pair, to: Carrier, since: Instant, orders: &mut BTreeSet<Pair>, out: &mut Vec<Output>) {
+        let Target { epoch, turned, .. } = self.target;
+        let is_linked = self.is_linked(pair);
         let Some(way) = self.ways.get_mut(&pair) else { return };
-        let order = Order { to: way.aims_for(carrier), epoch, since, progress: Progress::InTime };
+        let order = Order { to, epoch, since, progress: Progress::InTime };
         if way.path.send(order, turned) {
             orders.insert(pair);
         }
-        if way.path.uses(Carrier::Mesh) && !self.links.contains_key(&pair.couple()) {
+        if is_linked {
+            way.path.find_link();
+        }
+        if way.path.uses(Carrier::Mesh) && !is_linked {
             self.open_link(pair.couple(), out);
         }
+    }
+
+    fn is_linked(&self, pair: Pair) -> bool {
+        self.links.contains_key(&pair.couple())
     }
 
     /// Who stayed on a broken SFU for want of anything better has nothing to keep once it aims for mesh.
@@ -212,6 +240,11 @@ impl Room {
         self.last.link += 1;
         let link = LinkId(self.last.link);
         self.links.insert(couple, Link::new(link));
+        for pair in couple.pairs() {
+            if let Some(way) = self.ways.get_mut(&pair) {
+                way.path.find_link();
+            }
+        }
         for (end, peer, polite) in couple.ends() {
             self.tell(end, Event::OpenLink { peer, link, polite }, out);
         }
