@@ -61,6 +61,11 @@ impl Task {
                 self.quiet(from, Input::Shown { receiver: from, sender: peer.0, carrier, epoch });
             }
             ClientMessage::Message { to, data } => self.pass_on(from, to.map(|id| id.0), data),
+            ClientMessage::Keys { to, data } if self.members.contains_key(&to.0) => {
+                self.tell(to.0, ServerMessage::Keys { from: Id(from), data });
+            }
+            // It has just left: nobody has to be told a key.
+            ClientMessage::Keys { .. } => {}
             ClientMessage::StartLeg { request, kind, of } => {
                 match self.start_leg(kind.into(), of.map(|id| id.0), Some(from)) {
                     Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),

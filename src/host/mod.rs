@@ -60,6 +60,8 @@ pub struct Joining {
     pub name: String,
     pub tracks: Vec<(Source, bool)>,
     pub decodes: Vec<VideoCodec>,
+    /// It seals what it sends and opens what it gets, end to end.
+    pub encrypted: bool,
     pub outbox: Outbox,
     pub manner: Manner,
 }
@@ -253,7 +255,7 @@ impl Rooms {
     /// Takes a place in `room`, which is made when it is not there. The welcome goes to the outbox.
     pub async fn join(&self, room: &RoomName, joining: Joining) -> Result<Seat, Refusal> {
         self.refuse_when_draining()?;
-        let Joining { name, tracks, decodes, outbox, manner } = joining;
+        let Joining { name, tracks, decodes, encrypted, outbox, manner } = joining;
         for _ in 0..JOIN_TRIES {
             let sender = self.shared.find_or_make(room)?;
             let (reply, answer) = oneshot::channel();
@@ -261,6 +263,7 @@ impl Rooms {
                 name: name.clone(),
                 tracks: tracks.clone(),
                 decodes: decodes.clone(),
+                encrypted,
                 outbox: outbox.clone(),
                 manner,
             };

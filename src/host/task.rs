@@ -177,9 +177,9 @@ impl Task {
     }
 
     fn join(&mut self, joining: Joining) -> Result<(ParticipantId, u64), Refusal> {
-        let Joining { name, tracks, decodes, outbox, manner } = joining;
+        let Joining { name, tracks, decodes, encrypted, outbox, manner } = joining;
         let reach = self.admit(manner)?;
-        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), reach };
+        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), encrypted, reach };
         let mut out = Vec::new();
         self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
         let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
@@ -370,6 +370,8 @@ pub(super) fn refusal(error: RoomError) -> Refusal {
         RoomError::UnknownTrack(_) | RoomError::NotYourTrack(_) => ErrorCode::UnknownTrack,
         RoomError::UnknownLeg(_) => ErrorCode::UnknownLeg,
         RoomError::TooManyLegs => ErrorCode::TooManyLegs,
+        RoomError::RoomEncrypted | RoomError::RoomNotEncrypted => ErrorCode::EncryptionDiffers,
+        RoomError::LegOfEncrypted => ErrorCode::RoomEncrypted,
     };
     Refusal::new(code, error.to_string())
 }

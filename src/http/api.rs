@@ -50,7 +50,11 @@ impl IntoResponse for Problem {
 fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code {
         ErrorCode::UnknownLeg | ErrorCode::UnknownParticipant | ErrorCode::UnknownTrack => StatusCode::NOT_FOUND,
-        ErrorCode::TooManyLegs | ErrorCode::ServerFull | ErrorCode::RoomFull => StatusCode::CONFLICT,
+        ErrorCode::TooManyLegs
+        | ErrorCode::ServerFull
+        | ErrorCode::RoomFull
+        | ErrorCode::EncryptionDiffers
+        | ErrorCode::RoomEncrypted => StatusCode::CONFLICT,
         ErrorCode::LegUnsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::Internal | ErrorCode::ShuttingDown => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::BadMessage

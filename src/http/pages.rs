@@ -20,19 +20,19 @@ const REVALIDATE: &str = "no-cache";
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| file("index.html", REVALIDATE, &headers)))
-        // Apps on other origins import it, and modules are always fetched with CORS.
-        .route(
-            "/client.js",
-            get(async |headers: HeaderMap| {
-                ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], file("client.js", REVALIDATE, &headers))
-            }),
-        )
+        .route("/client.js", get(async |headers: HeaderMap| library("client.js", &headers)))
+        .route("/client-worker.js", get(async |headers: HeaderMap| library("client-worker.js", &headers)))
         .route("/favicon.svg", get(async |headers: HeaderMap| file("favicon.svg", REVALIDATE, &headers)))
         .route("/r/{room}", get(async |path, headers: HeaderMap| page("call.html", path, &headers)))
         .route("/watch/{room}", get(async |path, headers: HeaderMap| page("watch.html", path, &headers)))
         .route("/r/", get(async || Redirect::to("/")))
         .route("/assets/{*path}", get(asset))
         .fallback(async |headers: HeaderMap| not_found(&headers))
+}
+
+/// Apps on other origins import it, and modules are always fetched with CORS.
+fn library(name: &str, headers: &HeaderMap) -> Response {
+    ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], file(name, REVALIDATE, headers)).into_response()
 }
 
 /// A page about one room; a name that no room can have leads nowhere.

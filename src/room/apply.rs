@@ -10,13 +10,15 @@ use super::path::Aim;
 use super::publication::first_repeated;
 use super::{
     Carrier, Couple, Demotion, Departure, Direction, Event, Input, Leg, LegInfo, LegKind, LegState, LinkReport, Output,
-    Pair, Participant, Presence, Reach, Room, RoomError, Source, TransportReport, VideoCodec, Way,
+    Pair, Participant, Presence, Reach, Room, RoomError, Source, TransportReport, Way,
 };
 
 impl Room {
     pub(super) fn apply(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), RoomError> {
         match input {
-            Input::Join { name, tracks, decodes, reach } => self.join(now, name, &tracks, decodes, reach, out),
+            Input::Join { name, tracks, decodes, encrypted, reach } => {
+                self.join(now, Participant::new(name, decodes, encrypted, reach), &tracks, out)
+            }
             Input::Reach { participant, reach } => self.reach(now, participant, reach, out),
             Input::Leave { participant } => self.leave(participant, out),
             Input::Vanish { participant } => self.vanish(now, participant, out),
@@ -39,14 +41,17 @@ impl Room {
     fn join(
         &mut self,
         now: Instant,
-        name: String,
+        mut participant: Participant,
         tracks: &[(Source, bool)],
-        decodes: BTreeSet<VideoCodec>,
-        reach: Reach,
         out: &mut Vec<Output>,
     ) -> Result<(), RoomError> {
         if self.participants.len() >= self.settings.capacity {
             return Err(RoomError::RoomFull);
+        }
+        match (self.is_encrypted(), participant.encrypted) {
+            (Some(true), false) => return Err(RoomError::RoomEncrypted),
+            (Some(false), true) => return Err(RoomError::RoomNotEncrypted),
+            (None, _) | (Some(false), false) | (Some(true), true) => {}
         }
         if let Some(source) = first_repeated(tracks) {
             return Err(RoomError::SourceTaken(source));
@@ -56,7 +61,6 @@ impl Room {
         }
         self.last.participant += 1;
         let id = ParticipantId(self.last.participant);
-        let mut participant = Participant::new(name, decodes, reach);
         for &(source, muted) in tracks {
             participant.tracks.insert(self.next_track(), Track { source, muted });
         }
@@ -274,6 +278,9 @@ impl Room {
     ) -> Result<(), RoomError> {
         if self.participants.is_empty() {
             return Err(RoomError::NobodyHere);
+        }
+        if self.is_encrypted() == Some(true) {
+            return Err(RoomError::LegOfEncrypted);
         }
         for id in [of, by].into_iter().flatten() {
             self.known(id)?;

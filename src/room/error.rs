@@ -22,6 +22,12 @@ pub enum RoomError {
     UnknownLeg(LegId),
     #[error("track {0} is another participant's")]
     NotYourTrack(TrackId),
+    #[error("this room is encrypted end to end: its participants have to be, and this one is not")]
+    RoomEncrypted,
+    #[error("this room is not encrypted end to end, as this participant wants it")]
+    RoomNotEncrypted,
+    #[error("the room is encrypted end to end: there is nothing that a leg could read")]
+    LegOfEncrypted,
     /// A leg does not keep a room alive, so it cannot start one.
     #[error("nobody is in the room")]
     NobodyHere,

@@ -15,6 +15,8 @@ pub enum Input {
         tracks: Vec<(Source, bool)>,
         /// Video codecs it can decode.
         decodes: BTreeSet<VideoCodec>,
+        /// Its media is encrypted end to end.
+        encrypted: bool,
         reach: Reach,
     },
     /// It takes part in another way from now on.

@@ -187,6 +187,11 @@ impl Room {
         self.links.get(&Couple::new(a, b))?.relayed()
     }
 
+    /// All media is encrypted end to end, or none: the first who comes decides. `None` while nobody is there.
+    pub fn is_encrypted(&self) -> Option<bool> {
+        self.participants.first_key_value().map(|(_, participant)| participant.encrypted)
+    }
+
     /// The video codec that up transports are to ask for. `None` only when the settings name none.
     pub fn preferred_codec(&self) -> Option<VideoCodec> {
         self.codec

@@ -73,6 +73,8 @@ pub(super) struct Participant {
     pub(super) name: String,
     pub(super) tracks: BTreeMap<TrackId, Track>,
     pub(super) decodes: BTreeSet<VideoCodec>,
+    /// End to end.
+    pub(super) encrypted: bool,
     pub(super) reach: Reach,
     pub(super) presence: Presence,
     pub(super) standing: Standing,
@@ -89,11 +91,12 @@ pub(super) struct Track {
 }
 
 impl Participant {
-    pub(super) fn new(name: String, decodes: BTreeSet<VideoCodec>, reach: Reach) -> Self {
+    pub(super) fn new(name: String, decodes: BTreeSet<VideoCodec>, encrypted: bool, reach: Reach) -> Self {
         Self {
             name,
             tracks: BTreeMap::new(),
             decodes,
+            encrypted,
             reach,
             presence: Presence::Here,
             standing: Standing::Newcomer,

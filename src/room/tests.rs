@@ -60,7 +60,13 @@ impl Call {
 
     fn joins_as(&mut self, reach: Reach) -> ParticipantId {
         let tracks = vec![(Source::Camera, false)];
-        self.does(Input::Join { name: "Ann".into(), tracks, decodes: [VideoCodec::H264].into(), reach });
+        self.does(Input::Join {
+            name: "Ann".into(),
+            tracks,
+            decodes: [VideoCodec::H264].into(),
+            encrypted: false,
+            reach,
+        });
         match self.out.first() {
             Some(Output::Tell { to, event: Event::Welcome { .. } }) => *to,
             other => panic!("{other:?} is no welcome"),
@@ -421,7 +427,13 @@ fn everybody_sends_the_first_codec_that_everybody_decodes() {
     let mut call = Call::new();
     let joins = |call: &mut Call, decodes: &[VideoCodec]| {
         let decodes = decodes.iter().copied().collect();
-        call.does(Input::Join { name: "Ann".into(), tracks: vec![], decodes, reach: Reach::Mesh { warm: true } });
+        call.does(Input::Join {
+            name: "Ann".into(),
+            tracks: vec![],
+            decodes,
+            encrypted: false,
+            reach: Reach::Mesh { warm: true },
+        });
     };
     joins(&mut call, &[VideoCodec::H264, VideoCodec::Vp8]);
     joins(&mut call, &[]);
@@ -451,11 +463,21 @@ fn what_is_refused_says_why() {
     call.does(start());
     assert_eq!(call.hand(start()), Err(RoomError::TooManyLegs));
     assert_eq!(Call::new().hand(start()), Err(RoomError::NobodyHere));
+    let sealed = |encrypted| Input::Join {
+        name: "Eve".into(),
+        tracks: vec![],
+        decodes: [].into(),
+        encrypted,
+        reach: Reach::Mesh { warm: true },
+    };
+    assert_eq!(call.hand(sealed(true)), Err(RoomError::RoomNotEncrypted));
+    let mut encrypted = Call::new();
+    encrypted.does(sealed(true));
+    assert_eq!(encrypted.hand(sealed(false)), Err(RoomError::RoomEncrypted));
+    assert_eq!(encrypted.hand(start()), Err(RoomError::LegOfEncrypted));
     for _ in 0..3 {
         call.joins();
     }
-    let join =
-        Input::Join { name: "Eve".into(), tracks: vec![], decodes: [].into(), reach: Reach::Mesh { warm: true } };
-    assert_eq!(call.hand(join), Err(RoomError::RoomFull));
+    assert_eq!(call.hand(sealed(false)), Err(RoomError::RoomFull));
     assert_eq!(call.out, []);
 }

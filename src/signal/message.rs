@@ -40,6 +40,9 @@ pub enum ClientMessage {
         tracks: Vec<NewTrack>,
         /// Video codecs that can be decoded.
         decodes: Vec<VideoCodec>,
+        /// Media is sealed before it is sent, with keys that the server does not know. All of a room do so, or none.
+        #[serde(default)]
+        encrypted: bool,
     },
     Leave {},
     /// Answered by `track-published` to everybody, or by `error` with the same `request`.
@@ -105,6 +108,13 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional, type = "string")]
         to: Option<Id<ParticipantId>>,
+        #[ts(type = "unknown")]
+        data: serde_json::Value,
+    },
+    /// What two participants of an encrypted room tell each other about keys. The server passes it on as it is.
+    Keys {
+        #[ts(type = "string")]
+        to: Id<ParticipantId>,
         #[ts(type = "unknown")]
         data: serde_json::Value,
     },
@@ -258,6 +268,12 @@ pub enum ServerMessage {
         request: Option<u32>,
     },
     Message {
+        #[ts(type = "string")]
+        from: Id<ParticipantId>,
+        #[ts(type = "unknown")]
+        data: serde_json::Value,
+    },
+    Keys {
         #[ts(type = "string")]
         from: Id<ParticipantId>,
         #[ts(type = "unknown")]

@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         let time = Duration::from_millis(self.config.signal.join_timeout_ms.into());
         let late = || Some(Refusal::new(ErrorCode::Timeout, format!("no `join` within {} ms", time.as_millis())));
         let first = timeout(time, self.next()).await.map_err(|_| late())??;
-        let ClientMessage::Join { version, room, name, token: _, resume, tracks, decodes } = first else {
+        let ClientMessage::Join { version, room, name, token: _, resume, tracks, decodes, encrypted } = first else {
             return Err(Some(Refusal::new(ErrorCode::NotJoined, "the first message has to be `join`")));
         };
         if version != VERSION {
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
                 let tracks = tracks.into_iter().map(|track| (track.source.into(), track.muted)).collect();
                 let decodes = decodes.into_iter().map(Into::into).collect();
                 let name = name.chars().filter(|c| !c.is_control()).take(self.config.limits.name_chars).collect();
-                rooms.join(&room, Joining { name, tracks, decodes, outbox, manner: Manner::Native }).await
+                rooms.join(&room, Joining { name, tracks, decodes, encrypted, outbox, manner: Manner::Native }).await
             }
         };
         seat.map_err(Some)
@@ -250,6 +250,7 @@ fn cost(message: &ClientMessage) -> u32 {
         | ClientMessage::TransportFailed { .. }
         | ClientMessage::Shown { .. }
         | ClientMessage::Message { .. }
+        | ClientMessage::Keys { .. }
         | ClientMessage::Ping { .. } => 1,
     }
 }

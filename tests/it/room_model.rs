@@ -16,6 +16,7 @@
 //! | A link is open while a direction needs it, and no longer; a subscription likewise. | `check_state` |
 //! | A leg taps what it wants; it never touches the mode, a path, a link or a subscription. | `check_state` |
 //! | Outputs fit what the host has: nothing is opened, closed, tapped or subscribed twice; who is gone or away is told nothing. | `carry_out` |
+//! | All participants are encrypted end to end, or none; a room that is has no leg. | `check_state` |
 //! | A refused input changes nothing; what is due is done in one pass; a timer lies ahead. | `handle`, `check_idle` |
 //! | An empty room holds nothing, waits for nothing, and says its end once. | `check_end` |
 //! | Once everything works, the room comes to rest on its target, every pair settled on it. | `heal` |
@@ -125,11 +126,14 @@ fn settings(rng: &mut Rng) -> Settings {
 /// One random thing happens.
 fn step(rng: &mut Rng, world: &mut World) {
     let Some(id) = rng.choice(world.clients.keys().copied().collect::<Vec<_>>()) else {
-        join(rng, world, SOURCES.len());
+        join(rng, world, SOURCES.len(), true);
         return;
     };
     match rng.u32(0..100) {
-        0..4 => join(rng, world, SOURCES.len()),
+        0..4 => {
+            let fits = rng.u32(0..20) > 0;
+            join(rng, world, SOURCES.len(), fits);
+        }
         4..6 => drop(world.handle(Input::Leave { participant: id })),
         6..8 => drop(world.handle(Input::Vanish { participant: id })),
         8..11 => drop(world.handle(Input::Return { participant: id })),
@@ -178,7 +182,8 @@ fn direction(rng: &mut Rng) -> Direction {
     if rng.bool() { Direction::Up } else { Direction::Down }
 }
 
-fn join(rng: &mut Rng, world: &mut World, most_tracks: usize) {
+/// Who `fits` is encrypted as the others are.
+fn join(rng: &mut Rng, world: &mut World, most_tracks: usize, fits: bool) {
     let count = rng.usize(0..=most_tracks);
     let published = rng.choose_multiple(SOURCES, count);
     let tracks = published.into_iter().map(|source| (source, rng.u8(..) < 64)).collect();
@@ -188,7 +193,8 @@ fn join(rng: &mut Rng, world: &mut World, most_tracks: usize) {
         1 => room::Reach::Mesh { warm: false },
         _ => room::Reach::Mesh { warm: true },
     };
-    let _ = world.handle(Input::Join { name: "guest".into(), tracks, decodes, reach });
+    let encrypted = world.encrypted().unwrap_or_else(|| rng.u32(0..4) == 0) == fits;
+    let _ = world.handle(Input::Join { name: "guest".into(), tracks, decodes, encrypted, reach });
 }
 
 fn publish(rng: &mut Rng, world: &mut World, participant: ParticipantId) {
@@ -281,7 +287,7 @@ fn heal(rng: &mut Rng, world: &mut World) {
     }
     rest(world);
     if world.clients.len() < world.settings.capacity {
-        join(rng, world, 1);
+        join(rng, world, 1, true);
     } else if let Some(&participant) = world.clients.keys().next() {
         world.handle(Input::Leave { participant }).expect("it is in the room");
     }

@@ -205,7 +205,11 @@ impl Shell<'_> {
                     // What every browser decodes that these SDKs run in.
                     let decodes = vec![VideoCodec::H264, VideoCodec::Vp8];
                     let manner = Manner::Plain(entry);
-                    match self.rooms.join(&room, Joining { name, tracks, decodes, outbox, manner }).await {
+                    match self
+                        .rooms
+                        .join(&room, Joining { name, tracks, decodes, encrypted: false, outbox, manner })
+                        .await
+                    {
                         Ok(seat) => {
                             self.client.entered(place, seat.participant);
                             self.seats.insert(place, seat);

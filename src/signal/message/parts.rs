@@ -298,6 +298,10 @@ pub enum ErrorCode {
     BadSdp,
     TooManyLegs,
     LegUnsupported,
+    /// The room is encrypted end to end and the newcomer is not, or the other way round.
+    EncryptionDiffers,
+    /// The server cannot read what is sent in this room, so it has no leg.
+    RoomEncrypted,
     /// The room is larger than a mesh may be and the media port could not be reached. Fatal.
     SfuUnreachable,
     /// A new socket took over this session. Fatal.

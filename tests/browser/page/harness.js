@@ -94,8 +94,8 @@ window.lab = {
   /** What the Room has told so far. */
   events: () => events,
   /** Joins, and gives { ms } until join() was through. Rejects with the code of the error in its message. */
-  async join({ url, room: name, number, tone = 0, video = true, listen = false }) {
-    const { Room } = await import('/client.js')
+  async join({ url, room: name, number, tone = 0, video = true, listen = false, encryption, library = '/client.js' }) {
+    const { Room } = await import(library)
     stops = []
     firstFrame = undefined
     const tracks = []
@@ -109,7 +109,7 @@ window.lab = {
       tracks.push(made.track)
       stops.push(made.stop)
     }
-    room = new Room({ url, room: name, name: `lab-${number}` })
+    room = new Room({ url, room: name, name: `lab-${number}`, ...(encryption && { encryption }) })
     room.on('track-added', (track, participant) => added(track, participant, listen))
     room.on('track-removed', removed)
     room.on('participant-joined', p => note('participant-joined', { who: p.name }))
@@ -128,6 +128,7 @@ window.lab = {
     }
     return { begun, ms: epoch() - begun }
   },
+  rotateKeys: secret => room.rotateKeys(secret),
   async leave() {
     await room.leave()
     for (const stop of stops) stop()

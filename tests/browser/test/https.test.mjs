@@ -4,26 +4,8 @@ import { test } from 'node:test'
 import { launch } from '../lab/browsers.mjs'
 import { until } from '../lab/call.mjs'
 import { selfSigned } from '../lab/certificate.mjs'
+import { fakeDevices, moving, openPage } from '../lab/pages.mjs'
 import { startServer } from '../lab/server.mjs'
-
-/** Opens the call page as somebody does who follows a link, and joins. */
-async function person(browser, origin, name) {
-  const page = await browser.newPage({ type: 'window' })
-  page.on('pageerror', error => console.error(`call page: ${error.stack ?? error}`))
-  await page.goto(`${origin}/r/lab?auto=1&name=${name}`)
-  return page
-}
-
-/** How many of the others' pictures move on this page. */
-const moving = page =>
-  page.evaluate(async () => {
-    const others = [...(window.crescendo.room?.participants.keys() ?? [])]
-    const videos = others.flatMap(id => [...document.querySelectorAll(`[data-participant="${id}"] video`)])
-    const frames = () => videos.map(video => video.getVideoPlaybackQuality().totalVideoFrames)
-    const before = frames()
-    await new Promise(done => setTimeout(done, 500))
-    return frames().filter((now, i) => now > before[i]).length
-  })
 
 test('two people talk on the pages over https and wss', async t => {
   const [certificate, key] = selfSigned(t, '127.0.0.1')
@@ -32,10 +14,11 @@ test('two people talk on the pages over https and wss', async t => {
   t.after(() => server.stop())
   const origin = `https://${server.bound.https}`
   const browser = await launch('chromium', {
-    more: ['--ignore-certificate-errors', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream'],
+    more: ['--ignore-certificate-errors', ...fakeDevices],
   })
   t.after(() => browser.close())
-  const [ann, ben] = [await person(browser, origin, 'Ann'), await person(browser, origin, 'Ben')]
+  const people = ['Ann', 'Ben'].map(name => openPage(browser, `${origin}/r/lab?auto=1&name=${name}`))
+  const [ann, ben] = await Promise.all(people)
   for (const page of [ann, ben]) {
     assert.ok(await page.evaluate(() => isSecureContext))
     await until('the other one to be seen', async () => (await moving(page)) > 0)

@@ -40,6 +40,7 @@ pub(super) enum Mail {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) takes_part: room::Reach,
+    pub(super) encrypted: bool,
     pub(super) joined: Instant,
     pub(super) away_since: Option<Instant>,
     /// It never proves anything.
@@ -65,9 +66,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(joined: Instant, takes_part: room::Reach) -> Self {
+    pub(super) fn new(joined: Instant, takes_part: room::Reach, encrypted: bool) -> Self {
         Self {
             takes_part,
+            encrypted,
             joined,
             away_since: None,
             slow: false,

@@ -146,6 +146,9 @@ impl World {
             let overdue = client.away_since.is_some_and(|since| since + self.settings.resume_grace <= self.now);
             assert!(!overdue, "a vanished one is gone after its grace time");
         }
+        let encrypted: BTreeSet<bool> = self.clients.values().map(|client| client.encrypted).collect();
+        assert!(encrypted.len() <= 1, "all are encrypted, or none");
+        assert!(!encrypted.contains(&true) || self.legs.is_empty(), "no leg where nothing can be read");
         assert_eq!(self.room.participants().count(), self.clients.len(), "nobody is counted twice or not at all");
         for (to, from) in self.pairs() {
             let (over_mesh, over_sfu) = match self.room.path(to, from) {

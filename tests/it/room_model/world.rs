@@ -171,7 +171,7 @@ impl World {
     /// What follows from an accepted input without the room's doing.
     fn note_input(&mut self, input: &Input, out: &[Output]) {
         match input {
-            Input::Join { tracks, reach, .. } => {
+            Input::Join { tracks, reach, encrypted, .. } => {
                 let Some(Output::Tell { to, event: Event::Welcome { you, participants, .. } }) = out.first() else {
                     panic!("a join is answered by a welcome first");
                 };
@@ -180,7 +180,7 @@ impl World {
                 assert_eq!(you.id, *to);
                 let others: Vec<_> = self.clients.keys().copied().collect();
                 assert_eq!(participants.iter().map(|p| p.id).collect::<Vec<_>>(), others);
-                let mut client = Client::new(self.now, *reach);
+                let mut client = Client::new(self.now, *reach, *encrypted);
                 client.publishes = tracks.iter().copied().collect();
                 self.clients.insert(*to, client);
             }
@@ -223,6 +223,11 @@ impl World {
             | Input::LegChanged { .. }
             | Input::Timeout => {}
         }
+    }
+
+    /// As the first who came wanted it.
+    pub(super) fn encrypted(&self) -> Option<bool> {
+        self.clients.values().next().map(|client| client.encrypted)
     }
 
     pub(super) fn client(&mut self, id: ParticipantId) -> &mut Client {

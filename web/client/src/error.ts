@@ -15,6 +15,10 @@ export type RoomErrorCode =
   | 'autoplay-blocked'
   /** No track of this source, or not this track, is published. */
   | 'not-published'
+  /** The browser cannot seal frames; nothing was sent. */
+  | 'encryption-unsupported'
+  /** The secret for encryption is too short, or missing. */
+  | 'bad-secret'
 
 export class RoomError extends Error {
   constructor(

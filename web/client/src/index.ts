@@ -1,3 +1,4 @@
+export type { EncryptionOptions } from './encryption.js'
 export { RoomError, type RoomErrorCode } from './error.js'
 export type { LocalTrack, Kind } from './local-track.js'
 export type { Which } from './local-tracks.js'

@@ -1,3 +1,4 @@
+import type { Protection } from './encryption.js'
 import type { LocalTrack } from './local-track.js'
 import { mediaOf, type Media } from './media.js'
 import { Negotiation } from './negotiation.js'
@@ -19,6 +20,7 @@ const LOOK_MS = 2000
 
 export interface LinkHost {
   readonly platform: Platform
+  readonly protection: Protection
   send(message: ClientMessage): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
@@ -68,6 +70,7 @@ export class Link {
     })
     pc.onicecandidate = ({ candidate }) => candidate && this.#candidate(candidate)
     pc.onconnectionstatechange = () => void this.#watch()
+    pc.ontrack = ({ receiver }) => host.protection.receiver(receiver)
     // Without tracks there would be nothing to connect for.
     pc.createDataChannel('link', { negotiated: true, id: 0 })
     this.setTracks(tracks)
@@ -137,15 +140,23 @@ export class Link {
     for (const kind of ['audio', 'video'] as const) {
       const own = this.#tracks.filter((track) => track.kind === kind).length
       for (let n = own; n < this.options.expects[kind]; n++)
-        this.pc.addTransceiver(kind, { direction: 'recvonly' })
+        this.host.protection.transceiver(this.pc.addTransceiver(kind, { direction: 'recvonly' }))
     }
   }
 
   #add(track: LocalTrack): RTCRtpSender {
     const sender = this.pc.addTrack(track.track, track.stream)
     this.#senders.set(track, sender)
+    this.#protect(track, sender)
     if (this.#scale !== 1) this.#resize(track, sender)
     return sender
+  }
+
+  #protect(track: LocalTrack, sender: RTCRtpSender): void {
+    const { protection } = this.host
+    protection.sender(sender, track.kind)
+    const transceiver = this.pc.getTransceivers().find((transceiver) => transceiver.sender === sender)
+    if (transceiver) protection.transceiver(transceiver)
   }
 
   #resize(track: LocalTrack, sender: RTCRtpSender): void {

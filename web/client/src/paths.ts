@@ -1,3 +1,4 @@
+import type { Protection } from './encryption.js'
 import { Link } from './link.js'
 import { kindOf, type LocalTrack } from './local-track.js'
 import { Pair } from './pair.js'
@@ -8,6 +9,7 @@ import type { Carrier, ClientMessage, Direction, IceServer, Mode, ServerMessage 
 
 export interface PathsHost {
   readonly platform: Platform
+  readonly protection: Protection
   readonly participants: ReadonlyMap<string, Participant>
   readonly tracks: readonly LocalTrack[]
   readonly mode: Mode
@@ -163,8 +165,9 @@ export class Paths {
     )
     const count = (kind: string) => theirs.filter((other) => other === kind).length
     const expects = { audio: count('audio'), video: count('video') }
-    const { platform } = this.host
-    const host = { platform, send: (m: ClientMessage) => this.host.send(m), changed: () => this.settle() }
+    const { platform, protection } = this.host
+    const send = (message: ClientMessage) => this.host.send(message)
+    const host = { platform, protection, send, changed: () => this.settle() }
     const options = { peer, link, polite, iceServers: this.#iceServers, expects }
     known?.close()
     this.#links.set(peer, new Link(host, options, this.host.tracks))
@@ -226,6 +229,7 @@ export class Paths {
   #transportHost(): TransportHost {
     return {
       platform: this.host.platform,
+      protection: this.host.protection,
       iceServers: this.#iceServers,
       send: (message) => this.host.send(message),
       changed: () => this.settle(),

@@ -1,6 +1,8 @@
 import { Output } from './output.js'
+import { Encryption, SEALED_CODEC, unprotected, type EncryptionOptions } from './encryption.js'
 import { RoomError } from './error.js'
 import { Emitter } from './events.js'
+import type { KeyMessage } from './key-exchange.js'
 import { Legs } from './legs.js'
 import { Levels } from './levels.js'
 import { LocalTracks, type Which } from './local-tracks.js'
@@ -32,6 +34,8 @@ export interface RoomOptions {
   token?: string
   /** How long a lost server is looked for before the room is closed, ms; 60,000 when absent. */
   maxReconnectMs?: number
+  /** Media is encrypted end to end: all participants have to ask for it, with the same secret. */
+  encryption?: EncryptionOptions
 }
 
 export interface PublishOptions {
@@ -84,6 +88,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #levels: Levels
   readonly #statistics = new Statistics()
   readonly #legs: Legs
+  readonly #encryption: Encryption | undefined
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
   #joining: { resolve(): void; reject(error: RoomError): void } | undefined
   #id = ''
@@ -103,8 +108,14 @@ export class Room extends Emitter<RoomEvents> {
       this.#error('autoplay-blocked', 'the browser plays sound after a click or a key press'),
     )
     this.#roster = new Roster({
-      joined: (participant) => this.emit('participant-joined', participant),
-      left: (participant) => this.emit('participant-left', participant),
+      joined: (participant) => {
+        this.#encryption?.joined(participant.id)
+        this.emit('participant-joined', participant)
+      },
+      left: (participant) => {
+        this.#encryption?.left(participant.id)
+        this.emit('participant-left', participant)
+      },
       away: (participant) => this.emit('participant-away', participant),
       added: (track, participant) => this.emit('track-added', track, participant),
       removed: (track, participant) => this.emit('track-removed', track, participant),
@@ -126,8 +137,17 @@ export class Room extends Emitter<RoomEvents> {
         this.emit('local-track-ended', track)
       },
     })
+    if (options.encryption) {
+      const host = {
+        platform,
+        room: options.room,
+        send: (to: string, data: KeyMessage) => send({ type: 'keys', to, data }),
+      }
+      this.#encryption = new Encryption(options.encryption, host)
+    }
     this.#paths = new Paths({
       platform,
+      protection: this.#encryption ?? unprotected,
       participants: this.#roster.participants,
       send,
       lost: () =>
@@ -205,7 +225,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#unload = this.#platform.onUnload(() => void this.leave())
     return new Promise((resolve, reject) => {
       this.#joining = { resolve, reject }
-      this.#socket.open()
+      if (!this.#encryption) return this.#socket.open()
+      const refused = (error: unknown) =>
+        this.#close(
+          error instanceof RoomError ? error : new RoomError('encryption-unsupported', String(error)),
+        )
+      this.#encryption.start().then(() => this.#state === 'joining' && this.#socket.open(), refused)
     })
   }
 
@@ -240,6 +265,15 @@ export class Room extends Emitter<RoomEvents> {
   async send(data: unknown, { to }: { to?: string } = {}): Promise<void> {
     this.#mustBeJoined()
     this.#socket.send(to === undefined ? { type: 'message', data } : { type: 'message', to, data })
+  }
+
+  /**
+   * A new key for what we send from now on. It happens by itself when somebody leaves. With shared keys: keys of another
+   * secret, which every participant has to be given by the app at about the same time.
+   */
+  async rotateKeys(secret?: string | Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#mustBeJoined()
+    await this.#encryption?.rotate(secret)
   }
 
   /** Starts a broadcast. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
@@ -290,7 +324,8 @@ export class Room extends Emitter<RoomEvents> {
       ...(token === undefined ? {} : { token }),
       ...(resume === undefined ? {} : { resume }),
       tracks: this.#locals.wanted(),
-      decodes: this.#platform.decodes(),
+      decodes: this.#encryption ? [SEALED_CODEC] : this.#platform.decodes(),
+      encrypted: this.#encryption !== undefined,
     }
   }
 
@@ -333,6 +368,10 @@ export class Room extends Emitter<RoomEvents> {
       }
       case 'leg':
         return this.#legs.told(message.leg, message.request)
+      case 'keys':
+        if (this.participants.has(message.from))
+          this.#encryption?.heard(message.from, message.data as KeyMessage)
+        return
       case 'message':
         return this.emit('message', { from: message.from, data: message.data })
       case 'error':
@@ -357,6 +396,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#mode = welcome.mode
     this.#epoch = welcome.epoch
     this.#roster.sync(welcome.participants)
+    this.#encryption?.welcomed(this.#id, this.participants.keys(), welcome.resumed)
     for (const leg of welcome.legs) this.#legs.told(leg)
     this.#paths.settle()
     this.#levels.start()
@@ -395,6 +435,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#state = 'closed'
     this.#unload()
     this.#levels.stop()
+    this.#encryption?.close()
     this.#paths.clear()
     this.#roster.clear()
     this.#interrupt()

@@ -1,5 +1,6 @@
 import { slim } from './answer.js'
-import type { LocalTrack } from './local-track.js'
+import type { Protection } from './encryption.js'
+import { kindOf, type LocalTrack } from './local-track.js'
 import { count, mediaOf, report, type Media } from './media.js'
 import type { Cancel, Platform } from './platform.js'
 import type { ClientMessage, Direction, Slot } from './wire.js'
@@ -19,6 +20,7 @@ const HUSH_PACKETS = 5
 export interface TransportHost {
   readonly platform: Platform
   readonly iceServers: RTCIceServer[]
+  readonly protection: Protection
   send(message: ClientMessage): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
@@ -156,9 +158,11 @@ export class Up extends Transport {
   protected async place(slots: Slot[]): Promise<void> {
     this.#slots = slots
     const transceivers = this.transceivers()
-    for (const { mid } of slots) {
+    for (const { mid, source } of slots) {
       const transceiver = transceivers.get(mid)
-      if (transceiver) transceiver.direction = 'sendonly'
+      if (!transceiver) continue
+      transceiver.direction = 'sendonly'
+      if (source) this.host.protection.sender(transceiver.sender, kindOf(source))
     }
     await this.#switch()
     await this.#fill()
@@ -225,6 +229,7 @@ export class Down extends Transport {
 
   constructor(host: TransportHost, generation: number) {
     super(host, 'down', generation)
+    this.pc.ontrack = ({ receiver }) => host.protection.receiver(receiver)
   }
 
   /** The same m-lines carry other tracks from now on. */

@@ -70,7 +70,7 @@ export type LinkStatus = "connected" | "failed";
 
 export type LeaveReason = "left" | "vanished" | "sfu-unreachable";
 
-export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
+export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "encryption-differs" | "room-encrypted" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
 
 export type ClientMessage = { "type": "join", version: number, room: string, name: string, token?: string, 
 /**
@@ -84,11 +84,15 @@ tracks: Array<NewTrack>,
 /**
  * Video codecs that can be decoded.
  */
-decodes: Array<VideoCodec>, } | { "type": "leave", } | { "type": "publish", request: number, source: Source, muted: boolean, } | { "type": "unpublish", track: string, } | { "type": "mute", track: string, muted: boolean, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "link-state", peer: string, link: number, state: LinkStatus, 
+decodes: Array<VideoCodec>, 
+/**
+ * Media is sealed before it is sent, with keys that the server does not know. All of a room do so, or none.
+ */
+encrypted: boolean, } | { "type": "leave", } | { "type": "publish", request: number, source: Source, muted: boolean, } | { "type": "unpublish", track: string, } | { "type": "mute", track: string, muted: boolean, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "link-state", peer: string, link: number, state: LinkStatus, 
 /**
  * The chosen candidate pair goes through TURN. Said again when that changes.
  */
-relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", to?: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
+relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", to?: string, data: unknown, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
  * Whose picture to show; the first who sends H.264 when absent.
  */
@@ -118,7 +122,7 @@ graceMs: number, } | { "type": "ice-servers", iceServers: Array<IceServer>, } | 
 /**
  * All slots of the transport.
  */
-slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
+slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", from: string, data: unknown, } | { "type": "keys", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
 /**
  * The socket closes after this.
  */

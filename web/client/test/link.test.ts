@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { unprotected } from '../src/encryption.js'
 import { Link } from '../src/link.js'
 import { LocalTrack } from '../src/local-track.js'
 import type { ClientMessage, Source } from '../src/wire.js'
@@ -28,7 +29,7 @@ function ends(
       const due = (last[+polite] = Math.max(last[+polite] ?? 0, performance.now() + delay()))
       setTimeout(() => deliver(polite ? impolite : other, message), due - performance.now())
     }
-    const host = { platform: platform.as(), send, changed: () => {} }
+    const host = { platform: platform.as(), protection: unprotected, send, changed: () => {} }
     const options = { peer: polite ? 'p1' : 'p2', link: 1, polite, iceServers: [], expects }
     return new Link(host, options, polite ? own.polite : own.impolite)
   }

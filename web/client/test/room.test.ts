@@ -34,6 +34,7 @@ describe('joining', () => {
           { source: 'camera', muted: false },
         ],
         decodes: ['H264', 'VP8'],
+        encrypted: false,
       },
     ])
   })

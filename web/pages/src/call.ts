@@ -10,10 +10,12 @@ import { openAll } from './media'
 import { type Choices, MAX_NAME, handOver, handedOver, remember, remembered, takeBack } from './preferences'
 import { Preview } from './preview'
 import { roomFromPath } from './room-name'
+import { secretOf } from './secret'
 
 /** `/r/{room}`: asks what is needed, joins, and says how it ended. */
 
 const room = roomFromPath(location.pathname)
+const secret = secretOf(location.hash)
 const asked = new URLSearchParams(location.search)
 const notices = new Notices(byId('notices', HTMLElement), byId('spoken', HTMLElement))
 const screens = {
@@ -25,7 +27,7 @@ const screens = {
 drawIcons()
 window.crescendo = {}
 byId('again', HTMLButtonElement).addEventListener('click', () => location.reload())
-if (room === undefined)
+if (room === undefined || secret === null)
   tell('alert', {
     title: 'That is not a room',
     text: 'The link may be cut off. Ask for it again.',
@@ -68,10 +70,15 @@ function ask(room: string, before: Choices): void {
 }
 
 async function join(name: string, choices: Choices, tracks: OwnTracks): Promise<void> {
-  const room = new Room({ room: name, name: choices.name })
+  const room = new Room({
+    room: name,
+    name: choices.name,
+    ...(secret && { encryption: { secret, worker: new Worker('/client-worker.js', { type: 'module' }) } }),
+  })
+  byId('encrypted', HTMLElement).hidden = !secret
   window.crescendo.room = room
   show('call')
-  const session = new Session(room, name, choices, notices, ended)
+  const session = new Session(room, name, choices, notices, ended, secret !== undefined)
   try {
     await session.join(tracks)
     handOver(name, choices)

@@ -4,6 +4,7 @@ import { allowedAlready } from './media'
 import { MAX_NAME, handOver, remember, remembered } from './preferences'
 import { Preview } from './preview'
 import { roomNameProblem, surprisingRoomName, tidyRoomName } from './room-name'
+import { newSecretHash } from './secret'
 
 /** `/`: name a room, see oneself, join. */
 
@@ -34,7 +35,8 @@ form.addEventListener('submit', (event) => {
   remember(choices)
   handOver(room.value, choices)
   preview.close()
-  location.assign(`/r/${room.value}`)
+  const encrypts = byId('encrypt', HTMLInputElement).checked
+  location.assign(`/r/${room.value}${encrypts ? newSecretHash() : ''}`)
 })
 
 // Back from a call, the browser may show the page as it was left, with a camera that is off.

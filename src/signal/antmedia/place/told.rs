@@ -122,6 +122,7 @@ impl Place {
             | ServerMessage::SendUp { .. }
             | ServerMessage::PathStuck { .. }
             | ServerMessage::Leg { .. }
+            | ServerMessage::Keys { .. }
             | ServerMessage::Pong { .. } => {}
         }
         self.prove(now, out);
@@ -331,6 +332,8 @@ impl Place {
             | wire::ErrorCode::UnknownLeg
             | wire::ErrorCode::TooManyLegs
             | wire::ErrorCode::LegUnsupported
+            | wire::ErrorCode::EncryptionDiffers
+            | wire::ErrorCode::RoomEncrypted
             | wire::ErrorCode::Replaced
             | wire::ErrorCode::Timeout
             | wire::ErrorCode::Internal => Definition::ServerError,

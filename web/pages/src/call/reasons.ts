@@ -46,6 +46,16 @@ const KNOWN: Partial<Record<RoomErrorCode, Reason>> = {
     text: 'The link may be cut off. Ask for it again.',
     again: false,
   },
+  'encryption-differs': {
+    title: 'This link does not fit the call',
+    text: 'The call is encrypted end to end and your link has no key, or the other way round. Ask for the link that the others have.',
+    again: false,
+  },
+  'encryption-unsupported': {
+    title: 'This browser cannot encrypt calls',
+    text: 'The call is encrypted end to end. Join it with a newer browser.',
+    again: false,
+  },
   'bad-version': {
     title: 'This page is out of date',
     text: 'The server has been updated. Load the page again.',

@@ -35,8 +35,9 @@ export class Session {
     private readonly choices: Choices,
     private readonly notices: Notices,
     private readonly ended: (how: Ended) => void,
+    private readonly encrypted: boolean,
   ) {
-    const link = new URL(`/r/${roomName}`, location.href).href
+    const link = new URL(`/r/${roomName}${encrypted ? location.hash : ''}`, location.href).href
     const problem = (text: string) => notices.show(text, 'problem')
     const own = (this.#own = new Own(room, choices, () => this.#ownChanged(), problem))
     const side = (this.#side = new Side(
@@ -78,7 +79,7 @@ export class Session {
     this.#ownChanged()
     const timer = setInterval(() => void this.#measure(), STATS_MS)
     this.#ending.signal.addEventListener('abort', () => clearInterval(timer))
-    void this.#broadcasts.offer()
+    if (!this.encrypted) void this.#broadcasts.offer()
   }
 
   /** Hangs up and lets go of camera, microphone and page. */
