@@ -38,7 +38,7 @@ bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 2
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/switch.mjs
 
-bench-turn: setup-test web ## CPU of a relayed packet, our TURN server against coturn.
+bench-turn: setup-test web ## CPU of a relayed packet, our TURN server against coturn (docs/performance.md).
 	cargo build --release
 	node scripts/bench-turn.mjs
 

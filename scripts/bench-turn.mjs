@@ -1,8 +1,9 @@
 // make bench-turn: CPU of a relayed packet, our TURN server against coturn in the same run, in the order A B B A so that a
-// machine that grows slower or faster meets both. CRESCENDO=path/to/crescendo, SECONDS=5 a run, ROUNDS=1, CASES=udp,tcp.
+// machine that grows slower or faster meets both. The ratio is of neighbours: median and spread of two pairs a round.
+// CRESCENDO=path/to/crescendo, SECONDS=5 a run, ROUNDS=3, CASES=udp,tcp.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,15 +12,15 @@ import { createInterface } from 'node:readline'
 const ip = '127.0.0.1'
 const secret = 'a secret of this measurement'
 const seconds = Number(process.env.SECONDS ?? 5)
-const rounds = Number(process.env.ROUNDS ?? 1)
+const rounds = Number(process.env.ROUNDS ?? 3)
 const packet = 1200 // bytes of payload
 const burst = 20
 
 const sleep = ms => new Promise(done => setTimeout(done, ms))
-/** CPU seconds that a process has used, all its threads together. */
+/** CPU seconds that the threads of a process have used. */
 function cpu(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  const used = readdirSync(`/proc/${pid}/task`).map(task => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]))
+  return used.reduce((sum, ns) => sum + ns) / 1e9
 }
 async function freePort() {
   const server = createServer().listen(0, ip)
@@ -96,7 +97,10 @@ const cases = {
 }
 const wanted = process.env.CASES?.split(',') ?? Object.keys(cases)
 const directory = mkdtempSync(join(tmpdir(), 'bench-turn-'))
-const median = values => values.toSorted((a, b) => a - b)[(values.length - 1) >> 1]
+const median = values => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
 const us = value => `${value.toFixed(2)} µs`
 
 async function run(who, load) {
@@ -120,10 +124,11 @@ try {
     for (let round = 0; round < rounds; round++) {
       for (const who of ['ours', 'coturn', 'coturn', 'ours']) times[who].push(await run(who, load))
     }
-    const ratios = times.coturn.flatMap(theirs => times.ours.map(ours => theirs / ours))
+    // A B B A: the first two are neighbours, and the last two.
+    const ratios = times.coturn.map((theirs, pair) => theirs / times.ours[pair])
     const [least, most] = [Math.min(...ratios), Math.max(...ratios)]
     console.log(`bench-turn ${what}: ours ${us(median(times.ours))}, coturn ${us(median(times.coturn))}, ` +
-      `${median(ratios).toFixed(2)} times less (${least.toFixed(2)} to ${most.toFixed(2)})`)
+      `${median(ratios).toFixed(2)} times less (${least.toFixed(2)} to ${most.toFixed(2)}, ${ratios.length} pairs)`)
   }
 } finally {
   rmSync(directory, { recursive: true })
