@@ -9,13 +9,13 @@ use mp4_atom::{
     Visual,
 };
 
-use super::Sample;
+use crate::Sample;
 use crate::avc::{ParameterSets, Sps};
 
 /// Units a second of video times.
-pub(crate) const VIDEO_TIMESCALE: u32 = 90_000;
+pub const VIDEO_TIMESCALE: u32 = 90_000;
 /// Units a second of audio times: one a sample.
-pub(crate) const AUDIO_TIMESCALE: u32 = 48_000;
+pub const AUDIO_TIMESCALE: u32 = 48_000;
 
 /// Each rendition is a file of its own, with one track.
 const TRACK: u32 = 1;
@@ -25,7 +25,7 @@ const AAC_LC_48K_STEREO: [u8; 2] = [0x11, 0x90];
 
 /// What a decoder has to know before the first sample.
 #[derive(Debug, Clone)]
-pub(crate) enum Coding {
+pub enum Coding {
     Avc {
         sets: ParameterSets,
         sps: Sps,
@@ -86,7 +86,7 @@ fn brands(names: &[&[u8; 4]]) -> Vec<FourCC> {
 }
 
 /// ftyp and moov: what EXT-X-MAP points at.
-pub(crate) fn init_section(coding: &Coding) -> Result<Bytes, Error> {
+pub fn init_section(coding: &Coding) -> Result<Bytes, Error> {
     let (timescale, width, height) = match coding {
         Coding::Avc { sps, .. } => (VIDEO_TIMESCALE, sps.width, sps.height),
         Coding::Aac { .. } => (AUDIO_TIMESCALE, 0, 0),
@@ -148,7 +148,7 @@ const SYNC: u32 = 0x0200_0000;
 const NON_SYNC: u32 = 0x0101_0000;
 
 /// moof and mdat of `samples`, each with how long it lasts, behind a styp where a segment begins.
-pub(crate) fn chunk(sequence: u32, opens_segment: bool, samples: &[(Sample, u32)]) -> Result<Bytes, Error> {
+pub fn chunk(sequence: u32, opens_segment: bool, samples: &[(Sample, u32)]) -> Result<Bytes, Error> {
     let size: usize = samples.iter().map(|(sample, _)| sample.data.len()).sum();
     let mut out = Vec::with_capacity(size + 160 + samples.len() * 12);
     if opens_segment {
