@@ -4,6 +4,8 @@
 
 use bytes::Bytes;
 
+use crate::bits::Bits;
+
 #[cfg(test)]
 mod tests;
 
@@ -110,7 +112,7 @@ pub fn parse_sps(nal: &[u8]) -> Option<Sps> {
         return None;
     }
     let raw = without_emulation_prevention(nal.get(4..)?);
-    let mut bits = Bits { bytes: &raw, at: 0 };
+    let mut bits = Bits::new(&raw);
     bits.ue()?; // seq_parameter_set_id
     if profile[0] == 100 {
         let (chroma_format, luma_extra, chroma_extra) = (bits.ue()?, bits.ue()?, bits.ue()?);
@@ -201,45 +203,4 @@ fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
         raw.push(byte);
     }
     raw
-}
-
-/// Reads bits, the most significant first; None past the end.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<bool> {
-        let byte = self.bytes.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit == 1)
-    }
-
-    fn skip(&mut self, count: usize) -> Option<()> {
-        (0..count).try_for_each(|_| self.bit().map(drop))
-    }
-
-    /// Unsigned Exp-Golomb code (section 9.1).
-    fn ue(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.bit()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let mut rest = 0;
-        for _ in 0..zeros {
-            rest = rest << 1 | u32::from(self.bit()?);
-        }
-        Some((1_u32 << zeros) - 1 + rest)
-    }
-
-    /// Signed Exp-Golomb code (section 9.1.1).
-    fn se(&mut self) -> Option<i64> {
-        let code = i64::from(self.ue()?);
-        Some(if code % 2 == 0 { -(code / 2) } else { code / 2 + 1 })
-    }
 }
