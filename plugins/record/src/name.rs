@@ -149,7 +149,7 @@ fn fill(pieces: &[Piece], of: Directories<'_>, file: Option<Files<'_>>) -> Strin
 fn sanitised(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        let keeps = c.is_alphanumeric() || c == '-' || (c == '.' && !out.is_empty() && !out.ends_with('.'));
+        let keeps = c.is_alphanumeric() || c == '-' || (c == '.' && out.ends_with(char::is_alphanumeric));
         let c = if keeps { c } else { '_' };
         if out.len() + c.len_utf8() > FILLED_BYTES_MAX {
             break;

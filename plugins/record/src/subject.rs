@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Error, Sample};
+use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Error, Sample, opus};
 use crescendo_leg_api::{Frame, TrackKey};
 
 use crate::picture::{Picture, Unit, goes_on};
@@ -195,7 +195,8 @@ impl Subject {
 
     /// A fragment of `file` could not be taken: the picture goes on with a key frame.
     pub(crate) fn refused(&mut self, file: FileId) {
-        if self.take.as_ref().is_some_and(|(own, _)| *own == file) {
+        if let Some((_, take)) = self.take.as_mut().filter(|(own, _)| *own == file) {
+            take.refused();
             self.picture.interrupt();
         }
     }
@@ -238,7 +239,7 @@ impl Subject {
     fn note_silence(&mut self, samples: u64) {
         let ms = |samples: u64| samples * 1_000 / u64::from(AUDIO_TIMESCALE);
         // It ends before what was heard last.
-        let end = self.heard.iter().rfind(|(sample, _)| sample.data[..] == crescendo_cmaf::opus::SILENCE);
+        let end = self.heard.iter().rfind(|(sample, _)| sample.data[..] == opus::SILENCE);
         let end = end.map_or(0, |(sample, length)| sample.time + u64::from(*length));
         let gap = Gap { at_ms: ms(end.saturating_sub(samples)), length_ms: ms(samples) };
         match &mut self.silence {
@@ -288,7 +289,14 @@ impl Subject {
 
     fn cut(&mut self, now: Duration, last: bool, desk: &mut Desk) -> Result<(), Error> {
         let Some((file, take)) = &mut self.take else { return Ok(()) };
-        let silence = self.silence.take().filter(|gap| u128::from(gap.length_ms) >= SOUND_GAP.as_millis());
+        let is_silence = |(sample, _): &(Sample, u32)| sample.data[..] == opus::SILENCE;
+        // A short one that goes on may become a long one.
+        let goes_on = !last && self.heard.last().is_some_and(is_silence);
+        let long = |gap: &Gap| u128::from(gap.length_ms) >= SOUND_GAP.as_millis();
+        let silence = match goes_on {
+            true => self.silence.take_if(|gap| long(gap)),
+            false => self.silence.take().filter(long),
+        };
         take.sound(std::mem::take(&mut self.heard), silence);
         if let Some(data) = take.fragment(now, last)? {
             desk.jobs.push(Job::Write { file: *file, data, about: take.about() });

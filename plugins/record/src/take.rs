@@ -42,6 +42,8 @@ pub(crate) struct Take {
     video: Run,
     audio: Run,
     cut: Duration,
+    /// What the newest fragment spans, on the recording's clock.
+    span: Gap,
     about: RecordedFile,
 }
 
@@ -61,7 +63,19 @@ impl Take {
         tracks.push(RecordedTrack { codec: codec_name(&Coding::Opus).into(), ..track() });
         let about = RecordedFile { offset_ms: millis(origin), tracks, ..about };
         let (video, audio) = (Run::new(), Run::new());
-        Self { origin, coding, sequence: 1, held: None, newest: 0, video_end: 0, video, audio, cut: now, about }
+        Self {
+            origin,
+            coding,
+            sequence: 1,
+            held: None,
+            newest: 0,
+            video_end: 0,
+            video,
+            audio,
+            cut: now,
+            span: Gap { at_ms: 0, length_ms: 0 },
+            about,
+        }
     }
 
     pub(crate) fn coding(&self) -> Option<&Coding> {
@@ -141,6 +155,8 @@ impl Take {
                 .map_or(0, |(sample, duration)| (sample.time + u64::from(*duration)) * 1_000 / u64::from(timescale))
         };
         let length = end(&video, VIDEO_TIMESCALE).max(end(&audio, AUDIO_TIMESCALE));
+        let begin = self.about.duration_ms.min(length);
+        self.span = Gap { at_ms: self.about.offset_ms + begin, length_ms: length - begin };
         self.about.duration_ms = self.about.duration_ms.max(length);
         let tracks: Vec<(u32, &[(Sample, u32)])> =
             [(1, video.as_slice()), (sound, audio.as_slice())].into_iter().filter(|(_, run)| !run.is_empty()).collect();
@@ -150,6 +166,13 @@ impl Take {
         let data = fragment(self.sequence, &tracks)?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(Some(data))
+    }
+
+    /// The newest fragment was not written.
+    pub(crate) fn refused(&mut self) {
+        for track in &mut self.about.tracks {
+            note(track, self.span);
+        }
     }
 
     /// Lets the newest picture go where there is no waiting for the next one.
