@@ -5,7 +5,7 @@ use std::process::Command;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rtc_rtp::codec::h264::H264Payloader;
-use rtc_rtp::packetizer::Payloader as _;
+use rtc_rtp::packetizer::Payloader;
 
 /// Access units of constrained-baseline H.264 in Annex B, one key frame every `gop` pictures.
 pub(crate) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
