@@ -36,43 +36,33 @@ impl Picture {
     /// Gives the frame where it can be decoded.
     pub(crate) fn push(&mut self, frame: Frame) -> Option<Unit> {
         self.last_frame = Some(frame.capture);
-        let (data, coding) = match frame.codec {
+        let mut data = frame.data;
+        // The bitstream itself says whether it is a key frame that can be used; how it was packed says so at second hand.
+        let coding = match frame.codec {
             Codec::Opus => return None,
             Codec::H264 => {
-                let unit = self.sets.access_unit(&frame.data);
-                let coding = || Some(Coding::Avc { sps: self.sets.parsed()?, sets: self.sets.clone() });
-                (unit.data, unit.key.then(coding))
+                let unit = self.sets.access_unit(&data);
+                data = unit.data;
+                let sps = self.sets.parsed().filter(|_| unit.key);
+                if unit.key && sps.is_none() {
+                    // Its parameter sets are missing, or of a kind that nobody could decode.
+                    self.interrupt();
+                }
+                sps.map(|sps| Coding::Avc { sets: self.sets.clone(), sps })
             }
-            Codec::Vp8 => {
-                let coding = || Some(Coding::Vp8 { size: vpx::vp8_key(&frame.data)? });
-                (frame.data.clone(), frame.key.then(coding))
-            }
-            Codec::Vp9 => {
-                let coding = || vpx::vp9_key(&frame.data).map(Coding::Vp9);
-                (frame.data.clone(), frame.key.then(coding))
-            }
-            Codec::Av1 => {
-                let coding = || av1::sequence(&frame.data).map(Coding::Av1);
-                (frame.data.clone(), frame.key.then(coding))
-            }
+            Codec::Vp8 => vpx::vp8_key(&data).map(|size| Coding::Vp8 { size }),
+            Codec::Vp9 => vpx::vp9_key(&data).map(Coding::Vp9),
+            // Repeated on other frames, too.
+            Codec::Av1 => av1::sequence(&data).filter(|_| frame.key).map(Coding::Av1),
         };
-        match coding {
-            // A key frame of a kind that nobody could decode.
-            Some(None) => {
-                self.interrupt();
-                None
-            }
-            Some(coding @ Some(_)) => {
-                self.running = Some(frame.codec);
-                self.last_key = Some(frame.capture);
-                Some(Unit { capture: frame.capture, coding, data })
-            }
-            None if self.running == Some(frame.codec) => Some(Unit { capture: frame.capture, coding: None, data }),
-            None => {
-                self.interrupt();
-                None
-            }
+        if coding.is_some() {
+            self.running = Some(frame.codec);
+            self.last_key = Some(frame.capture);
+        } else if self.running != Some(frame.codec) {
+            self.interrupt();
+            return None;
         }
+        Some(Unit { capture: frame.capture, coding, data })
     }
 
     /// Frames are missing here: it goes on with a key frame.
