@@ -202,7 +202,7 @@ test('killed at any moment, each file plays to within a second of the end, and t
 
 test('when the disk takes no more the leg says so, the call goes on, and what was written plays', async t => {
   const directory = directoryOf(t)
-  const call = await Call.start({ set: { 'record.directory': directory }, within: ['prlimit', '--fsize=250000'] })
+  const call = await Call.start({ set: { 'record.directory': directory }, within: ['prlimit', '--fsize=120000'] })
   t.after(() => call.stop())
   const people = await call.people(2)
   await call.everybodySees(people)

@@ -5,8 +5,8 @@ use super::*;
 use crate::writer::Sync;
 use crate::{Options, RecordLeg};
 
-fn leg(root: &Path, room: &str) -> RecordLeg {
-    RecordLeg::new(Options {
+fn options(root: &Path, room: &str) -> Options {
+    Options {
         directory: root.to_owned(),
         template: "{room}/{time}-{leg}/{name}-{participant}-{source}".parse().expect("good"),
         room: room.into(),
@@ -17,7 +17,11 @@ fn leg(root: &Path, room: &str) -> RecordLeg {
         key_frames: Duration::from_secs(10),
         sync: Sync::Fragment,
         queue_bytes: 1 << 20,
-    })
+    }
+}
+
+fn leg(root: &Path, room: &str) -> RecordLeg {
+    RecordLeg::new(options(root, room))
 }
 
 /// Two seconds of sound.
@@ -152,4 +156,15 @@ fn a_directory_that_cannot_be_made_fails_the_leg_and_says_why() {
     talk(&mut leg, "Ann");
     leg.finish();
     assert!(matches!(leg.state(), State::Failed(reason) if reason.contains("cannot write")));
+}
+
+#[test]
+fn what_may_not_wait_for_the_disk_is_dropped_and_counted_and_the_leg_goes_on() {
+    let root = tempfile::tempdir().expect("a directory");
+    let mut leg = RecordLeg::new(Options { queue_bytes: 100, ..options(root.path(), "demo") });
+    talk(&mut leg, "Ann");
+    assert!(leg.dropped() > 0);
+    assert!(!matches!(leg.state(), State::Failed(_)), "{:?}", leg.state());
+    leg.finish();
+    assert!(Library::new(root.path().to_owned()).list(None).is_empty(), "of nothing, nothing stays");
 }
