@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use crescendo::config::{self, Config};
-use crescendo::host::Rooms;
+use crescendo::host::{Rooms, recordings};
 use crescendo::http::{self, App, hls::HlsDirectory};
 use crescendo::listen::{self, Listeners, TurnDoor};
 use crescendo::sfu::Sfu;
@@ -59,6 +59,8 @@ fn log(config: &Config) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     // Before anybody knows that the server is there, so that nobody ends it by less than a drain.
     let terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    // A limit on the size of files (RLIMIT_FSIZE) is an error of the write that meets it, and not the end of the server.
+    let _oversize = signal(SignalKind::from_raw(libc::SIGXFSZ)).context("SIGXFSZ")?;
     let config = Arc::new(config);
     let metrics = PrometheusBuilder::new().install_recorder().context("the metrics recorder")?;
     let sfu = Sfu::start(&config.sfu).context("the media plane")?;
@@ -78,6 +80,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let hls = HlsDirectory::default();
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone(), turn.clone());
+    if let Some(library) = recordings::library(&config.record) {
+        let config = config.clone();
+        tokio::spawn(async move { recordings::tend(library, &config.record).await });
+    }
     let site = http::router(App::new(rooms.clone(), hls, metrics, config.clone()));
     info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
     listeners.serve(&config, site, turn.clone().map(door), drained(rooms, terminate)).await;

@@ -105,7 +105,7 @@ const RESERVED: [&str; 6] = ["api", "hls", "r", "watch", "signal", "lab"];
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { http, tls, signal, antmedia, room, sfu, turn, legs, hls, limits, log: _ } = config;
+    let Config { http, tls, signal, antmedia, room, sfu, turn, legs, hls, record, limits, log: _ } = config;
     range(
         !(http.listen.is_empty() && tls.listen.is_empty()),
         "http.listen",
@@ -255,6 +255,20 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "50 to 2000 and no longer than hls.segment_ms, which is at most 10000",
     )?;
     range(hls.segments >= 3, "hls.segments", hls.segments.to_string(), "at least 3")?;
+    range(
+        record.files.parse::<crescendo_record::Template>().is_ok(),
+        "record.files",
+        format!("{:?}", record.files),
+        "directories of {room}, {time} and {leg}, then a file name with {participant}, as in the default",
+    )?;
+    range(
+        (100..=1_000).contains(&record.fragment_ms),
+        "record.fragment_ms",
+        record.fragment_ms.to_string(),
+        "100 to 1000",
+    )?;
+    range(record.key_frame_ms >= 500, "record.key_frame_ms", record.key_frame_ms.to_string(), "at least 500")?;
+    range((1..=4_096).contains(&record.queue_mib), "record.queue_mib", record.queue_mib.to_string(), "1 to 4096")?;
     range(limits.connections >= 1, "limits.connections", limits.connections.to_string(), "at least 1")?;
     range(
         limits.connections_per_address >= 1,

@@ -224,10 +224,16 @@ impl Task {
     }
 
     fn run_leg(&mut self, leg: LegId, kind: LegKind, of: Option<ParticipantId>) {
+        let Some(place) = self.leg_place.take() else { return };
         match kind {
+            LegKind::Record => {
+                let info = self.room.legs().find(|info| info.id == leg);
+                let by = info.and_then(|info| self.room.participant(info.started_by?));
+                let by = by.map(|by| crescendo_record::Starter { id: by.id.to_string(), name: by.name });
+                self.legs.start_record(&self.shared, &self.name, leg, by, place);
+            }
             LegKind::Hls => {
                 let of = of.map(|participant| participant.to_string());
-                let Some(place) = self.leg_place.take() else { return };
                 self.legs.start_hls(&self.shared, &self.name, leg, of, place);
             }
         }

@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
+use crate::config::SyncPolicy;
 use crate::legs::{self, LegEvent, LegHost};
 use crate::room::LegState;
 use crate::room::ids::{LegId, RoomName};
 use crate::sfu::tap::TapId;
 use crate::sfu::{PublicationId, tap::Tap};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
+use crescendo_record::{Starter, Sync};
 
 use super::Shared;
 use super::limit::Place;
@@ -48,6 +50,19 @@ impl Legs {
         let linger = Duration::from_millis(shared.config.hls.linger_ms.into());
         let over = Box::new(move || directory.remove_after(room, store, linger));
         self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), over, place);
+    }
+
+    /// Starts the recording of `room`.
+    pub(super) fn start_record(
+        &mut self,
+        shared: &Shared,
+        room: &RoomName,
+        leg: LegId,
+        by: Option<Starter>,
+        place: Place,
+    ) {
+        let plugin = crescendo_record::RecordLeg::new(record_options(&shared.config.record, room, leg, by));
+        self.run(shared, leg, Box::new(plugin), format!("record-{leg}"), Box::new(|| ()), place);
     }
 
     fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, over: Over, place: Place) {
@@ -111,5 +126,28 @@ fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>)
         directory,
         of,
         started: SystemTime::now(),
+    }
+}
+
+fn record_options(
+    config: &crate::config::Record,
+    room: &RoomName,
+    leg: LegId,
+    started_by: Option<Starter>,
+) -> crescendo_record::Options {
+    crescendo_record::Options {
+        directory: config.directory.clone(),
+        template: config.files.parse().expect("the configuration was checked"),
+        room: room.to_string(),
+        leg: leg.to_string(),
+        started_by,
+        started: SystemTime::now(),
+        fragment: Duration::from_millis(config.fragment_ms.into()),
+        key_frames: Duration::from_millis(config.key_frame_ms.into()),
+        sync: match config.sync {
+            SyncPolicy::Fragment => Sync::Fragment,
+            SyncPolicy::Finish => Sync::Finish,
+        },
+        queue_bytes: config.queue_mib << 20,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
 //! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place
-//! in the room: the socket, the two server transports with their SDP; [`legs`] the running legs.
+//! in the room: the socket, the two server transports with their SDP; [`legs`] the running legs, [`recordings`]
+//! what they left on disk.
 
 mod carry;
 mod hear;
@@ -10,6 +11,7 @@ mod ice;
 mod legs;
 pub mod limit;
 mod member;
+pub mod recordings;
 mod task;
 
 use std::collections::HashMap;
@@ -204,9 +206,12 @@ pub struct RoomView {
     pub legs: Vec<Leg>,
 }
 
-/// The kinds of leg that this build has.
-pub fn legs_supported() -> &'static [LegKindOnWire] {
-    &[LegKindOnWire::Hls]
+/// The kinds of leg that this server does.
+pub fn legs_supported(config: &Config) -> &'static [LegKindOnWire] {
+    match config.record.is_on() {
+        true => &[LegKindOnWire::Hls, LegKindOnWire::Record],
+        false => &[LegKindOnWire::Hls],
+    }
 }
 
 /// All rooms of this process.

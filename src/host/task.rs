@@ -283,14 +283,14 @@ impl Task {
         of: Option<ParticipantId>,
         by: Option<ParticipantId>,
     ) -> Result<wire::Leg, Refusal> {
-        if !legs_supported().contains(&kind.into()) {
-            return Err(Refusal::new(ErrorCode::LegUnsupported, "this server was built without that kind of leg"));
+        if !legs_supported(&self.shared.config).contains(&kind.into()) {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "this server does not do that kind of leg"));
         }
         let same = |leg: &LegInfo| leg.kind == kind;
         let running = self.room.legs().find(same);
         match running {
             Some(leg) if of.is_some() && leg.of != of => {
-                let text = "a broadcast of this room runs already; stop it to show somebody else";
+                let text = "this room has such a leg already; stop it before you start it for somebody else";
                 return Err(Refusal::new(ErrorCode::TooManyLegs, text));
             }
             Some(_) => {}
@@ -298,7 +298,10 @@ impl Task {
                 let limit = self.shared.config.limits.legs;
                 let full = || {
                     metrics::counter!("crescendo_refused_total", "limit" => "limits.legs").increment(1);
-                    Refusal::new(ErrorCode::TooManyLegs, format!("this server runs {limit} broadcasts at most"))
+                    Refusal::new(
+                        ErrorCode::TooManyLegs,
+                        format!("this server runs {limit} broadcasts and recordings at most"),
+                    )
                 };
                 self.leg_place = Some(self.shared.legs.take(limit).ok_or_else(full)?);
                 let started = self.input(Input::StartLeg { kind, of, by });

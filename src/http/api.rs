@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 
-use super::{App, security};
+use super::{App, recordings, security};
 use crate::host::{Refusal, legs_supported};
 use crate::room::ids::{LegId, ParticipantId, RoomName};
 use crate::signal::message::{ErrorCode, Id, LegKind};
@@ -18,6 +18,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/api/v1/rooms/{room}", get(inspect))
         .route("/api/v1/rooms/{room}/legs", get(legs).post(start_leg))
         .route("/api/v1/rooms/{room}/legs/{id}", get(leg).delete(stop_leg))
+        .merge(recordings::routes())
         .route_layer(middleware::from_fn(security::local_only))
         .route("/api/v1/capabilities", get(capabilities))
         .with_state(app)
@@ -25,14 +26,14 @@ pub(super) fn router(app: App) -> Router {
 
 /// An error of the API, `application/problem+json` (RFC 9457).
 #[derive(Debug)]
-struct Problem {
+pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     code: Option<ErrorCode>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, detail: impl Into<String>, code: Option<ErrorCode>) -> Self {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>, code: Option<ErrorCode>) -> Self {
         Self { status, detail: detail.into(), code }
     }
 }
@@ -75,7 +76,7 @@ fn refused(refusal: Refusal) -> Problem {
     Problem::new(status, refusal.message, Some(refusal.code))
 }
 
-fn room_name(text: &str) -> Result<RoomName, Problem> {
+pub(super) fn room_name(text: &str) -> Result<RoomName, Problem> {
     text.parse().map_err(|bad| Problem::new(StatusCode::BAD_REQUEST, format!("{bad}"), Some(ErrorCode::BadRoomName)))
 }
 
@@ -93,9 +94,9 @@ struct Capabilities {
     legs: &'static [LegKind],
 }
 
-/// What this build of the server can do. Open to everybody: pages ask it.
-async fn capabilities() -> Json<Capabilities> {
-    Json(Capabilities { legs: legs_supported() })
+/// What this server can do. Open to everybody: pages ask it.
+async fn capabilities(State(app): State<App>) -> Json<Capabilities> {
+    Json(Capabilities { legs: legs_supported(&app.config) })
 }
 
 async fn list(State(app): State<App>) -> Response {

@@ -16,13 +16,11 @@ use crescendo_hls::{Answer, File, FileKind, Query, Store};
 use tokio::time::{Instant, timeout_at};
 use tower_http::cors::{Any, CorsLayer};
 
+use super::range::{self, Span, content_range};
 use crate::room::ids::RoomName;
 
-mod range;
 #[cfg(test)]
 mod tests;
-
-use range::Span;
 
 /// Playlists change with every part; whoever caches one would show the past. A CDN may hold it for as long as it takes to
 /// answer those who ask at once.
@@ -153,10 +151,6 @@ fn respond(name: &str, file: &File, request: &HeaderMap) -> Response {
             (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response()
         }
     }
-}
-
-fn content_range(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("digits are a header value")
 }
 
 /// FNV-1a of the text: two playlists that differ have different tags.

@@ -5,6 +5,8 @@ pub mod api;
 pub mod hls;
 mod operators;
 mod pages;
+mod range;
+mod recordings;
 mod security;
 
 use std::sync::Arc;

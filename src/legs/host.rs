@@ -54,6 +54,8 @@ enum Drop {
     /// The network, or the sender.
     Lost,
     Malformed,
+    /// By the leg itself: it had no room for it.
+    Leg,
 }
 
 fn count(drop: Drop, frames: u64) {
@@ -61,6 +63,7 @@ fn count(drop: Drop, frames: u64) {
         Drop::Queue => "queue",
         Drop::Lost => "lost",
         Drop::Malformed => "malformed",
+        Drop::Leg => "leg",
     };
     metrics::counter!("crescendo_leg_dropped_frames_total", "kind" => kind).increment(frames);
 }
@@ -135,6 +138,10 @@ impl Host {
             self.ask(key, now);
         }
         self.say();
+        let by_leg = self.leg.dropped();
+        if by_leg > 0 {
+            count(Drop::Leg, by_leg);
+        }
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > self.counted {
             count(Drop::Queue, dropped - self.counted);

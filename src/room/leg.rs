@@ -8,6 +8,7 @@ use super::ids::{LegId, ParticipantId, TrackId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LegKind {
     Hls,
+    Record,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct LegInfo {
     pub state: LegState,
     /// Who asked for it; nobody in the room when the API did.
     pub started_by: Option<ParticipantId>,
-    /// Whose picture it shows, when one was named.
+    /// Whose picture it shows, or who alone is recorded, when one was named.
     pub of: Option<ParticipantId>,
 }
 
@@ -51,12 +52,15 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    /// Whether it takes a track of `source` that `owner` publishes. All sound is mixed; pictures are those of the one who
-    /// was named, or everybody's for the leg to choose from.
+    /// Whether it takes a track of `source` that `owner` publishes. A broadcast mixes all sound, and its pictures are those of
+    /// the one who was named, or everybody's for the leg to choose from. A recording takes everything, of one or of everybody.
     pub(super) fn wants(&self, owner: ParticipantId, source: Source) -> bool {
         match (self.info.kind, source) {
             (LegKind::Hls, Source::Microphone | Source::ScreenAudio) => true,
-            (LegKind::Hls, Source::Camera | Source::Screen) => self.info.of.is_none_or(|of| of == owner),
+            (LegKind::Hls, Source::Camera | Source::Screen)
+            | (LegKind::Record, Source::Microphone | Source::ScreenAudio | Source::Camera | Source::Screen) => {
+                self.info.of.is_none_or(|of| of == owner)
+            }
         }
     }
 }

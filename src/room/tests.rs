@@ -5,6 +5,7 @@ use super::*;
 
 mod pace;
 mod reach;
+mod record;
 mod relay;
 
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -26,7 +26,7 @@ same! {
     Mode { Mesh, Promoting, Sfu, Demoting }
     Direction { Up, Down }
     VideoCodec { H264, Vp8, Vp9, Av1 }
-    LegKind { Hls }
+    LegKind { Hls, Record }
 }
 
 impl From<room::Departure> for wire::LeaveReason {
@@ -83,6 +83,7 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     };
     let url = match from.kind {
         room::LegKind::Hls => format!("/hls/{room}/index.m3u8"),
+        room::LegKind::Record => format!("/api/v1/rooms/{room}/recordings"),
     };
     wire::Leg { id: Id(from.id), kind: from.kind.into(), state, reason, url, started_by: from.started_by.map(Id) }
 }

@@ -6,6 +6,7 @@ mod hls;
 mod http;
 mod listen;
 mod protocol;
+mod record;
 mod room_model;
 mod sfu;
 mod signaling;

@@ -81,6 +81,10 @@ pub trait Leg: Send {
     /// comes.
     fn wants_key(&mut self) -> Vec<TrackKey>;
     fn state(&self) -> State;
+    /// Frames or fragments that the leg itself had to drop since this was asked last. Asked after each tick.
+    fn dropped(&mut self) -> u64 {
+        0
+    }
     /// No more frames. Finish what was begun.
     fn finish(&mut self);
 }

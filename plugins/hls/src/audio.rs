@@ -12,8 +12,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppLeakyType, AppSink, AppSrc};
 
-use crate::cmaf::Sample;
 use crate::mix::{Mix, RATE, Voice, position};
+use crescendo_cmaf::Sample;
 
 /// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
 /// clicks on bad links; lower: less delay of the whole broadcast.

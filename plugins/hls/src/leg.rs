@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use crescendo_cmaf::avc::Sps;
+use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Sample, VIDEO_TIMESCALE, init_section};
 use crescendo_leg_api::{Codec, Frame, Leg, State, Track, TrackKey};
 
 use crate::audio::{self, Sound};
-use crate::avc::Sps;
-use crate::cmaf::{AUDIO_TIMESCALE, Boundary, Chunk, Chunker, Coding, Cut, Sample, VIDEO_TIMESCALE, init_section};
+use crate::chunker::{Boundary, Chunk, Chunker, Cut};
 use crate::disk::Disk;
 use crate::picture::{Pictures, Shown};
 use crate::playlist::{Picture, Timing};
@@ -125,7 +126,7 @@ impl HlsLeg {
         Cut { boundary, part, segment, longest: segment * 3 / 2 }
     }
 
-    fn show(&mut self, capture: Duration, shown: Shown) -> Result<(), mp4_atom::Error> {
+    fn show(&mut self, capture: Duration, shown: Shown) -> Result<(), crescendo_cmaf::Error> {
         if let Some((sps, sets)) = shown.sequence {
             if self.video.as_ref().is_none_or(|video| video.sps != sps) {
                 let [profile, constraints, level] = sps.profile;
@@ -152,7 +153,7 @@ impl HlsLeg {
     }
 
     /// Shows the last key frame again where the shown sender fell silent.
-    fn fill(&mut self) -> Result<(), mp4_atom::Error> {
+    fn fill(&mut self) -> Result<(), crescendo_cmaf::Error> {
         let Some(video) = &mut self.video else { return Ok(()) };
         let (after, patience) = (ticks(FILL_AFTER, VIDEO_TIMESCALE), ticks(FILL_PATIENCE, VIDEO_TIMESCALE));
         let now = ticks(self.now, VIDEO_TIMESCALE);

@@ -1,14 +1,13 @@
 //! The HLS leg: encoded frames in, CMAF parts and low-latency playlists out.
 //!
 //! ```text
-//! frames ─┬─ H.264 ─ picture (whose) ─ cmaf::Chunker ─┐
+//! frames ─┬─ H.264 ─ picture (whose) ─ Chunker ─┐
 //!         └─ Opus ── audio (decode, mix, AAC) ─ Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
 //!                                                                                      └─ disk
 //! ```
 
 mod audio;
-mod avc;
-mod cmaf;
+mod chunker;
 mod disk;
 mod leg;
 mod mix;

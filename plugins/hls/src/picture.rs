@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crescendo_cmaf::avc::{AccessUnit, ParameterSets, Sps};
 use crescendo_leg_api::{Frame, Track, TrackKey};
-
-use crate::avc::{AccessUnit, ParameterSets, Sps};
 
 #[cfg(test)]
 mod tests;

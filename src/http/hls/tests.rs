@@ -3,8 +3,8 @@ use std::time::SystemTime;
 use crescendo_hls::{HlsLeg, Options};
 use crescendo_leg_api::{Codec, Frame, Leg as _, Track, TrackKey};
 
-use super::range::{Span, parse};
 use super::*;
+use crate::http::range::{Span, parse};
 
 #[test]
 fn ranges_are_read_as_the_rfc_says() {

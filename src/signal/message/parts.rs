@@ -78,6 +78,7 @@ pub enum VideoCodec {
 #[serde(rename_all = "kebab-case")]
 pub enum LegKind {
     Hls,
+    Record,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -102,7 +103,7 @@ pub struct Leg {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub reason: Option<String>,
-    /// Where its output is, relative to the server: a playlist for `hls`.
+    /// Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`.
     pub url: String,
     /// Who started it; absent when the API did.
     #[serde(skip_serializing_if = "Option::is_none")]

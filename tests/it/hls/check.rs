@@ -59,7 +59,7 @@ pub(super) fn whole(store: &Store, file: &str) -> Vec<u8> {
 }
 
 /// Decodes `path` with ffmpeg; gives pictures or sound frames, and what it complained about.
-pub(super) fn decode(path: &Path) -> (usize, String) {
+pub(crate) fn decode(path: &Path) -> (usize, String) {
     let out = Command::new("ffmpeg")
         .args(["-v", "warning", "-xerror", "-i"])
         .arg(path)

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rtc_rtp::codec::h264::H264Payloader;
-use rtc_rtp::packetizer::Payloader as _;
+use rtc_rtp::packetizer::Payloader;
 
 /// Access units of constrained-baseline H.264 in Annex B, one key frame every `gop` pictures.
-pub(super) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
+pub(crate) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
     let out = directory.join(format!("{size}-{gop}.h264"));
     let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
     let x264 = format!("keyint={gop}:min-keyint={gop}:scenecut=0:aud=1:sliced-threads=0");
@@ -26,8 +26,25 @@ pub(super) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u3
     starts.windows(2).map(|pair| stream.slice(pair[0]..pair[1])).collect()
 }
 
+/// Frames of VP8, VP9 or AV1, one key frame a second, made by `encoder` of ffmpeg with `options`.
+pub(crate) fn ivf(directory: &Path, encoder: &str, options: &[&str], size: &str, fps: u32, seconds: u32) -> Vec<Bytes> {
+    let out = directory.join(format!("{encoder}-{size}.ivf"));
+    let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
+    let gop = fps.to_string();
+    let output = [&["-c:v", encoder, "-pix_fmt", "yuv420p", "-g", &gop, "-b:v", "300k", "-f", "ivf"], options].concat();
+    run(&["-f", "lavfi", "-i", &input], &output, &out);
+    let stream = Bytes::from(std::fs::read(out).expect("ffmpeg wrote it"));
+    let (mut frames, mut at) = (Vec::new(), 32);
+    while let Some(length) = stream.get(at..at + 4) {
+        let length = u32::from_le_bytes(length.try_into().expect("four")) as usize;
+        frames.push(stream.slice(at + 12..at + 12 + length));
+        at += 12 + length;
+    }
+    frames
+}
+
 /// Opus packets of 20 ms: a tone.
-pub(super) fn opus(directory: &Path, seconds: u32) -> Vec<Bytes> {
+pub(crate) fn opus(directory: &Path, seconds: u32) -> Vec<Bytes> {
     let out = directory.join("tone.ogg");
     let input = format!("sine=frequency=440:duration={seconds}:sample_rate=48000");
     run(&["-f", "lavfi", "-i", &input, "-c:a", "libopus", "-b:a", "32k"], &["-ac", "2", "-f", "ogg"], &out);
@@ -66,24 +83,31 @@ fn ogg_packets(mut file: &[u8]) -> Vec<Bytes> {
 }
 
 /// Writes RTP packets of one SSRC.
-pub(super) struct Packetizer {
+pub(crate) struct Packetizer {
     ssrc: u32,
     sequence: u16,
     h264: H264Payloader,
 }
 
 impl Packetizer {
-    pub(super) fn new(ssrc: u32) -> Self {
+    pub(crate) fn new(ssrc: u32) -> Self {
         Self { ssrc, sequence: 65_500, h264: H264Payloader::default() }
     }
 
-    pub(super) fn video(&mut self, timestamp: u32, unit: &Bytes) -> Vec<Bytes> {
+    pub(crate) fn video(&mut self, timestamp: u32, unit: &Bytes) -> Vec<Bytes> {
         let payloads = self.h264.payload(1_100, unit).expect("H.264");
         let last = payloads.len().saturating_sub(1);
         payloads.iter().enumerate().map(|(index, payload)| self.packet(timestamp, index == last, payload)).collect()
     }
 
-    pub(super) fn audio(&mut self, timestamp: u32, packet: &Bytes) -> Vec<Bytes> {
+    /// One frame of a codec whose payloads need no more than the frame.
+    pub(crate) fn frame(&mut self, payloader: &mut dyn Payloader, timestamp: u32, frame: &Bytes) -> Vec<Bytes> {
+        let payloads = payloader.payload(1_100, frame).expect("a frame");
+        let last = payloads.len().saturating_sub(1);
+        payloads.iter().enumerate().map(|(index, payload)| self.packet(timestamp, index == last, payload)).collect()
+    }
+
+    pub(crate) fn audio(&mut self, timestamp: u32, packet: &Bytes) -> Vec<Bytes> {
         vec![self.packet(timestamp, false, packet)]
     }
 

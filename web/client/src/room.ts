@@ -47,7 +47,7 @@ export interface PublishOptions {
 
 export interface LegOptions {
   kind: 'hls' | 'record'
-  /** Id of the one whose picture is shown; the first who sends H.264 when absent. */
+  /** Id of the one whose picture is broadcast, or who alone is recorded; the first who sends H.264, or everybody, when absent. */
   of?: string
   layout?: string
 }
@@ -276,10 +276,9 @@ export class Room extends Emitter<RoomEvents> {
     await this.#encryption?.rotate(secret)
   }
 
-  /** Starts a broadcast. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
+  /** Starts a broadcast or a recording. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
   async startLeg({ kind, of }: LegOptions): Promise<Leg> {
     this.#mustBeJoined()
-    if (kind !== 'hls') throw new RoomError('leg-unsupported', `this server has no leg of kind ${kind}`)
     return this.#legs.ask((request) => ({
       type: 'start-leg',
       request,

@@ -12,7 +12,7 @@ export type Direction = "up" | "down";
 
 export type VideoCodec = "H264" | "VP8" | "VP9" | "AV1";
 
-export type LegKind = "hls";
+export type LegKind = "hls" | "record";
 
 export type LegStatus = "starting" | "running" | "waiting" | "failed" | "stopped";
 
@@ -22,7 +22,7 @@ export type Leg = { id: string, kind: LegKind, state: LegStatus,
  */
 reason?: string, 
 /**
- * Where its output is, relative to the server: a playlist for `hls`.
+ * Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`.
  */
 url: string, 
 /**

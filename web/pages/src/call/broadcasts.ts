@@ -7,6 +7,7 @@ import type { Notices } from './notices'
 export class Broadcasts {
   readonly #controls: LegControl[] = []
   readonly #pill = byId('live-pill', HTMLAnchorElement)
+  readonly #recording = byId('record-pill', HTMLElement)
   readonly #page: string
 
   constructor(
@@ -17,7 +18,7 @@ export class Broadcasts {
   ) {
     this.#page = `/watch/${roomName}`
     this.#pill.href = this.#page
-    this.#pill.hidden = true
+    this.#pill.hidden = this.#recording.hidden = true
   }
 
   /** Asks the server what it can do, and offers that. */
@@ -41,6 +42,7 @@ export class Broadcasts {
 
   draw(): void {
     for (const control of this.#controls) control.show(this.#latest(control.kind))
+    this.#drawRecording(this.#latest('record'))
     const leg = this.#latest('hls')
     const live = isOn(leg)
     if (this.#pill.hidden && live) this.notices.show('This call is being broadcast')
@@ -54,6 +56,28 @@ export class Broadcasts {
       leg?.state === 'running' ? 'Live' : leg?.state === 'waiting' ? 'Waiting' : 'Starting…',
     )
     document.body.dataset['legState'] = leg?.state ?? 'none'
+  }
+
+  /** Everybody sees that they are recorded, and who wanted it. */
+  #drawRecording(leg: Leg | undefined): void {
+    const on = isOn(leg)
+    const text = `Recording${this.#startedBy(leg)}`
+    if (this.#recording.hidden && on) this.notices.show(`This call is being recorded${this.#startedBy(leg)}`)
+    if (!this.#recording.hidden && !on) {
+      if (leg === undefined) this.notices.show('The recording has ended')
+      else this.notices.show('The recording failed', 'problem')
+    }
+    this.#recording.hidden = !on
+    setAttribute(this.#recording, 'data-state', leg?.state)
+    this.#recording.title = leg?.reason ?? 'What everybody sends is kept on the server.'
+    setText(byId('record-pill-text', HTMLElement), text)
+  }
+
+  #startedBy(leg: Leg | undefined): string {
+    if (leg?.startedBy === undefined) return ''
+    if (leg.startedBy === this.room.id) return ', started by you'
+    const name = this.room.participants.get(leg.startedBy)?.name
+    return name === undefined ? '' : `, started by ${name}`
   }
 
   /** One that failed counts only while there is no other. */

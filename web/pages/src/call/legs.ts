@@ -189,7 +189,7 @@ export class LegControl {
       case 'running':
         return this.#words.running
       case 'waiting':
-        return 'Waiting for a picture'
+        return this.kind === 'record' ? 'Waiting for somebody to send' : 'Waiting for a picture'
       case 'failed':
         return 'It failed'
       case 'stopped':

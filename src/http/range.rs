@@ -1,5 +1,7 @@
 //! The Range header (RFC 9110 section 14.2). Pure.
 
+use axum::http::HeaderValue;
+
 /// What of a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
@@ -31,4 +33,9 @@ pub(super) fn parse(header: &str, length: usize) -> Span {
         (Err(_), Ok(_), _) if first.is_empty() => Span::Unsatisfiable,
         (Ok(_) | Err(_), Ok(_) | Err(_), _) => Span::Whole,
     }
+}
+
+/// The value of Content-Range.
+pub(super) fn content_range(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits are a header value")
 }

@@ -4,6 +4,8 @@
 
 use bytes::Bytes;
 
+use crate::bits::Bits;
+
 #[cfg(test)]
 mod tests;
 
@@ -20,31 +22,31 @@ const SIDE_MAX: u32 = 8_192;
 
 /// What decoders and playlists are told of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sps {
+pub struct Sps {
     /// `profile_idc`, the constraint flags and `level_idc`: what follows `avc3.` in CODECS (RFC 6381 section 3.3).
-    pub(crate) profile: [u8; 3],
+    pub profile: [u8; 3],
     /// In luma samples, after cropping.
-    pub(crate) width: u16,
-    pub(crate) height: u16,
+    pub width: u16,
+    pub height: u16,
 }
 
 /// Parameter sets that came last on a track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ParameterSets {
-    pub(crate) sps: Bytes,
-    pub(crate) pps: Bytes,
+pub struct ParameterSets {
+    pub sps: Bytes,
+    pub pps: Bytes,
 }
 
 /// One access unit, as far as muxing asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AccessUnit {
+pub struct AccessUnit {
     /// NAL units, each behind its length in 4 bytes. An IDR picture has its parameter sets in front.
-    pub(crate) data: Bytes,
-    pub(crate) key: bool,
+    pub data: Bytes,
+    pub key: bool,
 }
 
 /// The NAL units of length-prefixed `data` (4 bytes, big endian); stops where a length does not fit.
-pub(crate) fn nals(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
+pub fn nals(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let length: [u8; 4] = data.get(at..at + 4)?.try_into().ok()?;
@@ -60,7 +62,7 @@ pub(crate) fn nals(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
 impl ParameterSets {
     /// Takes what `data` brings and makes it stand alone where it can: an IDR picture without parameter sets gets the last
     /// ones, since avc3 (ISO/IEC 14496-15 section 5.3.3) has them nowhere else.
-    pub(crate) fn access_unit(&mut self, data: &Bytes) -> AccessUnit {
+    pub fn access_unit(&mut self, data: &Bytes) -> AccessUnit {
         let (mut key, mut brings_sps, mut brings_pps) = (false, false, false);
         for nal in nals(data) {
             match nal[0] & 31 {
@@ -92,25 +94,25 @@ impl ParameterSets {
     }
 
     /// Both have come.
-    pub(crate) fn complete(&self) -> bool {
+    pub fn complete(&self) -> bool {
         !self.sps.is_empty() && !self.pps.is_empty()
     }
 
     /// None before both have come, or when players could not show what they describe.
-    pub(crate) fn parsed(&self) -> Option<Sps> {
+    pub fn parsed(&self) -> Option<Sps> {
         if self.complete() { parse_sps(&self.sps) } else { None }
     }
 }
 
 /// Reads a sequence parameter set NAL unit (section 7.3.2.1.1). None unless it is 4:2:0, 8 bits, of a profile that browsers
 /// decode (constrained baseline to high), with sides of 16 to [`SIDE_MAX`].
-pub(crate) fn parse_sps(nal: &[u8]) -> Option<Sps> {
+pub fn parse_sps(nal: &[u8]) -> Option<Sps> {
     let profile: [u8; 3] = nal.get(1..4)?.try_into().ok()?;
     if nal[0] & 31 != SPS || !matches!(profile[0], 66 | 77 | 88 | 100) {
         return None;
     }
     let raw = without_emulation_prevention(nal.get(4..)?);
-    let mut bits = Bits { bytes: &raw, at: 0 };
+    let mut bits = Bits::new(&raw);
     bits.ue()?; // seq_parameter_set_id
     if profile[0] == 100 {
         let (chroma_format, luma_extra, chroma_extra) = (bits.ue()?, bits.ue()?, bits.ue()?);
@@ -201,45 +203,4 @@ fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
         raw.push(byte);
     }
     raw
-}
-
-/// Reads bits, the most significant first; None past the end.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<bool> {
-        let byte = self.bytes.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit == 1)
-    }
-
-    fn skip(&mut self, count: usize) -> Option<()> {
-        (0..count).try_for_each(|_| self.bit().map(drop))
-    }
-
-    /// Unsigned Exp-Golomb code (section 9.1).
-    fn ue(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.bit()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let mut rest = 0;
-        for _ in 0..zeros {
-            rest = rest << 1 | u32::from(self.bit()?);
-        }
-        Some((1_u32 << zeros) - 1 + rest)
-    }
-
-    /// Signed Exp-Golomb code (section 9.1.1).
-    fn se(&mut self) -> Option<i64> {
-        let code = i64::from(self.ue()?);
-        Some(if code % 2 == 0 { -(code / 2) } else { code / 2 + 1 })
-    }
 }

@@ -1,9 +1,10 @@
-//! Where chunks and segments end.
+//! Samples in, CMAF chunks out (ISO/IEC 23000-19): where chunks and segments end.
 
 use bytes::Bytes;
-use mp4_atom::Error;
+use crescendo_cmaf::{self as cmaf, Error, Sample};
 
-use super::{Sample, boxes};
+#[cfg(test)]
+mod tests;
 
 /// What ends a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Chunker {
     }
 
     fn close(&mut self, advance: u64, ends_segment: Option<u64>) -> Result<Chunk, Error> {
-        let data = boxes::chunk(self.sequence, self.opens_segment, &self.open)?;
+        let data = cmaf::chunk(self.sequence, self.opens_segment, &self.open)?;
         let chunk = Chunk {
             data,
             segment_start: self.segment_start,

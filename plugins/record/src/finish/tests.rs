@@ -1,0 +1,123 @@
+use std::fs;
+use std::os::fd::AsRawFd as _;
+
+use bytes::Bytes;
+use crescendo_cmaf::{Coding, Sample, Size, fragment, recording_head};
+
+use super::*;
+
+/// A recording of ten fragments with ten pictures and five packets each, and where each fragment ends.
+fn recording() -> (Vec<u8>, Vec<usize>) {
+    let size = Size { width: 320, height: 180 };
+    let mut bytes = recording_head(&[Coding::Vp8 { size }, Coding::Opus]).expect("encodes").to_vec();
+    let mut ends = Vec::new();
+    let sample = |time, key, data| (Sample { time, key, data: Bytes::from_static(data) }, 0);
+    for number in 0..10_u64 {
+        let video: Vec<_> = (0..10)
+            .map(|index| ((number * 10 + index) * 3_000, index == 0))
+            .map(|(time, key)| (sample(time, key, b"picture").0, 3_000))
+            .collect();
+        let audio: Vec<_> =
+            (0..5).map(|index| (sample((number * 5 + index) * 3_200, true, b"sound").0, 3_200)).collect();
+        let tracks = [(1, video.as_slice()), (2, audio.as_slice())];
+        bytes.extend(fragment(number as u32 + 1, &tracks).expect("encodes"));
+        ends.push(bytes.len());
+    }
+    (bytes, ends)
+}
+
+fn file(bytes: &[u8]) -> File {
+    let file = tempfile::tempfile().expect("a file");
+    file.write_all_at(bytes, 0).expect("written");
+    file
+}
+
+fn contents(file: &File) -> Vec<u8> {
+    fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("readable")
+}
+
+#[test]
+fn every_sample_is_where_the_tables_say() {
+    let (bytes, _) = recording();
+    let file = file(&bytes);
+    let finished = finish(&file).expect("a recording").expect("with fragments");
+    assert_eq!(finished.duration.as_millis(), 3_333);
+    assert_eq!(
+        finished.tracks.iter().map(|track| (track.audio, track.samples)).collect::<Vec<_>>(),
+        [(false, 100), (true, 50)]
+    );
+    let text = contents(&file);
+    assert_eq!(text.len() as u64, finished.bytes);
+    let at = text.windows(4).rposition(|w| w == b"moov").expect("there") - 4;
+    let moov = Moov::decode(&mut &text[at..]).expect("decodes");
+    for (trak, data) in moov.trak.iter().zip([&b"picture"[..], b"sound"]) {
+        let stbl = &trak.mdia.minf.stbl;
+        let chunks = &stbl.co64.as_ref().expect("offsets").entries;
+        let each = stbl.stsc.entries[0].samples_per_chunk as usize;
+        assert_eq!((chunks.len(), stbl.stsc.entries.len()), (10, 1));
+        for &chunk in chunks {
+            let chunk = chunk as usize;
+            assert_eq!(&text[chunk..chunk + each * data.len()], data.repeat(each));
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_holds_every_whole_fragment() {
+    let (bytes, ends) = recording();
+    let head = ends[0] - (ends[1] - ends[0]);
+    let mut random = 7_usize;
+    for _ in 0..300 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let cut = head + (random >> 33) % (bytes.len() - head + 1);
+        let whole = ends.iter().filter(|&&end| end <= cut).count();
+        let file = file(&bytes[..cut]);
+        let finished = finish(&file).expect("a recording");
+        let samples = finished.map_or(0, |finished| finished.tracks[0].samples);
+        assert_eq!(samples, 10 * whole as u64, "cut at {cut}");
+    }
+}
+
+#[test]
+fn finishing_twice_changes_nothing_and_a_finish_that_was_cut_off_is_done_again() {
+    let (bytes, ends) = recording();
+    let file = file(&bytes);
+    let once = finish(&file).expect("a recording");
+    let text = contents(&file);
+    assert_eq!(finish(&file).expect("a recording"), once);
+    assert_eq!(contents(&file), text);
+    // The tables are there, or a part of them, and the fragments are not hidden yet.
+    for length in [text.len(), text.len() - 100, ends[9] + 3] {
+        let mut torn = text[..length].to_vec();
+        torn[..ends[9]].copy_from_slice(&bytes);
+        let file = self::file(&torn);
+        assert_eq!(finish(&file).expect("a recording"), once);
+        assert_eq!(contents(&file), text);
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_refused_and_left_alone() {
+    let mut state = 1_u32;
+    for length in [0, 7, 8, 40, 500] {
+        let junk: Vec<u8> = (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+                (state >> 16) as u8
+            })
+            .collect();
+        let file = file(&junk);
+        assert!(finish(&file).is_err());
+        assert_eq!(contents(&file), junk);
+    }
+    let (bytes, ends) = recording();
+    let (head, mut flipped) = (ends[0] - (ends[1] - ends[0]), bytes.clone());
+    for at in 0..bytes.len() {
+        flipped[at] ^= 0x81;
+        if at < head || at % 7 == 0 {
+            // Whatever it says of itself now, it is read without a panic and without more memory than it has bytes.
+            let _ = finish(&file(&flipped));
+        }
+        flipped[at] = bytes[at];
+    }
+}

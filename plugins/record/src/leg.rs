@@ -1,0 +1,202 @@
+//! The leg itself: frames go to whoever they are of, files come out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crescendo_cmaf::Error;
+use crescendo_leg_api::{Frame, Leg, State, Track, TrackKey};
+
+use crate::millis;
+use crate::name::Template;
+use crate::sidecar::{Person, Source, Starter};
+use crate::subject::{Desk, Job, Subject};
+use crate::writer::{Condition, Sync, Writer};
+
+/// Frames are not missed before this.
+const MISSED_AFTER: Duration = Duration::from_secs(3);
+
+/// Participants that the sidecar names. More come and go only in a recording that nobody ends.
+const PEOPLE_MAX: usize = 10_000;
+
+/// How a [`RecordLeg`] writes, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub directory: PathBuf,
+    pub template: Template,
+    pub room: String,
+    /// Identifier of the leg in the room, `l1`.
+    pub leg: String,
+    pub started_by: Option<Starter>,
+    /// Wall clock at the room clock's 0.
+    pub started: SystemTime,
+    /// Length of a fragment: what is lost at most where the server is killed.
+    pub fragment: Duration,
+    /// A key frame at least this often, where one can seek to.
+    pub key_frames: Duration,
+    pub sync: Sync,
+    /// Bytes that may wait for the disk.
+    pub queue_bytes: usize,
+}
+
+/// A recording: one file for each participant's camera and microphone, one for its screen, all with what was sent.
+#[derive(Debug)]
+pub struct RecordLeg {
+    fragment: Duration,
+    key_frames: Duration,
+    writer: Writer,
+    now: Duration,
+    tracks: BTreeMap<TrackKey, (String, Source)>,
+    subjects: BTreeMap<(String, Source), Subject>,
+    people: Vec<Person>,
+    desk: Desk,
+    dropped: u64,
+    failure: Option<String>,
+}
+
+impl RecordLeg {
+    pub fn new(options: Options) -> Self {
+        Self {
+            fragment: options.fragment,
+            key_frames: options.key_frames,
+            writer: Writer::start(options),
+            now: Duration::ZERO,
+            tracks: BTreeMap::new(),
+            subjects: BTreeMap::new(),
+            people: Vec::new(),
+            desk: Desk::default(),
+            dropped: 0,
+            failure: None,
+        }
+    }
+
+    /// Does with the subject of a track what `act` says.
+    fn with(&mut self, key: TrackKey, act: impl FnOnce(&mut Subject, &mut Desk, Duration) -> Result<(), Error>) {
+        let Some(whose) = self.tracks.get(&key) else { return };
+        let Some(subject) = self.subjects.get_mut(whose) else { return };
+        if let Err(error) = act(subject, &mut self.desk, self.now) {
+            self.failure.get_or_insert(error.to_string());
+        }
+        self.hand_over();
+    }
+
+    fn hand_over(&mut self) {
+        for job in std::mem::take(&mut self.desk.jobs) {
+            let (file, opens) = match &job {
+                Job::Open { file, .. } => (*file, true),
+                Job::Write { file, .. } | Job::Close { file } => (*file, false),
+            };
+            if self.writer.do_job(job) {
+                continue;
+            }
+            self.dropped += 1;
+            for subject in self.subjects.values_mut() {
+                if opens { subject.not_opened(file) } else { subject.refused(file) }
+            }
+        }
+    }
+
+    fn joined(&mut self, track: &Track) {
+        if let Some(person) = self.people.iter_mut().find(|person| person.id == track.participant) {
+            (person.left_ms, person.name) = (None, track.name.clone());
+        } else if self.people.len() < PEOPLE_MAX {
+            let (id, name) = (track.participant.clone(), track.name.clone());
+            self.people.push(Person { id, name, joined_ms: millis(self.now), left_ms: None });
+        }
+        self.writer.people(self.people.clone());
+    }
+
+    fn left(&mut self, participant: &str) {
+        if self.tracks.values().any(|(whose, _)| whose == participant) {
+            return;
+        }
+        if let Some(person) = self.people.iter_mut().find(|person| person.id == participant) {
+            person.left_ms = Some(millis(self.now));
+        }
+        self.writer.people(self.people.clone());
+    }
+}
+
+impl Leg for RecordLeg {
+    fn track_added(&mut self, track: Track) {
+        let source = if track.screen { Source::Screen } else { Source::Camera };
+        self.joined(&track);
+        let whose = (track.participant, source);
+        let subject = self.subjects.entry(whose.clone()).or_insert_with(|| Subject::new(whose.0.clone(), source));
+        subject.add(track.key, track.audio);
+        self.tracks.insert(track.key, whose);
+    }
+
+    fn track_removed(&mut self, key: TrackKey) {
+        let Some(whose) = self.tracks.remove(&key) else { return };
+        if let Some(subject) = self.subjects.get_mut(&whose) {
+            subject.remove(key, self.now);
+        }
+        self.left(&whose.0);
+    }
+
+    fn gap(&mut self, key: TrackKey) {
+        self.with(key, |subject, _, _| {
+            // Sound heals itself.
+            if subject.video == Some(key) {
+                subject.interrupt();
+            }
+            Ok(())
+        });
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.with(frame.track, |subject, desk, now| subject.frame(frame, now, desk));
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        let (desk, fragment, failure) = (&mut self.desk, self.fragment, &mut self.failure);
+        self.subjects.retain(|_, subject| {
+            subject.tick(now, fragment, desk).unwrap_or_else(|error| {
+                failure.get_or_insert(error.to_string());
+                true
+            })
+        });
+        self.hand_over();
+    }
+
+    fn wants_key(&mut self) -> Vec<TrackKey> {
+        let wants = |subject: &&Subject| subject.wants_key(self.now, self.key_frames);
+        self.subjects.values().filter(wants).filter_map(|subject| subject.video).collect()
+    }
+
+    fn state(&self) -> State {
+        if let Condition::Failed(reason) = self.writer.condition() {
+            return State::Failed(reason);
+        }
+        if let Some(reason) = &self.failure {
+            return State::Failed(reason.clone());
+        }
+        if self.subjects.values().any(Subject::has_file) {
+            State::Running
+        } else if self.now < MISSED_AFTER {
+            State::Starting
+        } else {
+            State::Waiting("nobody sends anything to record".into())
+        }
+    }
+
+    fn dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn finish(&mut self) {
+        for subject in self.subjects.values_mut() {
+            if let Err(error) = subject.finish(self.now, &mut self.desk) {
+                self.failure.get_or_insert(error.to_string());
+            }
+        }
+        self.hand_over();
+        for person in self.people.iter_mut().filter(|person| person.left_ms.is_none()) {
+            person.left_ms = Some(millis(self.now));
+        }
+        self.writer.people(self.people.clone());
+        self.writer.end();
+    }
+}

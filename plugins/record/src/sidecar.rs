@@ -1,0 +1,140 @@
+//! `recording.json`: what a recording holds, beside its files. Times are milliseconds on the recording's clock, which begins at
+//! `started`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The sidecar's name in a recording's directory.
+pub const SIDECAR: &str = "recording.json";
+
+/// Largest sidecar that is read.
+const SIDECAR_BYTES_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recording {
+    pub room: String,
+    pub leg: String,
+    /// Who started it; absent when the API did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Starter>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    pub state: RecordingState,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub duration_ms: u64,
+    pub participants: Vec<Person>,
+    pub files: Vec<RecordedFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingState {
+    /// It goes on, or its server ended without finishing it and has not started again.
+    Recording,
+    Finished,
+    /// Its server ended without finishing it; a later one did.
+    Recovered,
+    /// It could not go on; what was written by then plays.
+    Failed,
+}
+
+/// A participant from the first of its tracks to the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    pub id: String,
+    pub name: String,
+    pub joined_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Camera and microphone.
+    Camera,
+    /// A screen and its sound.
+    Screen,
+}
+
+impl Source {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Source::Camera => "camera",
+            Source::Screen => "screen",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedFile {
+    pub name: String,
+    pub participant: String,
+    pub source: Source,
+    /// Where its beginning lies on the recording's clock.
+    pub offset_ms: u64,
+    pub duration_ms: u64,
+    pub bytes: u64,
+    /// It has the tables of an ordinary MP4. One that has not is fragmented, and plays too.
+    pub finished: bool,
+    pub tracks: Vec<RecordedTrack>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedTrack {
+    /// `H264`, `VP8`, `VP9`, `AV1` or `Opus`.
+    pub codec: String,
+    /// Of the first picture; later ones may have another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u16>,
+    /// Where its first sample lies on the recording's clock.
+    pub offset_ms: u64,
+    pub samples: u64,
+    /// Where nothing came, or nothing that could be decoded: the picture stands still there, the sound is silent.
+    pub gaps: Vec<Gap>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    pub at_ms: u64,
+    pub length_ms: u64,
+}
+
+impl Recording {
+    pub(crate) fn load(directory: &Path) -> io::Result<Self> {
+        let file = File::open(directory.join(SIDECAR))?;
+        if file.metadata()?.len() > SIDECAR_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(serde_json::from_reader(io::BufReader::new(file))?)
+    }
+
+    /// It is there as a whole, or as it was before.
+    pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {
+        let hidden = directory.join(format!(".{SIDECAR}"));
+        let text = serde_json::to_vec_pretty(self)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&hidden)?;
+        file.write_all(&text)?;
+        file.sync_data()?;
+        fs::rename(hidden, directory.join(SIDECAR))
+    }
+}

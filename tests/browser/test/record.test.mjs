@@ -1,0 +1,222 @@
+// Recordings of real browsers: in a mesh and through both switches, of every codec that they send, killed at any moment.
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Call, until } from '../lab/call.mjs'
+import { startServer } from '../lab/server.mjs'
+import { startSound } from '../lab/sound.mjs'
+
+function directoryOf(t) {
+  const directory = mkdtempSync(join(tmpdir(), 'crescendo-record-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** Paths of all recorded files. */
+const filesIn = directory =>
+  readdirSync(directory, { recursive: true })
+    .filter(name => name.endsWith('.mp4'))
+    .map(name => join(directory, name))
+
+/** ffmpeg is to count neither pictures nor time in steps of a frame rate, which browsers do not keep. */
+const asTheyAre = ['-vsync', 'passthrough', '-enc_time_base', '-1']
+
+/** What ffmpeg complains about when it decodes all of a file. */
+const complaints = file => spawnSync('ffmpeg', ['-v', 'error', '-i', file, ...asTheyAre, '-f', 'null', '-']).stderr.toString()
+
+/** Times of the packets of a stream, v or a, in seconds. */
+function times(file, stream) {
+  const entries = ['-v', 'error', '-select_streams', stream, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0', file]
+  const lines = execFileSync('ffprobe', entries, { maxBuffer: 1 << 26 }).toString().split('\n')
+  return lines.map(line => parseFloat(line)).filter(Number.isFinite)
+}
+
+/** The longest time between two packets in a part of a recording, in seconds. */
+function longest(times, from = 0, to = Infinity) {
+  let gap = 0
+  for (let i = 1; i < times.length; i++)
+    if (times[i] > from && times[i - 1] < to) gap = Math.max(gap, times[i] - times[i - 1])
+  return gap
+}
+
+const recordings = async (server, room = 'lab') => (await server.api(`/rooms/${room}/recordings`)).recordings
+
+/** Starts a recording and waits until it runs; gives the leg's id. */
+async function record(call, person) {
+  const { id } = await person.lab('startLeg', { kind: 'record' })
+  await until('the recording to run', async () => (await call.server.api(`/rooms/lab/legs/${id}`)).state === 'running')
+  return id
+}
+
+async function stopped(call, person, leg) {
+  await person.lab('stopLeg', leg)
+  return until('the recording to be finished', async () =>
+    (await recordings(call.server)).find(({ state }) => state === 'finished'),
+  )
+}
+
+for (const codec of ['H264', 'VP8'])
+  test(`${codec} in a mesh is recorded through a promotion and a demotion, and no link notices`, async t => {
+    const directory = directoryOf(t)
+    const call = await Call.start({
+      set: {
+        'room.mesh_limit': 2,
+        'room.warm_at': 2,
+        'room.demote_after_ms': 2000,
+        'record.directory': directory,
+        'sfu.video_codecs': `["${codec}"]`,
+      },
+    })
+    t.after(() => call.stop())
+    const people = await call.people(2)
+    await call.everybodySees(people)
+    const [ann, ben] = people
+    const links = async () => (await ann.lab('connections')).map(({ signaling, state }) => ({ signaling, state }))
+    const mesh = await links()
+    const begun = Date.now()
+    const leg = await record(call, ann)
+    await call.everybodySees(people)
+    assert.equal(await call.mode(), 'mesh')
+    const link = mesh.findIndex(({ state }) => state === 'connected')
+    assert.equal((await links())[link].signaling, mesh[link].signaling, 'the mesh link is not renegotiated')
+    const told = await until('Ben to be told', async () =>
+      (await ben.events()).find(({ name, leg }) => name === 'leg-changed' && leg.kind === 'record')?.leg,
+    )
+    const annId = (await call.server.api('/rooms/lab')).participants.find(({ name }) => name === ann.name).id
+    assert.equal(told.startedBy, annId)
+
+    await sleep(5000)
+    const switching = (Date.now() - begun) / 1000
+    const third = await call.participant()
+    await third.join()
+    await call.reaches('sfu')
+    await call.everybodySees([...people, third])
+    await sleep(2000)
+    await third.leave()
+    await call.reaches('mesh')
+    await call.everybodySees(people)
+    await sleep(2000)
+    const recording = await stopped(call, ann, leg)
+    assert.equal(await call.mode(), 'mesh')
+
+    assert.equal(recording.startedBy.name, ann.name)
+    assert.deepEqual(recording.participants.map(({ name }) => name).sort(), [...people, third].map(p => p.name).sort())
+    const ofTwo = recording.files.filter(({ participant }) => participant !== 'p3')
+    assert.equal(ofTwo.length, 2, `one file each: ${JSON.stringify(recording.files)}`)
+    assert.ok(recording.files.some(({ participant, offsetMs }) => participant === 'p3' && offsetMs > 4000))
+    for (const { name, tracks, durationMs } of ofTwo) {
+      const file = filesIn(directory).find(path => path.endsWith(name))
+      assert.deepEqual(tracks.map(track => track.codec), [codec, 'Opus'])
+      const [pictures, sound] = [times(file, 'v'), times(file, 'a')]
+      const before = longest(pictures, 1, switching - 1)
+      const during = longest(pictures, switching - 1)
+      const heard = longest(sound)
+      t.diagnostic(
+        `${name}: ${durationMs} ms, ${pictures.length} pictures, longest gap ${before.toFixed(3)} s before and ` +
+          `${during.toFixed(3)} s through the switches, sound ${heard.toFixed(3)} s, gaps ${JSON.stringify(tracks.map(track => track.gaps))}`,
+      )
+      assert.ok(during <= Math.max(2 * before, 0.4), `the picture stood for ${during} s`)
+      assert.ok(heard < 0.07, `the sound has a hole of ${heard} s`)
+      assert.ok(Math.abs(pictures.at(-1) - sound.at(-1)) < 1, 'picture and sound end together')
+      assert.equal(complaints(file), '')
+    }
+    // A browser plays it from the API, and seeks.
+    const { name } = ofTwo[0]
+    const page = await (await call.browser()).newPage()
+    await page.goto(`${call.server.http}/api/v1/rooms/lab/recordings/${recording.id}/${encodeURIComponent(name)}`)
+    const played = await page.evaluate(async () => {
+      const video = document.querySelector('video')
+      video.muted = true
+      const event = name => new Promise(done => video.addEventListener(name, done, { once: true }))
+      if (!(video.duration > 0)) await event('loadedmetadata')
+      const seeked = event('seeked')
+      video.currentTime = video.duration / 2
+      await seeked
+      const from = video.currentTime
+      await video.play()
+      while (video.currentTime < from + 1) await event('timeupdate')
+      return { duration: video.duration, width: video.videoWidth, error: video.error?.message }
+    })
+    assert.ok(played.duration > 8 && played.width > 0 && !played.error, JSON.stringify(played))
+  })
+
+test('Firefox, which has no H.264, is recorded beside Chromium', async t => {
+  const directory = directoryOf(t)
+  const sound = await startSound()
+  t.after(() => sound.stop())
+  const call = await Call.start({ set: { 'record.directory': directory }, sound })
+  t.after(() => call.stop())
+  const people = [await call.participant(), await call.participant({ browser: 'firefox' })]
+  for (const person of people) await person.join()
+  await call.everybodySees(people)
+  const leg = await record(call, people[0])
+  await sleep(5000)
+  const recording = await stopped(call, people[0], leg)
+  for (const { id } of (await call.server.api('/rooms/lab')).participants) {
+    const last = recording.files.findLast(({ participant }) => participant === id)
+    assert.deepEqual(last.tracks.map(track => track.codec), ['VP8', 'Opus'], JSON.stringify(recording.files))
+  }
+  for (const file of filesIn(directory)) assert.equal(complaints(file), '', file)
+})
+
+test('killed at any moment, each file plays to within a second of the end, and the next start finishes it', async t => {
+  const directory = directoryOf(t)
+  for (let round = 0; round < 4; round++) {
+    const call = await Call.start({ set: { 'record.directory': directory } })
+    t.after(() => call.stop())
+    const ann = await call.participant()
+    await ann.join()
+    const before = new Set(filesIn(directory))
+    await record(call, ann)
+    await sleep(3000 + Math.random() * 3000)
+    const killed = Date.now()
+    await call.server.stop('SIGKILL')
+    await call.stop()
+    const [file] = filesIn(directory).filter(path => !before.has(path))
+    const sidecar = JSON.parse(readFileSync(join(file, '../recording.json')))
+    assert.equal(sidecar.state, 'recording')
+    const began = Date.parse(sidecar.started) + sidecar.files[0].offsetMs
+    const torn = `${file}.torn.mkv`
+    copyFileSync(file, torn)
+    const lost = path => (killed - began) / 1000 - Math.max(times(path, 'v').at(-1), times(path, 'a').at(-1))
+    t.diagnostic(`round ${round}: ${((killed - began) / 1000).toFixed(2)} s long, ${lost(torn).toFixed(3)} s lost`)
+    assert.ok(lost(torn) < 1, `${lost(torn)} s are lost`)
+    assert.equal(complaints(torn), '')
+    rmSync(torn)
+
+    const next = await startServer({ 'record.directory': directory, 'log.filter': 'info' })
+    const recovered = await until('it to be recovered', async () =>
+      (await recordings(next)).find(({ state, started }) => started === sidecar.started && state === 'recovered'),
+    )
+    assert.match(next.log(), /a recording that was cut off is finished/)
+    assert.ok(recovered.files[0].finished && recovered.files[0].durationMs > 2000)
+    assert.ok(lost(file) < 1)
+    assert.equal(complaints(file), '')
+    await next.stop()
+  }
+})
+
+test('when the disk takes no more the leg says so, the call goes on, and what was written plays', async t => {
+  const directory = directoryOf(t)
+  const call = await Call.start({ set: { 'record.directory': directory }, within: ['prlimit', '--fsize=120000'] })
+  t.after(() => call.stop())
+  const people = await call.people(2)
+  await call.everybodySees(people)
+  await people[0].lab('startLeg', { kind: 'record' })
+  const failed = await until('the recording to fail', async () =>
+    (await people[1].events()).find(({ name, leg }) => name === 'leg-changed' && leg.state === 'failed')?.leg,
+  )
+  assert.match(failed.reason, /File too large/)
+  await call.everybodySees(people)
+  assert.deepEqual((await call.server.api('/rooms/lab')).legs, [])
+  const files = filesIn(directory)
+  assert.equal(files.length, 2)
+  for (const file of files) {
+    assert.ok(times(file, 'a').length > 50, file)
+    assert.equal(complaints(file), '', file)
+  }
+})

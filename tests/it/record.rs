@@ -1,0 +1,4 @@
+//! Recordings from RTP packets to files that ffmpeg decodes, and what the API does with them.
+
+mod api;
+mod scenes;
