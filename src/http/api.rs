@@ -61,6 +61,7 @@ fn refused(refusal: Refusal) -> Problem {
         | ErrorCode::NotJoined
         | ErrorCode::AlreadyJoined
         | ErrorCode::ResumeRefused
+        | ErrorCode::MessagesMissed
         | ErrorCode::SourceTaken
         | ErrorCode::TooManyTracks
         | ErrorCode::BadSdp

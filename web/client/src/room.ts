@@ -2,9 +2,11 @@ import { Output } from './output.js'
 import { RoomError } from './error.js'
 import { Emitter } from './events.js'
 import { Legs } from './legs.js'
+import { encode } from './channel.js'
 import { Levels } from './levels.js'
 import { LocalTracks, type Which } from './local-tracks.js'
 import type { LocalTrack } from './local-track.js'
+import { Messages, contentOf } from './messages.js'
 import type { Participant } from './participant.js'
 import { Paths } from './paths.js'
 import { browser, type Cancel, type Platform } from './platform.js'
@@ -39,6 +41,13 @@ export interface PublishOptions {
   source?: Source
   /** Begin muted; when absent: whether the track is disabled. */
   muted?: boolean
+}
+
+export interface SendOptions {
+  /** One participant; everybody else when absent. */
+  to?: string
+  /** When absent, true: it arrives once and in order. False: at once or never, by the way that media takes. */
+  reliable?: boolean
 }
 
 export interface LegOptions {
@@ -84,6 +93,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #levels: Levels
   readonly #statistics = new Statistics()
   readonly #legs: Legs
+  readonly #messages: Messages
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
   #joining: { resolve(): void; reject(error: RoomError): void } | undefined
   #id = ''
@@ -117,6 +127,7 @@ export class Room extends Emitter<RoomEvents> {
     })
     const request = () => ++this.#request
     this.#legs = new Legs(this.#base, { send, request, changed: (leg) => this.emit('leg-changed', leg) })
+    this.#messages = new Messages({ platform, write: send, request })
     this.#locals = new LocalTracks(platform, {
       send,
       request,
@@ -130,6 +141,7 @@ export class Room extends Emitter<RoomEvents> {
       platform,
       participants: this.#roster.participants,
       send,
+      data: (from, data) => this.emit('message', { from, data }),
       lost: () =>
         this.#error(
           'sfu-lost',
@@ -155,6 +167,7 @@ export class Room extends Emitter<RoomEvents> {
       message: (message) => this.#handle(message),
       lost: () => {
         this.#levels.stop()
+        this.#messages.lost()
         this.emit('reconnecting')
       },
       ended: (error) => this.#close(error),
@@ -236,10 +249,14 @@ export class Room extends Emitter<RoomEvents> {
     return this.#locals.replace(which, track)
   }
 
-  /** Sends anything that JSON can say to everybody else, or to one. */
-  async send(data: unknown, { to }: { to?: string } = {}): Promise<void> {
+  /**
+   * Sends bytes, or anything that JSON can say, to everybody else or to one. What is reliable resolves when the server has it; it
+   * arrives once and in order, also while the room moves or a socket is lost and comes back. Rejects with a RoomError.
+   */
+  async send(data: unknown, { to, reliable = true }: SendOptions = {}): Promise<void> {
     this.#mustBeJoined()
-    this.#socket.send(to === undefined ? { type: 'message', data } : { type: 'message', to, data })
+    if (reliable) return this.#messages.send(data, to)
+    for (const id of this.#paths.sendData(encode(data), to)) void this.#messages.send(data, id).catch(() => {})
   }
 
   /** Starts a broadcast. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
@@ -288,7 +305,7 @@ export class Room extends Emitter<RoomEvents> {
       room,
       name,
       ...(token === undefined ? {} : { token }),
-      ...(resume === undefined ? {} : { resume }),
+      ...(resume === undefined ? {} : { resume: { ...resume, received: this.#messages.received } }),
       tracks: this.#locals.wanted(),
       decodes: this.#platform.decodes(),
     }
@@ -334,7 +351,11 @@ export class Room extends Emitter<RoomEvents> {
       case 'leg':
         return this.#legs.told(message.leg, message.request)
       case 'message':
-        return this.emit('message', { from: message.from, data: message.data })
+        if (this.#messages.takes(message.number))
+          this.emit('message', { from: message.from, data: contentOf(message) })
+        return
+      case 'message-taken':
+        return this.#messages.taken(message.request)
       case 'error':
         return this.#refused(message)
       case 'pong':
@@ -350,6 +371,8 @@ export class Room extends Emitter<RoomEvents> {
       this.#interrupt()
     }
     this.#state = 'joined'
+    const { maxMessageBytes: bytes, messagesPerSecond: perSecond } = welcome
+    this.#messages.opened({ bytes, perSecond }, welcome.resumed)
     this.#id = welcome.you.id
     this.#paths.setIceServers(welcome.iceServers)
     this.#locals.welcomed(welcome.you.tracks)
@@ -375,7 +398,8 @@ export class Room extends Emitter<RoomEvents> {
   #refused({ code, message, request }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new RoomError(code, message)
     const asked = request !== undefined
-    if (asked && (this.#legs.refused(request, error) || this.#locals.refused(request, error))) return
+    const askers = [this.#legs, this.#locals, this.#messages]
+    if (asked && askers.some((asker) => asker.refused(request, error))) return
     this.emit('error', error)
   }
 
@@ -388,6 +412,7 @@ export class Room extends Emitter<RoomEvents> {
     const error = new RoomError('interrupted', 'the session ended before the server answered')
     this.#legs.interrupted(error)
     this.#locals.interrupted(error)
+    this.#messages.interrupted(error)
   }
 
   #close(error: RoomError | undefined): void {
