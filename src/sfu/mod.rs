@@ -149,7 +149,7 @@ pub enum Command {
     Close {
         transport: TransportId,
     },
-    /// The transport has data channels. Once for each transport, before its first `SetRemote`.
+    /// The transport has data channels. Once for each transport.
     OpenData {
         transport: TransportId,
         end: data::DataEnd,

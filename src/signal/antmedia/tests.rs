@@ -12,7 +12,7 @@ use crate::host::{Entry, Refusal};
 use crate::room::ids::ParticipantId;
 use crate::room::{Direction, Kind, Reach};
 use crate::signal::message::{ClientMessage, ErrorCode, IceServer, ServerMessage};
-use crate::signal::outgoing::{Notice, Outgoing};
+use crate::signal::outgoing::{Notice, Outgoing, Payload};
 
 /// One socket whose rooms are played by the test.
 struct Socket {
@@ -343,12 +343,43 @@ fn who_plays_first_and_publishes_then_is_known_by_its_stream_to_everybody() {
     late.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall" }));
     let track = json!({ "id": "t9", "source": "camera", "muted": false });
     let out = other.told(1, json!({ "type": "track-published", "participant": "p3", "track": track }));
-    let [Action::Say(added)] = &out[..] else { panic!("{out:?}") };
+    let [Action::Say(added), Action::Data { payload: Payload::Text(event), .. }] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(event, r#"{"eventType":"TRACK_LIST_UPDATED","streamId":"hall"}"#);
     assert_eq!((&added["definition"], &added["trackId"]), (&json!("subtrackAdded"), &json!("me")));
 
     late.says(json!({ "command": "stop", "streamId": "me" }));
     let out = other.told(1, json!({ "type": "track-unpublished", "participant": "p3", "track": "t9" }));
-    let [Action::Say(removed)] = &out[..] else { panic!("{out:?}") };
+    let [Action::Say(removed), Action::Data { .. }] = &out[..] else { panic!("{out:?}") };
     assert_eq!(removed["trackId"], "me", "as it was told before");
     assert_eq!(streams.label(&"hall".parse().unwrap(), ParticipantId(3), "Viewer"), "hall.p3");
+}
+
+#[test]
+fn what_is_sent_on_data_channels_is_a_message_of_the_room_and_the_other_way_round() {
+    let streams = Streams::default();
+    let mut socket = Socket::new(&streams);
+    socket.says(json!({ "command": "play", "streamId": "hall" }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let mut out = Vec::new();
+    let heard = Outgoing::Data(Payload::Text("{\"eventType\":\"CHAT_MESSAGE\"}".into()));
+    socket.client.told(PlaceId(1), &heard, Instant::now(), &mut out);
+    let [Action::Send { message: ClientMessage::Message { to: None, data, binary: false, .. }, .. }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(data, "{\"eventType\":\"CHAT_MESSAGE\"}");
+
+    let told = |socket: &mut Socket, data: serde_json::Value, binary: bool| {
+        let message = json!({ "type": "message", "number": 1, "from": "p1", "data": data, "binary": binary });
+        let out = socket.told(1, message);
+        let payload = |action| match action {
+            Action::Data { payload, .. } => payload,
+            other => panic!("{other:?}"),
+        };
+        out.into_iter().map(payload).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut socket, json!("hi"), false), [Payload::Text("hi".into())]);
+    assert_eq!(told(&mut socket, json!({ "a": 1 }), false), [Payload::Text("{\"a\":1}".into())]);
+    let pieces = told(&mut socket, json!("AP8H"), true);
+    let [Payload::Bytes(head), Payload::Bytes(rest)] = &pieces[..] else { panic!("{pieces:?}") };
+    assert_eq!((&head[4..], &rest[4..], &head[..4]), (&[3, 0, 0, 0][..], &[0, 255, 7][..], &rest[..4]));
 }
