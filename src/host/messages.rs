@@ -61,8 +61,7 @@ impl History {
         let Sent { to, data, binary } = sent;
         self.number += 1;
         let number = self.number;
-        let message =
-            Outgoing::from(ServerMessage::Message { number: Some(number), from: Id(from), data, binary });
+        let message = Outgoing::from(ServerMessage::Message { number: Some(number), from: Id(from), data, binary });
         let bytes = message.bytes();
         self.kept.push_back(Kept { number, from, to, message: message.clone(), bytes });
         self.bytes += bytes;
@@ -77,8 +76,9 @@ impl History {
 
     /// What came for `participant` after the message with this number, and whether some of it may be gone.
     fn since(&self, participant: ParticipantId, number: u32) -> (bool, Vec<Outgoing>) {
-        let is_for =
-            |kept: &&Kept| kept.number > number && kept.from != participant && kept.to.is_none_or(|to| to == participant);
+        let is_for = |kept: &&Kept| {
+            kept.number > number && kept.from != participant && kept.to.is_none_or(|to| to == participant)
+        };
         let messages = self.kept.iter().filter(is_for).map(|kept| kept.message.clone()).collect();
         (self.forgotten > number, messages)
     }

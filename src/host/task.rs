@@ -9,8 +9,8 @@ use tracing::{debug, info};
 
 use super::legs::{self, Legs};
 use super::limit::Place;
-use super::messages::History;
 use super::member::{DownTransport, Member, UpTransport};
+use super::messages::History;
 use super::{Entry, Joining, Manner, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};

@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use super::transport::data::Opening;
 pub use super::transport::data::Kind;
+use super::transport::data::Opening;
 use crate::room::ids::ParticipantId;
 
 /// The data channels of one room.

@@ -202,10 +202,7 @@ impl Down {
         let [data, sections @ ..] = &answer.sections[..] else { return Err(SdpError::Sections) };
         // Browsers name a closed m-line by its old mid or not at all.
         let same = |(section, slot): (&Section, &Slot)| section.rejected || section.mid == slot.mid;
-        if data.mid != DATA
-            || data.rejected
-            || sections.len() != offered
-            || !sections.iter().zip(&self.slots).all(same)
+        if data.mid != DATA || data.rejected || sections.len() != offered || !sections.iter().zip(&self.slots).all(same)
         {
             return Err(SdpError::Sections);
         }

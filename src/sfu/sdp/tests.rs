@@ -285,3 +285,12 @@ fn an_offer_with_nothing_to_take_is_refused() {
     let setup = FOREIGN_OFFER.replace("actpass", "holdconn");
     assert_eq!(up.answer(&setup, publication), Err(SdpError::Setup));
 }
+
+#[test]
+fn tmp_offers() {
+    std::fs::write("/tmp/offer-up.sdp", up().offer()).unwrap();
+    let mut down = Down::new(local(), &CODECS, 2);
+    down.assign(PublicationId(1), Source::Microphone);
+    down.assign(PublicationId(2), Source::Camera);
+    std::fs::write("/tmp/offer-down.sdp", down.offer().unwrap()).unwrap();
+}

@@ -63,7 +63,8 @@ impl Up {
         let answer = answer::parse(sdp)?;
         let offered = SLOTS.map(|(mid, _)| mid).into_iter().chain([DATA]);
         // A rejected m-line may be named or not.
-        let same = |(section, mid): (&Section, &str)| section.mid == mid || (section.rejected && section.mid.is_empty());
+        let same =
+            |(section, mid): (&Section, &str)| section.mid == mid || (section.rejected && section.mid.is_empty());
         if answer.sections.len() != SLOTS.len() + 1 || !answer.sections.iter().zip(offered).all(same) {
             return Err(SdpError::Sections);
         }

@@ -36,8 +36,7 @@ pub(super) struct DataMeters {
 
 impl DataMeters {
     pub(super) fn new() -> Self {
-        let dropped =
-            |reason: Dropped| metrics::counter!("crescendo_data_dropped_total", "reason" => reason.name());
+        let dropped = |reason: Dropped| metrics::counter!("crescendo_data_dropped_total", "reason" => reason.name());
         Self {
             received: metrics::counter!("crescendo_data_messages_total", "direction" => "received"),
             sent: metrics::counter!("crescendo_data_messages_total", "direction" => "sent"),

@@ -95,7 +95,11 @@ fn the_first_link_has_the_id_of_the_room_and_others_their_own() {
 fn candidates_wait_for_their_description_and_every_description_has_a_mapping() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    assert!(socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": true, "data": true })).is_empty());
+    assert!(
+        socket
+            .told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": true, "data": true }))
+            .is_empty()
+    );
     let candidate = json!({ "type": "link-candidate", "peer": "p1", "link": 1, "candidate": { "candidate": "c" } });
     assert!(socket.told(1, candidate).is_empty());
     let out = socket.told(

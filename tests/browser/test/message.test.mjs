@@ -27,7 +27,9 @@ for (const browser of ['chromium', 'firefox']) {
     let call, ann, ben, cleo
     before(async () => {
       call = await Call.start({ set: SET })
-      ;[ann, ben, cleo] = [await call.participant({ browser }), await call.participant({ browser }), await call.participant({ browser })]
+      // Firefox makes no sound without a device.
+      const person = () => call.participant({ browser, tone: false })
+      ;[ann, ben, cleo] = [await person(), await person(), await person()]
       await ann.join()
       await ben.join()
       await call.everybodySees([ann, ben])

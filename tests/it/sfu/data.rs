@@ -69,7 +69,11 @@ async fn a_native_clients_messages_reach_the_down_transports_of_those_they_are_f
     assert_eq!(heard(&cleo), [framed("all"), framed("cleo")]);
     assert_eq!(heard(&own), Vec::<Vec<u8>>::new(), "nobody hears itself");
     let rest = timeout(PATIENCE, ann.events.recv()).await.unwrap().unwrap();
-    assert_eq!((rest.from, rest.to), (ParticipantId(1), To::These(vec![ParticipantId(9)])), "who has no transport here");
+    assert_eq!(
+        (rest.from, rest.to),
+        (ParticipantId(1), To::These(vec![ParticipantId(9)])),
+        "who has no transport here"
+    );
 }
 
 #[tokio::test]

@@ -201,7 +201,8 @@ export class Paths {
       platform,
       send: (m: ClientMessage) => this.host.send(m),
       changed: () => this.settle(),
-      data: (from: string, message: { data: unknown } | undefined) => message && this.host.data(from, message.data),
+      data: (from: string, message: { data: unknown } | undefined) =>
+        message && this.host.data(from, message.data),
     }
     const options = { peer, link, polite, data, iceServers: this.#iceServers, expects }
     known?.close()

@@ -256,7 +256,8 @@ export class Room extends Emitter<RoomEvents> {
   async send(data: unknown, { to, reliable = true }: SendOptions = {}): Promise<void> {
     this.#mustBeJoined()
     if (reliable) return this.#messages.send(data, to)
-    for (const id of this.#paths.sendData(encode(data), to)) void this.#messages.send(data, id).catch(() => {})
+    for (const id of this.#paths.sendData(encode(data), to))
+      void this.#messages.send(data, id).catch(() => {})
   }
 
   /** Starts a broadcast. Resolves when the server has taken it on; `leg-changed` tells when it runs. */

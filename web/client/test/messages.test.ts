@@ -148,7 +148,8 @@ describe('unreliable', () => {
     made.platform.socket.say({ type: 'offer', transport: 'down', generation: 1, sdp: 'v=0\r\n', slots: [] })
     const down = made.platform.peers[1]?.channel
     down?.receive(1, 0, 0, 0, 3, 255)
-    for (const nonsense of [[], [0], [1, 2, 3], [0, 0, 0, 0, 3, 1], [7, 0, 0, 0, 3, 49]]) down?.receive(...nonsense)
+    for (const nonsense of [[], [0], [1, 2, 3], [0, 0, 0, 0, 3, 1], [7, 0, 0, 0, 3, 49]])
+      down?.receive(...nonsense)
     expect(messages).toEqual([
       { from: 'p2', data: { x: 1 } },
       { from: 'p3', data: new Uint8Array([255]) },

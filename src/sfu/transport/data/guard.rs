@@ -139,6 +139,11 @@ impl Guard {
     }
 }
 
+/// It begins an association.
+pub(super) fn begins(packet: &[u8]) -> bool {
+    chunks(packet).next().is_some_and(|chunk| chunk[0] == INIT)
+}
+
 /// It is made of whole chunks.
 pub(super) fn is_well_formed(packet: &[u8]) -> bool {
     let lengths: usize = chunks(packet).map(|chunk| chunk.len().next_multiple_of(4)).sum();

@@ -4,22 +4,19 @@
 //! and what no limit holds back there ends the association here. Media goes on without it.
 
 mod guard;
+mod opening;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
-use rtc_datachannel::message::Message as Dcep;
-use rtc_datachannel::message::message_channel_ack::DataChannelAck;
-use rtc_datachannel::message::message_channel_open::{CHANNEL_PRIORITY_NORMAL, ChannelType, DataChannelOpen};
+use bytes::Bytes;
 use rtc_sctp::{
-    Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, EndpointEvent, Event, Payload,
-    PayloadProtocolIdentifier as Protocol, ReliabilityType, ServerConfig, StreamEvent, TimerConfig, TransportConfig,
+    Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, EndpointEvent, Event,
+    Payload, PayloadProtocolIdentifier as Protocol, ServerConfig, StreamEvent, TimerConfig, TransportConfig,
 };
 use rtc_shared::TransportProtocol;
-use rtc_shared::marshal::{Marshal, Unmarshal};
 
 use self::guard::{Guard, Verdict};
 use crate::sfu::forward::bucket::Bucket;
@@ -131,7 +128,11 @@ pub struct Channels {
 enum State {
     /// Nobody has begun.
     Idle,
-    Live { handle: AssociationHandle, association: Box<Association>, is_up: bool },
+    Live {
+        handle: AssociationHandle,
+        association: Box<Association>,
+        is_up: bool,
+    },
     /// Over; there is no other for this transport.
     Over,
 }
@@ -171,13 +172,10 @@ impl Channels {
     pub fn connect(&mut self, now: Instant) {
         if let State::Idle = self.state {
             self.connects = true;
-            // An INIT of the far end is answered by its own answer to ours (RFC 9260 section 5.2.1).
             self.endpoint.set_server_config(None);
             let config = ClientConfig::new(self.config.clone());
             self.state = match self.endpoint.connect(now, config, PEER) {
-                Ok((handle, association)) => {
-                    State::Live { handle, association: Box::new(association), is_up: false }
-                }
+                Ok((handle, association)) => State::Live { handle, association: Box::new(association), is_up: false },
                 Err(_) => State::Over,
             };
         }
@@ -187,6 +185,10 @@ impl Channels {
     pub fn read(&mut self, packet: Bytes, now: Instant) {
         if !self.bucket.take(packet.len(), now) {
             return self.count(Dropped::Rate);
+        }
+        // The far end begins one too, and its answer to ours joins the two (RFC 9260 section 5.2.1).
+        if self.connects && guard::begins(&packet) {
+            return;
         }
         if !guard::is_well_formed(&packet) {
             return self.count(Dropped::Malformed);
@@ -245,49 +247,6 @@ impl Channels {
             self.open(now);
         } else if is_over && (*is_up || self.connects) {
             self.state = State::Over;
-        }
-    }
-
-    /// The association is up: the channels of this side.
-    fn open(&mut self, now: Instant) {
-        let State::Live { association, .. } = &mut self.state else { return };
-        match &self.opening {
-            Opening::Theirs => {}
-            Opening::Agreed => {
-                // What has come already has made the stream.
-                let _ = association.open_stream(AGREED, Protocol::Binary);
-                if let Ok(mut stream) = association.stream(AGREED) {
-                    let _ = stream.set_reliability_params(true, ReliabilityType::Rexmit, 0);
-                    self.channels.insert(AGREED, Channel { reliable: false });
-                }
-            }
-            Opening::Ours(label) => {
-                // RFC 8832 section 6: even for the DTLS client. One that is the other's is never used here.
-                let id = if self.connects { 0 } else { 1 };
-                let open = Dcep::DataChannelOpen(DataChannelOpen {
-                    channel_type: ChannelType::Reliable,
-                    priority: CHANNEL_PRIORITY_NORMAL,
-                    reliability_parameter: 0,
-                    label: label.as_bytes().to_vec(),
-                    protocol: Vec::new(),
-                });
-                let _ = association.open_stream(id, Protocol::Binary);
-                if let (Ok(mut stream), Ok(open)) = (association.stream(id), open.marshal())
-                    && stream.write_chunk_with_ppi(now, &open.freeze(), Protocol::Dcep).is_ok()
-                {
-                    self.channels.insert(id, Channel { reliable: true });
-                }
-            }
-        }
-        self.send_waiting(now);
-    }
-
-    fn send_waiting(&mut self, now: Instant) {
-        while !self.channels.is_empty()
-            && let Some(Message { kind, bytes }) = self.waiting.pop_front()
-        {
-            self.waiting_bytes -= bytes.len();
-            self.send(kind, &bytes, now);
         }
     }
 
@@ -386,34 +345,6 @@ impl Channels {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = self.filled.max(now);
         self.tokens = (self.tokens + passed * rate).min(rate.max(1.0));
-    }
-
-    /// A message about a channel (RFC 8832 section 5).
-    fn control(&mut self, id: u16, bytes: BytesMut, now: Instant) {
-        let State::Live { association, .. } = &mut self.state else { return };
-        let Ok(Dcep::DataChannelOpen(open)) = Dcep::unmarshal(&mut bytes.freeze()) else {
-            // An acknowledgement changes nothing: messages may follow the opening at once.
-            return;
-        };
-        if self.channels.contains_key(&id) || self.opening == Opening::Agreed {
-            return self.count(Dropped::Malformed);
-        }
-        let (unordered, reliability) = match open.channel_type {
-            ChannelType::Reliable => (false, ReliabilityType::Reliable),
-            ChannelType::ReliableUnordered => (true, ReliabilityType::Reliable),
-            ChannelType::PartialReliableRexmit => (false, ReliabilityType::Rexmit),
-            ChannelType::PartialReliableRexmitUnordered => (true, ReliabilityType::Rexmit),
-            ChannelType::PartialReliableTimed => (false, ReliabilityType::Timed),
-            ChannelType::PartialReliableTimedUnordered => (true, ReliabilityType::Timed),
-            _ => return self.count(Dropped::Malformed),
-        };
-        let Ok(mut stream) = association.stream(id) else { return };
-        let _ = stream.set_reliability_params(unordered, reliability, open.reliability_parameter);
-        if let Ok(ack) = Dcep::DataChannelAck(DataChannelAck).marshal() {
-            let _ = stream.write_chunk_with_ppi(now, &ack.freeze(), Protocol::Dcep);
-        }
-        self.channels.insert(id, Channel { reliable: reliability == ReliabilityType::Reliable });
-        self.send_waiting(now);
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {

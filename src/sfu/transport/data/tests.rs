@@ -81,7 +81,11 @@ fn dropped(channels: &mut Channels) -> Vec<(Dropped, u64)> {
 fn the_agreed_channel_is_there_with_the_association() {
     for server_connects in [true, false] {
         let mut pair = Pair::new(LIMITS, Opening::Agreed, Opening::Agreed);
-        if server_connects { pair.server.connect(pair.now) } else { pair.client.connect(pair.now) }
+        if server_connects {
+            pair.server.connect(pair.now)
+        } else {
+            pair.client.connect(pair.now)
+        }
         pair.carry();
         assert!(pair.server.is_open() && pair.client.is_open());
         pair.client.send(Kind::Text, &Bytes::from_static(b"up"), pair.now);

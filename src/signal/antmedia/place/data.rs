@@ -87,7 +87,9 @@ impl Place {
         match (binary, data) {
             (true, Value::String(text)) => {
                 if let Ok(bytes) = BASE64.decode(text) {
-                    out.extend(pieces(fastrand::u32(..).to_le_bytes(), &bytes).into_iter().map(Payload::Bytes).map(tell));
+                    out.extend(
+                        pieces(fastrand::u32(..).to_le_bytes(), &bytes).into_iter().map(Payload::Bytes).map(tell),
+                    );
                 }
             }
             (false, Value::String(text)) => out.push(tell(Payload::Text(text.clone()))),
@@ -115,7 +117,8 @@ mod tests {
     #[test]
     fn pieces_that_belong_to_nothing_are_passed_over() {
         let mut whole = Pieces::default();
-        for piece in [&b""[..], b"abc", b"abcdefg", b"abcd\xff\xff\xff\xff", b"abcdxyz", b"abcd\x02\0\0\0", b"abcdxyz"] {
+        for piece in [&b""[..], b"abc", b"abcdefg", b"abcd\xff\xff\xff\xff", b"abcdxyz", b"abcd\x02\0\0\0", b"abcdxyz"]
+        {
             assert_eq!(whole.take(piece).filter(|whole| !whole.is_empty()), None, "{piece:?}");
         }
     }
