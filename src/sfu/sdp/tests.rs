@@ -77,7 +77,7 @@ fn the_preferred_codec_comes_first() {
 
 #[test]
 fn answers_of_browsers_to_an_up_offer_are_read() {
-    for (sdp, ssrc) in [(CHROMIUM_UP, 932_553_633), (FIREFOX_UP, 4_251_333_403)] {
+    for (sdp, ssrc) in [(CHROMIUM_UP, 1_389_248_591), (FIREFOX_UP, 895_910_105)] {
         let mut up = up();
         assert_eq!(up.answer(sdp, publication), Err(SdpError::Unasked));
         up.offer();
@@ -88,7 +88,7 @@ fn answers_of_browsers_to_an_up_offer_are_read() {
         let camera = &remote.receive[1];
         assert_eq!((camera.mid.as_str(), camera.kind, camera.ssrc), ("1", Kind::Video, Some(ssrc)));
         assert_eq!(camera.publication, publication(Source::Camera));
-        assert_eq!(remote.receive.len(), 4);
+        assert!(remote.receive.len() == 4 && remote.data);
     }
 }
 
@@ -284,13 +284,4 @@ fn an_offer_with_nothing_to_take_is_refused() {
     assert_eq!(up.answer(&receives, publication), Err(SdpError::Nothing));
     let setup = FOREIGN_OFFER.replace("actpass", "holdconn");
     assert_eq!(up.answer(&setup, publication), Err(SdpError::Setup));
-}
-
-#[test]
-fn tmp_offers() {
-    std::fs::write("/tmp/offer-up.sdp", up().offer()).unwrap();
-    let mut down = Down::new(local(), &CODECS, 2);
-    down.assign(PublicationId(1), Source::Microphone);
-    down.assign(PublicationId(2), Source::Camera);
-    std::fs::write("/tmp/offer-down.sdp", down.offer().unwrap()).unwrap();
 }
