@@ -87,16 +87,16 @@ impl History {
 impl Task {
     /// From a participant to one or to all others. `request`: it is told that the message was taken, once.
     pub(super) fn pass_on(&mut self, from: ParticipantId, request: Option<u32>, sent: Sent) {
-        let Some(member) = self.members.get_mut(&from) else { return };
-        if let Some(request) = request {
-            if request <= member.last_message {
-                // Said again, because the answer was lost with a socket.
-                return self.tell(from, ServerMessage::MessageTaken { request });
-            }
-            member.last_message = request;
+        let last = self.members.get(&from).map_or(0, |member| member.last_message);
+        if let Some(request) = request.filter(|request| *request <= last) {
+            // Said again, because the answer was lost with a socket.
+            return self.tell(from, ServerMessage::MessageTaken { request });
         }
         if let Err(refusal) = self.check(&sent) {
             return self.tell(from, refusal.into_message(false, request));
+        }
+        if let (Some(member), Some(request)) = (self.members.get_mut(&from), request) {
+            member.last_message = request;
         }
         let to = sent.to;
         let message = self.history.keep(from, sent);

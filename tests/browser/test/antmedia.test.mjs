@@ -80,6 +80,12 @@ describe('peer to peer', () => {
       return stats.filter(({ kind, framesDecoded }) => kind === 'video' && framesDecoded > 3).length === 2
     })
     assert.equal(await native.mode(), 'mesh')
+    await app.channel('lab')
+    await app.call('sendData', 'lab', 'from one to the other')
+    await until('it at the native client', async () => {
+      const { heard } = await native.lab('messages')
+      return heard.some(({ data }) => data === 'from one to the other')
+    })
   })
 })
 

@@ -94,6 +94,7 @@ impl Guard {
             INIT_ACK if self.acknowledged.is_some() => Verdict::Drop,
             INIT_ACK => self.begin(chunk),
             DATA => self.admit_data(chunk),
+            SACK if acknowledged_apart(chunk) > AHEAD => Verdict::Drop,
             FORWARD_TSN => match u32_at(chunk, 4) {
                 Some(tsn) if self.is_near(tsn) => Verdict::Pass,
                 Some(_) | None => Verdict::Drop,
@@ -137,6 +138,14 @@ impl Guard {
         let ahead = tsn.wrapping_sub(acknowledged);
         ahead <= AHEAD || ahead > u32::MAX / 2
     }
+}
+
+/// How many packets a SACK acknowledges in its gap blocks (section 3.3.4), each as often as it is in one: the library looks at
+/// every one of them.
+fn acknowledged_apart(sack: &[u8]) -> u32 {
+    let blocks = sack.get(16..).unwrap_or_default().as_chunks::<4>().0.iter();
+    let lengths = blocks.map(|[a, b, c, d]| (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])));
+    lengths.map(|(start, end)| u32::from(end.saturating_sub(start)) + 1).fold(0, u32::saturating_add)
 }
 
 /// It begins an association.
