@@ -143,7 +143,8 @@ impl Guard {
 /// How many packets a SACK acknowledges in its gap blocks (section 3.3.4), each as often as it is in one: the library looks at
 /// every one of them.
 fn acknowledged_apart(sack: &[u8]) -> u32 {
-    let blocks = sack.get(16..).unwrap_or_default().as_chunks::<4>().0.iter();
+    let count = usize::from(u16_at(sack, 12).unwrap_or(0));
+    let blocks = sack.get(16..).unwrap_or_default().as_chunks::<4>().0.iter().take(count);
     let lengths = blocks.map(|[a, b, c, d]| (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])));
     lengths.map(|(start, end)| u32::from(end.saturating_sub(start)) + 1).fold(0, u32::saturating_add)
 }

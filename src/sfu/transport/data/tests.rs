@@ -263,8 +263,11 @@ fn a_far_end_cannot_move_the_window_further_than_what_could_be_in_flight() {
     assert_eq!(guard.admit(&packet(&init)), Verdict::Drop);
     let gaps = |blocks: &[[u16; 2]]| {
         let length = u16::try_from(16 + 4 * blocks.len()).unwrap().to_be_bytes();
+        let count = blocks.len();
         let blocks = blocks.iter().flatten().flat_map(|number| number.to_be_bytes());
-        packet(&[3, 0].into_iter().chain(length).chain([0; 12]).chain(blocks).collect::<Vec<u8>>())
+        let count = u16::try_from(count).unwrap().to_be_bytes();
+        let head = [3, 0].into_iter().chain(length).chain([0; 8]).chain(count).chain([0; 2]);
+        packet(&head.chain(blocks).collect::<Vec<u8>>())
     };
     assert_eq!(guard.admit(&gaps(&[[2, 9], [11, 700]])), Verdict::Pass);
     assert_eq!(guard.admit(&gaps(&[[1, 2_000]; 300])), Verdict::Drop, "the same again and again");
