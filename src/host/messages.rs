@@ -116,7 +116,7 @@ impl Task {
         if let Some(to) = sent.to.filter(|to| !self.members.contains_key(to)) {
             return Err(Refusal::new(ErrorCode::UnknownParticipant, format!("{to} is not in this room")));
         }
-        if sent.binary && !sent.data.as_str().is_some_and(|text| BASE64.decode(text).is_ok()) {
+        if sent.binary && sent.data.as_str().is_none_or(|text| BASE64.decode(text).is_err()) {
             return Err(Refusal::new(ErrorCode::BadMessage, "binary data is text in base64"));
         }
         Ok(())
