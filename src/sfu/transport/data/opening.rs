@@ -11,6 +11,9 @@ use rtc_shared::marshal::{Marshal, Unmarshal};
 
 use super::{AGREED, Channel, Channels, Dropped, Message, Opening, State};
 
+/// DATA_CHANNEL_OPEN (RFC 8832 section 8.2.1).
+const OPEN: u8 = 3;
+
 impl Channels {
     /// The association is up: the channels of this side.
     pub(super) fn open(&mut self, now: Instant) {
@@ -49,9 +52,13 @@ impl Channels {
     /// A message about a channel (RFC 8832 section 5).
     pub(super) fn control(&mut self, id: u16, bytes: BytesMut, now: Instant) {
         let State::Live { association, .. } = &mut self.state else { return };
-        let Ok(Dcep::DataChannelOpen(open)) = Dcep::unmarshal(&mut bytes.freeze()) else {
-            // An acknowledgement changes nothing: messages may follow the opening at once.
+        // An acknowledgement changes nothing: messages may follow the opening at once. There are no other messages, but the
+        // library has some for itself, which it reads without a look at their length.
+        if bytes.first() != Some(&OPEN) {
             return;
+        }
+        let Ok(Dcep::DataChannelOpen(open)) = Dcep::unmarshal(&mut bytes.freeze()) else {
+            return self.count(Dropped::Malformed);
         };
         if self.channels.contains_key(&id) || self.opening == Opening::Agreed {
             return self.count(Dropped::Malformed);
