@@ -82,6 +82,8 @@ pub struct Signal {
     pub timeout_ms: u32,
     pub join_timeout_ms: u32,
     pub outbox_messages: usize,
+    /// What a room keeps of its last messages for sockets that come back.
+    pub message_history_bytes: usize,
     /// STUN servers that clients are told of, as `stun:host:port`.
     pub stun_urls: Vec<String>,
 }
@@ -146,6 +148,13 @@ pub struct Sfu {
     pub handshake_ms: u32,
     pub dtls_retransmit_ms: u32,
     pub pli_interval_ms: u32,
+    /// Largest message of a data channel.
+    pub data_message_bytes: usize,
+    /// Data channels of a transport.
+    pub data_channels: u16,
+    /// What may wait for a receiver that is slow.
+    pub data_queue_bytes: usize,
+    pub data_messages_per_second: u32,
     pub command_queue: usize,
     pub socket_buffer_bytes: usize,
 }
@@ -333,6 +342,7 @@ impl Default for Signal {
             timeout_ms: 15_000,
             join_timeout_ms: 10_000,
             outbox_messages: 1_024,
+            message_history_bytes: 256 * 1024,
             stun_urls: Vec::new(),
         }
     }
@@ -383,6 +393,10 @@ impl Default for Sfu {
             handshake_ms: 10_000,
             dtls_retransmit_ms: 75,
             pli_interval_ms: 400,
+            data_message_bytes: 65_536,
+            data_channels: 16,
+            data_queue_bytes: 256 * 1024,
+            data_messages_per_second: 100,
             command_queue: 4_096,
             socket_buffer_bytes: 4 * 1024 * 1024,
         }

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use crescendo::host::{Manner, Refusal};
 use crescendo::signal::antmedia::client::{Action, Client, Terms};
 use crescendo::signal::antmedia::command;
 use crescendo::signal::antmedia::streams::Streams;
 use crescendo::signal::message::{ErrorCode, ServerMessage};
-use crescendo::signal::outgoing::Outgoing;
+use crescendo::signal::outgoing::{Outgoing, Payload};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|frames: &[u8]| {
@@ -23,6 +24,11 @@ fuzz_target!(|frames: &[u8]| {
             Ok(message) => {
                 let message = Outgoing::from(message);
                 places.iter().for_each(|place| client.told(*place, &message, now, &mut out));
+            }
+            // What comes over a data channel.
+            Err(_) if frame.starts_with(b"~") => {
+                let piece = Outgoing::Data(Payload::Bytes(Bytes::copy_from_slice(&frame[1..])));
+                places.iter().for_each(|place| client.told(*place, &piece, now, &mut out));
             }
             Err(_) => client.hear(command::read(frame), now, &mut out),
         }
@@ -42,6 +48,7 @@ fuzz_target!(|frames: &[u8]| {
                 | Action::Offer { .. }
                 | Action::Reach { .. }
                 | Action::Forward { .. }
+                | Action::Data { .. }
                 | Action::TellIceServer
                 | Action::Broadcast { .. }
                 | Action::Leave { .. } => {}

@@ -10,7 +10,13 @@ const CODECS: [VideoCodec; 4] = [VideoCodec::H264, VideoCodec::Vp8, VideoCodec::
 
 fn local() -> Local {
     let ice = IceCredential { ufrag: "abcdefgh".into(), pwd: "abcdefghijklmnopqrstuvwx".into() };
-    Local { ice, fingerprint: [7; 32], candidates: vec![([192, 0, 2, 1], 50_000).into()], session: 1 }
+    Local {
+        ice,
+        fingerprint: [7; 32],
+        candidates: vec![([192, 0, 2, 1], 50_000).into()],
+        max_message_bytes: 65_536,
+        session: 1,
+    }
 }
 
 fuzz_target!(|answers: &[u8]| {

@@ -192,6 +192,25 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "a power of two from 64 to 32768",
     )?;
     range(sfu.train_us <= 10_000, "sfu.train_us", sfu.train_us.to_string(), "at most 10000")?;
+    range(
+        (1_200..=65_536).contains(&sfu.data_message_bytes),
+        "sfu.data_message_bytes",
+        sfu.data_message_bytes.to_string(),
+        "1200 to 65536",
+    )?;
+    range((1..=1_024).contains(&sfu.data_channels), "sfu.data_channels", sfu.data_channels.to_string(), "1 to 1024")?;
+    range(
+        sfu.data_queue_bytes >= sfu.data_message_bytes,
+        "sfu.data_queue_bytes",
+        sfu.data_queue_bytes.to_string(),
+        "at least sfu.data_message_bytes",
+    )?;
+    range(
+        sfu.data_messages_per_second >= 1,
+        "sfu.data_messages_per_second",
+        sfu.data_messages_per_second.to_string(),
+        "at least 1",
+    )?;
     range(sfu.max_kbps >= 100, "sfu.max_kbps", sfu.max_kbps.to_string(), "at least 100")?;
     range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
     range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;

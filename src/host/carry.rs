@@ -9,6 +9,7 @@ use super::member::{DownTransport, Member, UpTransport};
 use super::task::Task;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
+use crate::sfu::data::{Client, DataEnd};
 use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
@@ -63,9 +64,15 @@ impl Task {
                     ice_servers: self.shared.ice.servers(&self.name, to, member),
                     heartbeat_ms: config.signal.heartbeat_ms,
                     grace_ms: config.room.resume_grace_ms,
+                    max_message_bytes: config.signal.max_message_bytes,
+                    messages_per_second: config.signal.messages_per_second,
                 };
                 self.note_tracks();
                 self.tell(to, welcome);
+            }
+            Event::OpenLink { peer, link, polite } => {
+                let data = self.members.get(&peer).is_some_and(|peer| !peer.is_plain());
+                self.tell(to, ServerMessage::LinkOpen { peer: wire::Id(peer), link: link.0, polite, data });
             }
             Event::TrackPublished { .. } => {
                 self.note_tracks();
@@ -77,7 +84,6 @@ impl Task {
             | Event::TrackUnpublished { .. }
             | Event::TrackMuted { .. }
             | Event::Mode { .. }
-            | Event::OpenLink { .. }
             | Event::CloseLink { .. }
             | Event::SendUp { .. }
             | Event::Path { .. }
@@ -135,9 +141,17 @@ impl Task {
                 member.down.insert(DownTransport::new(transport, generation, local, &codecs, reserve)).flush()
             }
         };
+        let client = match (member.is_plain(), direction) {
+            (false, _) => Client::Native,
+            // Its SDK opens a channel where it sends, and waits for one where it watches.
+            (true, Direction::Up) => Client::Other { open: None },
+            (true, Direction::Down) => Client::Other { open: Some(self.name.to_string()) },
+        };
         self.transports.insert(transport, participant);
         let events = self.media_in.clone();
         self.command(Command::Open { transport, direction, local: credential, events });
+        let end = DataEnd { hub: self.hub, participant, client, events: self.data_in.clone() };
+        self.command(Command::OpenData { transport, end });
         match offer {
             Some(offer) => self.tell(participant, offer),
             None => self.notice(participant, Notice::MayOffer { generation }),

@@ -3,6 +3,7 @@
 use tracing::{debug, info, warn};
 
 use super::Refusal;
+use super::messages::Sent;
 use super::task::{Task, refusal};
 use crate::room::ids::{Epoch, LinkId, ParticipantId};
 use crate::room::{Direction, Input, LinkReport, TransportReport};
@@ -60,12 +61,14 @@ impl Task {
                 let (carrier, epoch) = (carrier.into(), Epoch(epoch));
                 self.quiet(from, Input::Shown { receiver: from, sender: peer.0, carrier, epoch });
             }
-            ClientMessage::Message { to, data } => self.pass_on(from, to.map(|id| id.0), data),
             ClientMessage::Keys { to, data } if self.members.contains_key(&to.0) => {
                 self.tell(to.0, ServerMessage::Keys { from: Id(from), data });
             }
             // It has just left: nobody has to be told a key.
             ClientMessage::Keys { .. } => {}
+            ClientMessage::Message { request, to, data, binary } => {
+                self.pass_on(from, request, Sent { to: to.map(|id| id.0), data, binary });
+            }
             ClientMessage::StartLeg { request, kind, of } => {
                 match self.start_leg(kind.into(), of.map(|id| id.0), Some(from)) {
                     Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),
@@ -83,23 +86,6 @@ impl Task {
     fn relay(&mut self, from: ParticipantId, to: ParticipantId, link: LinkId, message: ServerMessage) {
         if self.room.link(from, to) == Some(link) {
             self.tell(to, message);
-        }
-    }
-
-    fn pass_on(&mut self, from: ParticipantId, to: Option<ParticipantId>, data: serde_json::Value) {
-        let message = Outgoing::from(ServerMessage::Message { from: Id(from), data });
-        match to {
-            Some(to) if self.members.contains_key(&to) => self.tell(to, message),
-            Some(to) => {
-                let unknown = Refusal::new(ErrorCode::UnknownParticipant, format!("{to} is not in this room"));
-                self.tell(from, unknown.into_message(false, None));
-            }
-            None => {
-                let others: Vec<_> = self.members.keys().copied().filter(|to| *to != from).collect();
-                for to in others {
-                    self.tell(to, message.clone());
-                }
-            }
         }
     }
 

@@ -24,13 +24,17 @@ pub(super) struct Member {
     /// One a source, for the participant's whole life: an up transport that comes back brings the same ones.
     pub(super) publications: BTreeMap<Source, PublicationId>,
     generations: u32,
+    /// Highest request of a message that was taken.
+    pub(super) last_message: u32,
+    /// The room's last message when it joined.
+    pub(super) first_message: u32,
     manner: Manner,
     /// Tracks that a plain client does not want forwarded. As many as there are in the room at most.
     unwanted: BTreeSet<TrackId>,
 }
 
 impl Member {
-    pub(super) fn new(outbox: Outbox, secret: String, manner: Manner) -> Self {
+    pub(super) fn new(outbox: Outbox, secret: String, manner: Manner, first_message: u32) -> Self {
         Self {
             outbox: Some(outbox),
             seat: 0,
@@ -40,6 +44,8 @@ impl Member {
             down: None,
             publications: BTreeMap::new(),
             generations: 0,
+            last_message: 0,
+            first_message,
             manner,
             unwanted: BTreeSet::new(),
         }

@@ -2,8 +2,8 @@
 //!
 //! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
 //! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place
-//! in the room: the socket, the two server transports with their SDP; [`legs`] the running legs, [`recordings`]
-//! what they left on disk.
+//! in the room: the socket, the two server transports with their SDP; [`messages`] what the application sends; [`legs`] the
+//! running legs, [`recordings`] what they left on disk.
 
 mod carry;
 mod hear;
@@ -11,6 +11,7 @@ mod ice;
 mod legs;
 pub mod limit;
 mod member;
+mod messages;
 pub mod recordings;
 mod task;
 
@@ -30,7 +31,7 @@ use crate::sfu::Sfu;
 use crate::signal::message::{
     ClientMessage, ErrorCode, IceServer, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
 };
-use crate::signal::outgoing::Outgoing;
+use crate::signal::outgoing::{Outgoing, Payload};
 use crate::turn::Turn;
 
 /// Messages that may wait for a room. A socket that finds it full waits, and so does who floods it.
@@ -94,6 +95,8 @@ pub enum Entry {
 pub struct Resuming {
     pub participant: ParticipantId,
     pub secret: String,
+    /// Number of the last message that it has.
+    pub received: u32,
     pub outbox: Outbox,
 }
 
@@ -131,6 +134,12 @@ impl Seat {
     /// Gets a track of somebody, or gets it no more; its m-line stays.
     pub async fn forward(&self, track: TrackId, on: bool) {
         let request = Request::Forward { participant: self.participant, seat: self.number, track, on };
+        let _ = self.room.send(request).await;
+    }
+
+    /// Sends something on the data channel of a plain client's server transport.
+    pub async fn data(&self, payload: Payload) {
+        let request = Request::Data { participant: self.participant, seat: self.number, payload };
         let _ = self.room.send(request).await;
     }
 
@@ -175,6 +184,12 @@ enum Request {
         seat: u64,
         track: TrackId,
         on: bool,
+    },
+    /// For the data channel of a plain client.
+    Data {
+        participant: ParticipantId,
+        seat: u64,
+        payload: Payload,
     },
     /// Somebody has to go.
     Remove {

@@ -10,12 +10,14 @@ use tracing::{debug, info};
 use super::legs::{self, Legs};
 use super::limit::Place;
 use super::member::{DownTransport, Member, UpTransport};
+use super::messages::History;
 use super::{Entry, Joining, Manner, Refusal, Request, Resuming, Shared, legs_supported};
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
     Event, Input, LegInfo, LegKind, LegState, Output, Reach, Room, RoomError, Settings, Source, TransportReport,
 };
+use crate::sfu::data::{DataEvent, HubId};
 use crate::sfu::{self, Command, ShardId, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ErrorCode};
@@ -23,6 +25,9 @@ use crate::signal::outgoing::Notice;
 
 /// Events that may wait between the media plane and a room.
 const MEDIA_EVENTS: usize = 1_024;
+/// Messages of data channels that may wait between the media plane and a room; what is beyond waits with its sender, or is
+/// dropped if it was sent as unreliable.
+const DATA_EVENTS: usize = 256;
 /// When commands that the media thread had no room for are tried again.
 const RETRY: Duration = Duration::from_millis(10);
 /// How often they are tried once the room is empty.
@@ -47,6 +52,7 @@ pub(super) async fn run(
         tokio::select! {
             Some(request) = inbox.recv() => task.request(request),
             Some(event) = task.media.recv() => task.media_event(event),
+            Some(event) = task.data.recv() => task.data_event(event),
             Some((leg, event)) = task.legs.events.recv() => task.leg_event(leg, event),
             () = tokio::time::sleep_until(wake.into()) => { let _ = task.input(Input::Timeout); }
             _ = renew.tick() => task.renew_ice_servers(),
@@ -83,6 +89,10 @@ pub(super) struct Task {
     pub(super) legs: Legs,
     pub(super) media_in: mpsc::Sender<sfu::Event>,
     media: mpsc::Receiver<sfu::Event>,
+    pub(super) data_in: mpsc::Sender<DataEvent>,
+    data: mpsc::Receiver<DataEvent>,
+    pub(super) hub: HubId,
+    pub(super) history: History,
     /// Down transports with changes that the client has not been told of.
     pub(super) unflushed: BTreeSet<ParticipantId>,
     /// What the metrics count this room as.
@@ -98,9 +108,12 @@ pub(super) struct Task {
 impl Task {
     fn new(shared: Arc<Shared>, name: RoomName) -> Self {
         let (media_in, media) = mpsc::channel(MEDIA_EVENTS);
+        let (data_in, data) = mpsc::channel(DATA_EVENTS);
         Self {
             room: Room::new(settings(&shared.config), Instant::now()),
             shard: shared.sfu.place(&name),
+            hub: shared.sfu.next_hub_id(),
+            history: History::new(shared.config.signal.message_history_bytes),
             shared,
             name,
             members: BTreeMap::new(),
@@ -109,6 +122,8 @@ impl Task {
             legs: Legs::new(),
             media_in,
             media,
+            data_in,
+            data,
             unflushed: BTreeSet::new(),
             counted: None,
             overrun: Vec::new(),
@@ -162,6 +177,11 @@ impl Task {
                     self.forward(participant, track, on);
                 }
             }
+            Request::Data { participant, seat, payload } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
+                    self.send_data(participant, payload);
+                }
+            }
             Request::Remove { participant } => self.quiet(participant, Input::Leave { participant }),
             Request::Inspect(reply) => {
                 let _ = reply.send(self.view());
@@ -186,7 +206,7 @@ impl Task {
             return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
         };
         let participant = *participant;
-        self.members.insert(participant, Member::new(outbox, secret(), manner));
+        self.members.insert(participant, Member::new(outbox, secret(), manner, self.history.number()));
         info!(room = %self.name, %participant, "joined");
         self.carry_out(out);
         Ok((participant, 0))
@@ -209,7 +229,7 @@ impl Task {
     }
 
     fn resume(&mut self, resuming: Resuming) -> Result<(ParticipantId, u64), Refusal> {
-        let Resuming { participant, secret, outbox } = resuming;
+        let Resuming { participant, secret, received, outbox } = resuming;
         let gone = || Refusal::new(ErrorCode::ResumeRefused, "this session is over; join anew");
         let member = self.members.get_mut(&participant).ok_or_else(gone)?;
         if aws_lc_rs::constant_time::verify_slices_are_equal(member.secret.as_bytes(), secret.as_bytes()).is_err() {
@@ -233,6 +253,7 @@ impl Task {
                 self.tell(participant, message);
             }
         }
+        self.catch_up(participant, received);
         Ok((participant, seat))
     }
 

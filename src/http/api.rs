@@ -66,6 +66,7 @@ fn refused(refusal: Refusal) -> Problem {
         | ErrorCode::NotJoined
         | ErrorCode::AlreadyJoined
         | ErrorCode::ResumeRefused
+        | ErrorCode::MessagesMissed
         | ErrorCode::SourceTaken
         | ErrorCode::TooManyTracks
         | ErrorCode::BadSdp

@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::data::HubId;
 use super::place::{Load, Places};
 use super::publication::Limits;
 use super::sdp::Local;
 use super::shard::{Control, Ended, Settings, Shard};
 use super::tap::TapId;
+use super::transport::data;
 use super::transport::dtls::Identity;
 use super::transport::ice;
 use super::udp::{self, Socket};
@@ -50,6 +52,7 @@ pub struct Sfu(Arc<Inner>);
 struct Inner {
     shards: Vec<Handle>,
     fingerprint: [u8; 32],
+    max_message_bytes: usize,
     places: Mutex<Places>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     alive: Arc<AtomicBool>,
@@ -57,6 +60,7 @@ struct Inner {
     transports: AtomicU64,
     publications: AtomicU64,
     taps: AtomicU64,
+    hubs: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -90,6 +94,13 @@ impl Sfu {
                 train: Duration::from_micros(config.train_us.into()),
             },
             max_kbps: config.max_kbps,
+            data: data::Limits {
+                message_bytes: config.data_message_bytes,
+                channels: config.data_channels,
+                queue_bytes: config.data_queue_bytes,
+                messages_per_second: config.data_messages_per_second,
+                max_kbps: config.max_kbps,
+            },
         };
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         let count = if config.shards == 0 { cores.len().max(1) } else { config.shards };
@@ -116,6 +127,7 @@ impl Sfu {
         }
         Ok(Self(Arc::new(Inner {
             fingerprint: identity.fingerprint,
+            max_message_bytes: config.data_message_bytes,
             places: Mutex::new(Places::new(loads)),
             threads: Mutex::new(threads),
             shards,
@@ -124,6 +136,7 @@ impl Sfu {
             transports: AtomicU64::new(1),
             publications: AtomicU64::new(1),
             taps: AtomicU64::new(1),
+            hubs: AtomicU64::new(1),
         })))
     }
 
@@ -157,6 +170,7 @@ impl Sfu {
             ice: ice::credential(),
             fingerprint: self.0.fingerprint,
             candidates: self.0.shards[shard.0].candidates.clone(),
+            max_message_bytes: self.0.max_message_bytes,
             session: fastrand::u64(..1 << 62),
         }
     }
@@ -171,6 +185,10 @@ impl Sfu {
 
     pub fn next_tap_id(&self) -> TapId {
         TapId(self.0.taps.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn next_hub_id(&self) -> HubId {
+        HubId(self.0.hubs.fetch_add(1, Ordering::Relaxed))
     }
 
     /// False once a media thread has ended that was not told to: its calls are silent, and only a new process brings them back.

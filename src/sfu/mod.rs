@@ -5,6 +5,7 @@
 //! SDP is written and read outside the shards ([`sdp`]), so that what reaches one is typed and checked.
 
 mod by_id;
+pub mod data;
 pub mod forward;
 mod handle;
 mod meters;
@@ -78,6 +79,8 @@ pub struct Remote {
     pub dtls: DtlsRole,
     /// Up only: the media that will arrive.
     pub receive: Vec<Receive>,
+    /// It takes data channels.
+    pub data: bool,
     /// Where the far end offered: what its payload types and header-extension ids are here.
     pub numbers: Option<Box<forward::numbers::Numbers>>,
 }
@@ -145,6 +148,17 @@ pub enum Command {
     },
     Close {
         transport: TransportId,
+    },
+    /// The transport has data channels. Once for each transport.
+    OpenData {
+        transport: TransportId,
+        end: data::DataEnd,
+    },
+    /// A message on the reliable channel of a client that is not the native one.
+    SendData {
+        transport: TransportId,
+        kind: data::Kind,
+        bytes: bytes::Bytes,
     },
 }
 

@@ -1,5 +1,6 @@
 //! One media thread: receive, route, forward, flush; and the timers.
 
+mod data;
 mod packets;
 
 use std::collections::{HashMap, VecDeque};
@@ -12,12 +13,14 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::by_id::ById;
+use super::data::{DataEnd, HubId};
 use super::meters::Meters;
 use super::out::{Out, Route};
 use super::place::Load;
 use super::publication::{Limits, Origin, Publication, Way};
 use super::rtcp;
 use super::transport::Transport;
+use super::transport::data as channels;
 use super::transport::dtls::Identity;
 use super::udp::{Batch, Socket, Wait};
 use super::up::Up;
@@ -29,6 +32,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// Ticks between transport-wide feedbacks: 100 ms, as libwebrtc sends them. Lower: senders notice a full link sooner; higher:
 /// less to seal and send, which rooms of few people spend a tenth of their time on.
 const TWCC_TICKS: u64 = 10;
+/// Ticks between looks at the timers of data channels, the shortest of which is 200 ms: 50 ms.
+const DATA_TICKS: u64 = 5;
 /// Ticks between sender and receiver reports: 1 s.
 const REPORT_TICKS: u64 = 100;
 /// How long a thread without transports sleeps when nothing wakes it.
@@ -49,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) pli_interval: Duration,
     pub(crate) publication: Limits,
     pub(crate) max_kbps: u32,
+    pub(crate) data: channels::Limits,
 }
 
 /// The thread's ends of what the handle holds.
@@ -82,6 +88,12 @@ pub(crate) struct Shard {
     publications: ById<PublicationId, Publication>,
     /// Publications in which packets gather, by when they are to be sent on.
     departures: VecDeque<(Instant, PublicationId)>,
+    /// Transports with data channels.
+    data_ends: ById<TransportId, DataEnd>,
+    hubs: HashMap<HubId, data::Hub>,
+    data_meters: data::DataMeters,
+    /// While data channels are gone through.
+    data_ids: Vec<TransportId>,
     /// RTCP while it is written.
     written: Vec<u8>,
     out: Out,
@@ -101,6 +113,10 @@ impl Shard {
             downs: ById::default(),
             publications: ById::default(),
             departures: VecDeque::new(),
+            data_ends: ById::default(),
+            hubs: HashMap::new(),
+            data_meters: data::DataMeters::new(),
+            data_ids: Vec::new(),
             written: Vec::new(),
             out: Out::new(socket),
             meters: Meters::new(),
@@ -245,6 +261,8 @@ impl Shard {
                 }
             }
             Command::Close { transport } => self.close(transport, now),
+            Command::OpenData { transport, end } => self.open_data(transport, end, now),
+            Command::SendData { transport, kind, bytes } => self.send_data(transport, kind, &bytes, now),
         }
     }
 
@@ -298,6 +316,7 @@ impl Shard {
                 publication.want_key_frame();
             }
         }
+        self.data(id, now);
     }
 
     fn tick(&mut self, now: Instant) {
@@ -310,6 +329,9 @@ impl Shard {
             transport.flush_dtls(&mut self.out);
         }
         failed.into_iter().for_each(|(id, reason)| self.fail(id, reason, now));
+        if self.ticks.is_multiple_of(DATA_TICKS) {
+            self.tick_data(now);
+        }
         self.feed_back(now);
         self.ask_for_key_frames(now);
         if self.ticks.is_multiple_of(REPORT_TICKS) {
@@ -371,6 +393,7 @@ impl Shard {
 
     fn close(&mut self, id: TransportId, now: Instant) {
         let Some(mut transport) = self.transports.remove(&id) else { return };
+        self.close_data(id);
         transport.close(now, &mut self.out);
         self.meters.transports(transport.direction).decrement(1.0);
         self.by_ufrag.remove(&transport.local.ufrag);

@@ -88,11 +88,11 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     wire::Leg { id: Id(from.id), kind: from.kind.into(), state, reason, url, started_by: from.started_by.map(Id) }
 }
 
-/// What a participant is told, but for `Welcome`, which the host completes with what the room does not know.
+/// What a participant is told, but for `Welcome` and `OpenLink`, which the host completes with what the room does not know.
 pub fn event(room: &room::ids::RoomName, from: room::Event) -> Option<ServerMessage> {
     use room::Event;
     Some(match from {
-        Event::Welcome { .. } => return None,
+        Event::Welcome { .. } | Event::OpenLink { .. } => return None,
         Event::ParticipantJoined(participant) => ServerMessage::ParticipantJoined { participant: participant.into() },
         Event::ParticipantLeft { participant, reason } => {
             ServerMessage::ParticipantLeft { participant: Id(participant), reason: reason.into() }
@@ -110,7 +110,6 @@ pub fn event(room: &room::ids::RoomName, from: room::Event) -> Option<ServerMess
             ServerMessage::TrackMuted { participant: Id(participant), track: Id(track), muted }
         }
         Event::Mode { mode, epoch } => ServerMessage::Mode { mode: mode.into(), epoch: epoch.0 },
-        Event::OpenLink { peer, link, polite } => ServerMessage::LinkOpen { peer: Id(peer), link: link.0, polite },
         Event::CloseLink { peer, link } => ServerMessage::LinkClose { peer: Id(peer), link: link.0 },
         Event::SendUp { active } => ServerMessage::SendUp { active },
         Event::Path { peer, carrier, epoch } => {

@@ -19,6 +19,10 @@ use crate::room::ids::{LegId, ParticipantId, TrackId};
 /// Version of the protocol. A client that speaks another is told so and closed.
 pub const VERSION: u32 = 1;
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// From the client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -103,13 +107,21 @@ pub enum ClientMessage {
         carrier: Carrier,
         epoch: u32,
     },
-    /// To one participant, or to everybody else.
+    /// To one participant, or to everybody else. With `request` it is answered by `message-taken` or `error`, and one whose
+    /// `request` is not higher than the last one's is taken for a repetition.
     Message {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        request: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional, type = "string")]
         to: Option<Id<ParticipantId>>,
         #[ts(type = "unknown")]
         data: serde_json::Value,
+        /// `data` is bytes in base64.
+        #[serde(default, skip_serializing_if = "is_false")]
+        #[ts(optional, as = "Option<bool>")]
+        binary: bool,
     },
     /// What two participants of an encrypted room tell each other about keys. The server passes it on as it is.
     Keys {
@@ -160,6 +172,10 @@ pub enum ServerMessage {
         heartbeat_ms: u32,
         /// How long a lost socket keeps its place.
         grace_ms: u32,
+        /// Largest message of the socket.
+        max_message_bytes: usize,
+        /// What the socket may send on average.
+        messages_per_second: u32,
     },
     /// Take these in place of those of `welcome`, before their credentials run out. Connections that stand stay as they are.
     IceServers {
@@ -207,6 +223,8 @@ pub enum ServerMessage {
         peer: Id<ParticipantId>,
         link: u32,
         polite: bool,
+        /// The other end has the data channel of native clients.
+        data: bool,
     },
     LinkClose {
         #[ts(type = "string")]
@@ -268,10 +286,21 @@ pub enum ServerMessage {
         request: Option<u32>,
     },
     Message {
+        /// Counts up; a client that resumes says which was the last it has. Absent where the message was sent as unreliable.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        number: Option<u32>,
         #[ts(type = "string")]
         from: Id<ParticipantId>,
         #[ts(type = "unknown")]
         data: serde_json::Value,
+        #[serde(default, skip_serializing_if = "is_false")]
+        #[ts(optional, as = "Option<bool>")]
+        binary: bool,
+    },
+    /// The server has the client's message, and nobody in the room will miss it.
+    MessageTaken {
+        request: u32,
     },
     Keys {
         #[ts(type = "string")]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 
 use super::message::ServerMessage;
 use crate::room::Direction;
@@ -12,11 +13,20 @@ pub enum Outgoing {
     Message(Written),
     /// For sockets that see nothing of their transports themselves.
     Notice(Notice),
+    /// A message that has come over a data channel of the client.
+    Data(Payload),
     /// To a client's offer for its up transport.
     Answer {
         generation: u32,
         sdp: Arc<str>,
     },
+}
+
+/// What a data channel carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    Text(String),
+    Bytes(Bytes),
 }
 
 /// What the media plane has seen of a participant.
@@ -48,6 +58,16 @@ impl Written {
     /// A fatal error: the socket closes after it.
     pub(super) fn is_last(&self) -> bool {
         matches!(self.message(), ServerMessage::Error { fatal: true, .. })
+    }
+}
+
+impl Outgoing {
+    /// Its length as JSON; 0 for what is not sent as such.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Message(written) => written.text().len(),
+            Self::Notice(_) | Self::Data(_) | Self::Answer { .. } => 0,
+        }
     }
 }
 

@@ -64,7 +64,7 @@ async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Recei
         let message = match outgoing {
             Outgoing::Message(message) => message,
             // The native client sees its transports itself, and does not offer.
-            Outgoing::Notice(_) | Outgoing::Answer { .. } => continue,
+            Outgoing::Notice(_) | Outgoing::Answer { .. } | Outgoing::Data(_) => continue,
         };
         let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
         if message.is_last() || !matches!(sent, Ok(Ok(()))) {
@@ -136,7 +136,12 @@ impl<'a> Reader<'a> {
         let outbox = outbox.clone();
         let seat = match resume {
             Some(resume) => {
-                let resuming = Resuming { participant: resume.participant.0, secret: resume.secret, outbox };
+                let resuming = Resuming {
+                    participant: resume.participant.0,
+                    secret: resume.secret,
+                    received: resume.received,
+                    outbox,
+                };
                 rooms.resume(&room, resuming).await
             }
             None => {

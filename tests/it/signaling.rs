@@ -93,6 +93,73 @@ async fn a_lost_socket_keeps_its_place_and_can_be_resumed() {
 }
 
 #[tokio::test]
+async fn a_message_is_answered_and_its_repetition_goes_no_further() {
+    let server = Server::start(&[]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut ben, _) = server.join("demo", "Ben").await;
+    for request in [3, 3, 4, 3, 4] {
+        ann.send(json!({ "type": "message", "request": request, "data": request })).await;
+        assert_eq!(ann.until("message-taken").await["request"], request);
+    }
+    let (three, four) = (ben.until("message").await, ben.until("message").await);
+    assert_eq!((&three["data"], &four["data"]), (&json!(3), &json!(4)));
+    ann.send(json!({ "type": "message", "request": 5, "data": "AP8H", "binary": true })).await;
+    let bytes = ben.until("message").await;
+    assert_eq!((&bytes["data"], &bytes["binary"]), (&json!("AP8H"), &json!(true)), "and nothing in between");
+    ann.send(json!({ "type": "message", "request": 6, "data": "no base64!", "binary": true })).await;
+    let refused = ann.until("error").await;
+    assert_eq!((&refused["code"], &refused["request"]), (&json!("bad-message"), &json!(6)));
+}
+
+#[tokio::test]
+async fn who_resumes_gets_what_was_said_meanwhile_once() {
+    let server = Server::start(&["signal.message_history_bytes=2000"]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (mut ben, welcome) = server.join("demo", "Ben").await;
+    ann.send(json!({ "type": "message", "data": "before" })).await;
+    let mut received = ben.until("message").await["number"].clone();
+    drop(ben);
+    ann.until("participant-away").await;
+    let (mut lost, mut request) = (0, 0);
+    for long in [10, 400] {
+        for n in 0..10 {
+            request += 1;
+            let data = format!("{n} {}", "x".repeat(long));
+            ann.send(json!({ "type": "message", "request": request, "data": data })).await;
+            ann.until("message-taken").await;
+        }
+        let mut again = server.socket().await;
+        let mut resume = join("demo", "Ben");
+        let (who, secret) = (&welcome["you"]["id"], &welcome["secret"]);
+        resume["resume"] = json!({ "participant": who, "secret": secret, "received": received });
+        again.send(resume).await;
+        again.until("welcome").await;
+        ann.send(json!({ "type": "message", "data": "end" })).await;
+        let mut heard = Vec::new();
+        loop {
+            let message = again.next().await.expect("there is more");
+            if message["code"] == "messages-missed" {
+                lost += 1;
+            } else if message["type"] == "message" {
+                received = message["number"].clone();
+                heard.push(message["data"].as_str().expect("text").split(' ').next().unwrap_or_default().to_owned());
+                if message["data"] == "end" {
+                    break;
+                }
+            }
+        }
+        let all = (0..10).map(|n| n.to_string()).chain(["end".to_owned()]).collect::<Vec<_>>();
+        match long {
+            10 => assert_eq!((heard, lost), (all, 0)),
+            _ => assert!(lost == 1 && heard.len() < 6 && all.ends_with(&heard), "{heard:?}"),
+        }
+        drop(again);
+        ann.until("participant-away").await;
+        ann.until("participant-away").await;
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_does_not_come_back_is_gone_after_its_grace_time() {
     let server = Server::start(&["room.resume_grace_ms=200"]).await;
     let (mut ann, _) = server.join("demo", "Ann").await;

@@ -101,7 +101,8 @@ impl Host {
         self.opened.push(Opened { address, ufrag, pwd, role });
         self.send(shard, Command::Open { transport, direction, local: local.ice, events: to })?;
         let ice = IceCredential { ufrag: UFRAG.into(), pwd: PWD.into() };
-        let remote = Remote { ice, fingerprint: self.fingerprint, dtls: DtlsRole::Client, receive, numbers: None };
+        let remote =
+            Remote { ice, fingerprint: self.fingerprint, dtls: DtlsRole::Client, receive, data: false, numbers: None };
         self.send(shard, Command::SetRemote { transport, remote })?;
         Ok(transport)
     }

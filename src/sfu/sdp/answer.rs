@@ -37,6 +37,8 @@ pub(super) struct Section {
     /// What follows `m=`.
     pub(super) line: String,
     pub(super) kind: Option<Kind>,
+    /// Data channels over DTLS and SCTP (RFC 8841).
+    pub(super) is_data: bool,
     /// In the order of the m-line.
     pub(super) formats: Vec<Format>,
     /// (id, URI)
@@ -119,7 +121,8 @@ fn media(line: &str, section: Section) -> Section {
     };
     let formats = words.skip(2).take(MAX_FORMATS).filter_map(|word| word.parse().ok());
     let formats = formats.map(|payload_type| Format { payload_type, ..Format::default() }).collect();
-    Section { line: line.to_owned(), kind, formats, ..section }
+    let is_data = line.starts_with("application ") && line.ends_with(" UDP/DTLS/SCTP webrtc-datachannel");
+    Section { line: line.to_owned(), kind, is_data, formats, ..section }
 }
 
 /// `96 VP8/90000`: what is said of a payload type of the section, and the rest.

@@ -44,8 +44,8 @@ impl AnsweredUp {
 
     /// The answer, and what will be received. A later offer of the same client is answered anew.
     ///
-    /// The first m-lines of a kind that send are taken, each for the same source as in the offer before; data channels and all
-    /// others are rejected.
+    /// The first m-lines of a kind that send are taken, each for the same source as in the offer before, and the first of data
+    /// channels; all others are rejected.
     ///
     /// # Errors
     /// The offer is malformed, or has nothing that this server takes.
@@ -74,8 +74,9 @@ impl AnsweredUp {
                 publication: publication_of(taken.source),
             })
             .collect();
+        let data = data_section(&offer).is_some();
         let Answer { ice, fingerprint, dtls, .. } = &offer;
-        Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, numbers }))
+        Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, data, numbers }))
     }
 
     /// For each m-line what it is taken for: the source that it was for in the offer before, or one that is free.
@@ -113,10 +114,14 @@ impl AnsweredUp {
 
     fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {
         let mut out = String::new();
-        let mids = taken.iter().flatten().map(|taken| taken.section.mid.as_str());
+        let data = data_section(offer);
+        let is_data = |section: &Section| data.is_some_and(|data| std::ptr::eq(data, section));
+        let open = offer.sections.iter().zip(taken).filter(|(section, taken)| taken.is_some() || is_data(section));
+        let mids = open.map(|(section, _)| section.mid.as_str());
         let written = bundle_and_session(&mut out, &self.local, self.version, mids).and_then(|()| {
             offer.sections.iter().zip(taken).try_for_each(|(section, taken)| match taken {
                 Some(taken) => self.section(&mut out, taken, offer.dtls),
+                None if is_data(section) => write::data(&mut out, &self.local, &section.mid, setup(offer.dtls)),
                 None => reject(&mut out, section),
             })
         });
@@ -133,11 +138,7 @@ impl AnsweredUp {
         write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
         formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
         write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{}\r\na=recvonly\r\n", section.mid)?;
-        let setup = match dtls {
-            DtlsRole::Client => "active",
-            DtlsRole::Server => "passive",
-        };
-        write::transport(out, &self.local, setup)?;
+        write::transport(out, &self.local, setup(dtls))?;
         extensions(taken).try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
         for (Format { payload_type, name, parameters, feedback }, _) in formats {
             write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
@@ -155,6 +156,18 @@ impl AnsweredUp {
             }
         }
         Ok(())
+    }
+}
+
+/// The m-line of data channels that is taken.
+fn data_section(offer: &Answer) -> Option<&Section> {
+    offer.sections.iter().find(|section| !section.rejected && section.is_data && !section.mid.is_empty())
+}
+
+fn setup(dtls: DtlsRole) -> &'static str {
+    match dtls {
+        DtlsRole::Client => "active",
+        DtlsRole::Server => "passive",
     }
 }
 

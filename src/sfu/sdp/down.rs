@@ -2,8 +2,8 @@
 //!
 //! Some are offered before anybody needs them, so that most newcomers cost no new offer. An m-line that is no longer needed is
 //! closed in the next offer, and its place is taken by a new one, with a new mid and SSRC, in a later one (RFC 8829 section
-//! 5.2.2): what is late for the old one can never be taken for the new one. The first m-line is never closed, because it holds
-//! the transport that all others share (RFC 9143 section 7.3.3).
+//! 5.2.2): what is late for the old one can never be taken for the new one. The first m-line, that of data channels, is never
+//! closed, because it holds the transport that all others share (RFC 9143 section 7.3.3).
 
 use super::answer::{self, Answer, Section};
 use super::write::{Line, Offer};
@@ -13,8 +13,8 @@ use crate::sfu::{PublicationId, Remote, Send};
 
 /// Most m-lines of an offer; more publications find no place. Browsers get slow before that.
 const MAX_SLOTS: usize = answer::MAX_SECTIONS - 1;
-/// Mid of the first m-line.
-const ANCHOR: &str = "a";
+/// Mid of the m-line of data channels.
+const DATA: &str = "a";
 
 #[derive(Debug)]
 pub struct Down {
@@ -185,7 +185,7 @@ impl Down {
         self.negotiation = Negotiation::Outstanding { slots: self.slots.len() };
         let offer = Offer { local: &self.local, version: self.version, codecs: &self.codecs, start_bitrate_kbps: None };
         let lines = self.slots.iter().map(|slot| (slot.mid.as_str(), slot.line()));
-        Some(offer.text(std::iter::once((ANCHOR, Line::Anchor)).chain(lines)))
+        Some(offer.text(std::iter::once((DATA, Line::Data)).chain(lines)))
     }
 
     /// The m-lines that the client knows, or is being told of, and what they carry.
@@ -199,13 +199,10 @@ impl Down {
     pub fn answer(&mut self, sdp: &str) -> Result<(Remote, Vec<Send>), SdpError> {
         let Negotiation::Outstanding { slots: offered } = self.negotiation else { return Err(SdpError::Unasked) };
         let answer = answer::parse(sdp)?;
-        let [anchor, sections @ ..] = &answer.sections[..] else { return Err(SdpError::Sections) };
+        let [data, sections @ ..] = &answer.sections[..] else { return Err(SdpError::Sections) };
         // Browsers name a closed m-line by its old mid or not at all.
         let same = |(section, slot): (&Section, &Slot)| section.rejected || section.mid == slot.mid;
-        if anchor.mid != ANCHOR
-            || anchor.rejected
-            || sections.len() != offered
-            || !sections.iter().zip(&self.slots).all(same)
+        if data.mid != DATA || data.rejected || sections.len() != offered || !sections.iter().zip(&self.slots).all(same)
         {
             return Err(SdpError::Sections);
         }
@@ -223,7 +220,7 @@ impl Down {
         }
         self.negotiation = Negotiation::Stable;
         let Answer { ice, fingerprint, dtls, .. } = answer;
-        Ok((Remote { ice, fingerprint, dtls, receive: Vec::new(), numbers: None }, ready))
+        Ok((Remote { ice, fingerprint, dtls, receive: Vec::new(), data: true, numbers: None }, ready))
     }
 
     /// Plans an m-line, in the place of a closed one or at the end; nothing when there is no room.

@@ -23,6 +23,8 @@ pub struct Local {
     /// SHA-256 of the certificate.
     pub fingerprint: [u8; 32],
     pub candidates: Vec<SocketAddr>,
+    /// Largest message that is taken on a data channel, in bytes.
+    pub max_message_bytes: usize,
     /// Session id of the `o=` line, below 2^62.
     pub session: u64,
 }

@@ -43,6 +43,9 @@ pub const VIDEO: [Payload; 5] = [
     Payload { payload_type: 45, rtx: 46, codec: VideoCodec::Av1, name: "AV1", format: "" },
 ];
 
+/// Every WebRTC stack has it, whatever it says (RFC 8841 section 5).
+pub const SCTP_PORT: u16 = 5_000;
+
 /// What a payload type carries.
 pub fn codec(payload_type: u8) -> Option<Codec> {
     if payload_type == OPUS {

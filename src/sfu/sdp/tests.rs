@@ -16,6 +16,7 @@ fn local() -> Local {
         ice: IceCredential { ufrag: "ufragufr".into(), pwd: "passwordpasswordpassword".into() },
         fingerprint: [0xab; 32],
         candidates: vec!["192.0.2.2:50000".parse().unwrap(), "[2001:db8::1]:50000".parse().unwrap()],
+        max_message_bytes: 65_536,
         session: 42,
     }
 }
@@ -51,7 +52,7 @@ fn an_up_offer_has_what_browsers_need() {
     let mut up = up();
     let offer = up.offer();
     assert!(offer.starts_with("v=0\r\no=- 42 1 IN IP4 127.0.0.1\r\n"));
-    assert!(offer.contains("a=group:BUNDLE 0 1 2 3\r\n") && offer.contains("a=ice-lite\r\n"));
+    assert!(offer.contains("a=group:BUNDLE 0 1 2 3 d\r\n") && offer.contains("a=ice-lite\r\n"));
     assert_eq!(offer.matches("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n").count(), 2);
     assert_eq!(offer.matches("m=video 9 UDP/TLS/RTP/SAVPF 102 104 96 98 45\r\n").count(), 2);
     assert_eq!(offer.matches("a=recvonly\r\n").count(), 4);
@@ -76,7 +77,7 @@ fn the_preferred_codec_comes_first() {
 
 #[test]
 fn answers_of_browsers_to_an_up_offer_are_read() {
-    for (sdp, ssrc) in [(CHROMIUM_UP, 932_553_633), (FIREFOX_UP, 4_251_333_403)] {
+    for (sdp, ssrc) in [(CHROMIUM_UP, 1_389_248_591), (FIREFOX_UP, 895_910_105)] {
         let mut up = up();
         assert_eq!(up.answer(sdp, publication), Err(SdpError::Unasked));
         up.offer();
@@ -87,7 +88,7 @@ fn answers_of_browsers_to_an_up_offer_are_read() {
         let camera = &remote.receive[1];
         assert_eq!((camera.mid.as_str(), camera.kind, camera.ssrc), ("1", Kind::Video, Some(ssrc)));
         assert_eq!(camera.publication, publication(Source::Camera));
-        assert_eq!(remote.receive.len(), 4);
+        assert!(remote.receive.len() == 4 && remote.data);
     }
 }
 
@@ -232,13 +233,15 @@ const FOREIGN_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n
 fn a_clients_offer_is_answered_with_what_both_know_in_the_servers_order() {
     let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
     let (answer, remote) = up.answer(FOREIGN_OFFER, publication).unwrap();
-    assert!(answer.contains("a=group:BUNDLE 0 1\r\n") && answer.contains("a=ice-lite\r\n"));
+    assert!(answer.contains("a=group:BUNDLE 0 1 2\r\n") && answer.contains("a=ice-lite\r\n"));
     assert!(answer.contains("m=audio 9 UDP/TLS/RTP/SAVPF 109\r\n"));
     assert!(
         answer.contains("m=video 9 UDP/TLS/RTP/SAVPF 40 120\r\n"),
         "H.264 first, and only what is forwarded: {answer}"
     );
-    assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+    let data = answer.split("m=").last().unwrap();
+    assert!(data.starts_with("application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n") && data.contains("a=mid:2\r\n"));
+    assert!(data.ends_with("a=sctp-port:5000\r\na=max-message-size:65536\r\n") && remote.data);
     assert_eq!(answer.matches("a=recvonly\r\n").count(), 2);
     assert!(answer.contains("a=setup:active\r\n"), "the server speaks first");
     assert!(answer.contains("a=extmap:7 http") && !answer.contains("urn:unknown"));

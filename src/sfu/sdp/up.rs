@@ -1,7 +1,7 @@
 //! The up transport's description: one m-line a source, for the life of the transport. Tracks come and go in them by
 //! `replaceTrack`, so one offer is enough unless the order of codecs changes.
 
-use super::answer;
+use super::answer::{self, Section};
 use super::write::{Line, Offer};
 use super::{Local, SdpError};
 use crate::room::{Source, VideoCodec};
@@ -9,6 +9,8 @@ use crate::sfu::{PublicationId, Receive, Remote};
 
 const SLOTS: [(&str, Source); 4] =
     [("0", Source::Microphone), ("1", Source::Camera), ("2", Source::Screen), ("3", Source::ScreenAudio)];
+/// Mid of the m-line of data channels, the last one.
+const DATA: &str = "d";
 
 #[derive(Debug)]
 pub struct Up {
@@ -33,7 +35,8 @@ impl Up {
             codecs: &self.codecs,
             start_bitrate_kbps: Some(self.start_bitrate_kbps),
         };
-        offer.text(SLOTS.iter().map(|(mid, source)| (*mid, Line::Receive { kind: source.kind() })))
+        let media = SLOTS.iter().map(|(mid, source)| (*mid, Line::Receive { kind: source.kind() }));
+        offer.text(media.chain([(DATA, Line::Data)]))
     }
 
     /// Which m-line is for what.
@@ -58,9 +61,14 @@ impl Up {
             return Err(SdpError::Unasked);
         }
         let answer = answer::parse(sdp)?;
-        if !answer.sections.iter().map(|section| section.mid.as_str()).eq(SLOTS.map(|(mid, _)| mid)) {
+        let offered = SLOTS.map(|(mid, _)| mid).into_iter().chain([DATA]);
+        // A rejected m-line may be named or not.
+        let same =
+            |(section, mid): (&Section, &str)| section.mid == mid || (section.rejected && section.mid.is_empty());
+        if answer.sections.len() != SLOTS.len() + 1 || !answer.sections.iter().zip(offered).all(same) {
             return Err(SdpError::Sections);
         }
+        let data = answer.sections.last().is_some_and(|section| !section.rejected);
         let sent = answer.sections.iter().zip(SLOTS).filter(|(section, _)| section.sends && !section.rejected);
         let receive = sent
             .map(|(section, (mid, source))| Receive {
@@ -70,6 +78,6 @@ impl Up {
                 publication: publication_of(source),
             })
             .collect();
-        Ok(Remote { ice: answer.ice, fingerprint: answer.fingerprint, dtls: answer.dtls, receive, numbers: None })
+        Ok(Remote { ice: answer.ice, fingerprint: answer.fingerprint, dtls: answer.dtls, receive, data, numbers: None })
     }
 }

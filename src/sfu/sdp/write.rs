@@ -13,8 +13,8 @@ pub(super) enum Line {
     Receive { kind: Kind },
     /// The server sends here.
     Send { kind: Kind, ssrc: u32 },
-    /// Holds the transport and carries nothing.
-    Anchor,
+    /// Data channels (RFC 8841).
+    Data,
     /// Over; its place is free for another one (RFC 8829 section 5.2.2).
     Closed { kind: Kind },
 }
@@ -45,8 +45,8 @@ impl Offer<'_> {
 
     fn section(&self, out: &mut String, mid: &str, line: Line) -> std::fmt::Result {
         let (kind, port) = match line {
+            Line::Data => return data(out, self.local, mid, SETUP),
             Line::Receive { kind } | Line::Send { kind, .. } => (kind, 9),
-            Line::Anchor => (Kind::Audio, 9),
             Line::Closed { kind } => (kind, 0),
         };
         let payloads: Vec<&Payload> =
@@ -62,13 +62,13 @@ impl Offer<'_> {
         out.push_str(match line {
             Line::Receive { .. } => "a=recvonly\r\n",
             Line::Send { .. } => "a=sendonly\r\n",
-            Line::Anchor | Line::Closed { .. } => "a=inactive\r\n",
+            Line::Closed { .. } | Line::Data => "a=inactive\r\n",
         });
         transport(out, self.local, SETUP)?;
         for (id, scope, uri) in tables::EXTENSIONS {
             if scope == Scope::Both || (scope == Scope::Audio && kind == Kind::Audio) {
                 // What the server sends has no transport-wide numbers yet, so no feedback is asked for.
-                let sends = matches!(line, Line::Send { .. } | Line::Anchor);
+                let sends = matches!(line, Line::Send { .. });
                 if !(sends && id == tables::TRANSPORT_CC) {
                     write!(out, "a=extmap:{id} {uri}\r\n")?;
                 }
@@ -124,14 +124,27 @@ pub(super) fn bundle_and_session<'a>(
     write!(out, "\r\na=msid-semantic: WMS *\r\n")
 }
 
-/// The same in every section: a receiver of BUNDLE reads it in the first, others in each.
+/// The m-line of data channels. `setup`: the DTLS role.
+pub(super) fn data(out: &mut String, local: &Local, mid: &str, setup: &str) -> std::fmt::Result {
+    write!(out, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n")?;
+    path(out, local, setup)?;
+    let (port, bytes) = (tables::SCTP_PORT, local.max_message_bytes);
+    write!(out, "a=sctp-port:{port}\r\na=max-message-size:{bytes}\r\n")
+}
+
+/// The same in every section of media: a receiver of BUNDLE reads it in the first, others in each.
 pub(super) fn transport(out: &mut String, local: &Local, setup: &str) -> std::fmt::Result {
+    path(out, local, setup)?;
+    out.write_str("a=rtcp-mux\r\na=rtcp-rsize\r\n")
+}
+
+fn path(out: &mut String, local: &Local, setup: &str) -> std::fmt::Result {
     let Local { ice, fingerprint, candidates, .. } = local;
     write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 ", ice.ufrag, ice.pwd)?;
     for (at, byte) in fingerprint.iter().enumerate() {
         write!(out, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
     }
-    write!(out, "\r\na=setup:{setup}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")?;
+    write!(out, "\r\na=setup:{setup}\r\n")?;
     for (at, candidate) in candidates.iter().enumerate() {
         // RFC 8445 section 5.1.2.1: type preference 126 for host, one component; earlier ones are preferred.
         let priority = (126 << 24) + ((65_535 - at.min(65_535)) << 8) + 255;

@@ -65,6 +65,9 @@ impl Shard {
         let result = transport.dtls(datagram, now);
         transport.flush_dtls(&mut self.out);
         self.settle(id, was_open, result, now);
+        if was_open {
+            self.data(id, now);
+        }
     }
 
     fn rtp(&mut self, id: TransportId, datagram: &mut [u8], now: Instant) {

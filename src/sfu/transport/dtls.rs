@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rtc_crypto::RTCCryptoProvider;
 use rtc_crypto::providers::AwsLcRsProvider;
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
@@ -100,6 +100,8 @@ pub(crate) struct Dtls {
     identity: Arc<Identity>,
     endpoint: Endpoint,
     role: Role,
+    /// Application data that has come and was not asked for yet.
+    inbox: Vec<Bytes>,
 }
 
 enum Role {
@@ -114,7 +116,7 @@ enum Role {
 impl Dtls {
     pub(crate) fn new(identity: Arc<Identity>) -> Self {
         let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
-        Self { identity, endpoint, role: Role::Unknown }
+        Self { identity, endpoint, role: Role::Unknown, inbox: Vec::new() }
     }
 
     /// Sends the ClientHello, if nobody has yet.
@@ -146,14 +148,31 @@ impl Dtls {
             }
             return Ok(Progress::Going);
         }
+        let mut progress = Progress::Going;
         for event in self.endpoint.read(now, PEER, None, BytesMut::from(datagram))? {
             match event {
-                EndpointEvent::HandshakeComplete => return Ok(Progress::Established(Box::new(self.established()?))),
+                EndpointEvent::HandshakeComplete => progress = Progress::Established(Box::new(self.established()?)),
+                EndpointEvent::ApplicationData(data) => self.inbox.push(data.freeze()),
                 EndpointEvent::PeerClosed => return Ok(Progress::Closed),
-                _ => {} // application data: there is none in DTLS-SRTP
+                _ => {} // there is no other
             }
         }
-        Ok(Progress::Going)
+        Ok(progress)
+    }
+
+    /// What has come as application data: packets of SCTP.
+    pub(crate) fn take_inbox(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// Seals application data; it is then in [`Self::poll_transmit`].
+    pub(crate) fn write(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        self.endpoint.write(now, PEER, data)
+    }
+
+    /// This end sends the ClientHello.
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self.role, Role::Client)
     }
 
     fn established(&self) -> Result<Established, Error> {
@@ -193,6 +212,18 @@ impl Dtls {
     pub(crate) fn close(&mut self, now: Instant) {
         self.endpoint.stop(now, PEER);
     }
+}
+
+/// A datagram of nothing but records with application data (RFC 6347 section 4.1).
+pub(crate) fn is_application_data(datagram: &[u8]) -> bool {
+    const HEADER: usize = 13;
+    const APPLICATION_DATA: u8 = 23;
+    let mut rest = datagram;
+    while let [APPLICATION_DATA, _, _, _, _, _, _, _, _, _, _, high, low, ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = rest.get(HEADER + length..).unwrap_or_default();
+    }
+    rest.is_empty() && !datagram.is_empty()
 }
 
 impl std::fmt::Debug for Dtls {

@@ -1,6 +1,7 @@
-//! One transport: ICE says where the far end is, DTLS who it is, SRTP seals the media. Nothing is received or sent as media
-//! before all three are there and the certificate agrees with the description.
+//! One transport: ICE says where the far end is, DTLS who it is, SRTP seals the media, and SCTP within DTLS carries data channels.
+//! Nothing is received or sent as media or data before all three are there and the certificate agrees with the description.
 
+pub mod data;
 pub(crate) mod dtls;
 pub(crate) mod hello;
 pub mod ice;
@@ -11,8 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use self::data::Channels;
 use self::dtls::{Dtls, Established, Identity, Progress};
 use self::srtp::{Inbound, Outbound};
 use super::out::{Out, Route};
@@ -20,7 +23,7 @@ use super::{Codec, Direction, DtlsRole, Event, FailReason, IceCredential, Public
 
 /// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
 const MAX_ADDRESSES: usize = 16;
-/// Bytes of DTLS that are read in a transport's life. A handshake takes 2 to 4 kB, with every flight sent again until the time
+/// Bytes of DTLS beside application data that are read in a transport's life. A handshake takes 2 to 4 kB, with every flight sent again until the time
 /// is up some 20. Higher: rtc-dtls joins fragments by recursion and does not count empty ones, so that half a megabyte of them
 /// overflows the stack and takes the process down; lower: handshakes on very lossy links fail.
 const MAX_DTLS_BYTES: usize = 32 * 1024;
@@ -52,6 +55,7 @@ pub(crate) struct Transport {
     resends: usize,
     /// Events of media that may still be told.
     media_events: usize,
+    data: Option<Box<Channels>>,
 }
 
 #[derive(Debug)]
@@ -102,6 +106,7 @@ impl Transport {
             last_check,
             resends,
             media_events: MEDIA_EVENTS,
+            data: None,
         }
     }
 
@@ -162,9 +167,11 @@ impl Transport {
     /// A DTLS datagram from a known address. What cannot be read is passed over: anybody can forge it. So is what is beyond
     /// [`MAX_DTLS_BYTES`].
     pub(crate) fn dtls(&mut self, datagram: &[u8], now: Instant) -> Result<(), FailReason> {
-        self.dtls_bytes = self.dtls_bytes.saturating_add(datagram.len());
-        if self.dtls_bytes > MAX_DTLS_BYTES {
-            return Ok(());
+        if !(self.is_open() && dtls::is_application_data(datagram)) {
+            self.dtls_bytes = self.dtls_bytes.saturating_add(datagram.len());
+            if self.dtls_bytes > MAX_DTLS_BYTES {
+                return Ok(());
+            }
         }
         // The DTLS library is the one parser of hostile bytes here that is not ours. It holds nothing that others share, and is
         // not asked anything after a panic.
@@ -206,6 +213,64 @@ impl Transport {
             self.tell(Event::Connected { transport: self.id, direction: self.direction, remote: route.to });
         }
         Ok(())
+    }
+
+    /// Takes data channels from now on, as soon as the transport is open.
+    pub(crate) fn open_data(&mut self, channels: Channels) {
+        self.data.get_or_insert_with(|| Box::new(channels));
+    }
+
+    /// Hands the data channels what has come for them, once the far end is proven.
+    pub(crate) fn read_data(&mut self, now: Instant) {
+        let came = self.dtls.take_inbox();
+        if !self.is_open() {
+            return;
+        }
+        let connects = self.dtls.is_client() && self.remote.as_ref().is_some_and(|remote| remote.data);
+        self.with_data(|channels| {
+            if connects {
+                channels.connect(now);
+            }
+            came.into_iter().for_each(|packet| channels.read(packet, now));
+            channels.handle_timeout(now);
+        });
+    }
+
+    /// The next message that has come.
+    pub(crate) fn poll_data(&mut self, now: Instant) -> Option<data::Message> {
+        self.with_data(|channels| channels.poll_message(now)).flatten()
+    }
+
+    /// False when there are no data channels.
+    pub(crate) fn send_data(&mut self, kind: data::Kind, bytes: &Bytes, now: Instant) -> bool {
+        self.with_data(|channels| channels.send(kind, bytes, now)).is_some()
+    }
+
+    /// What was dropped of the data channels since this was asked last.
+    pub(crate) fn data_dropped(&mut self) -> impl Iterator<Item = (data::Dropped, u64)> + use<> {
+        self.data.as_deref_mut().map(Channels::take_dropped).into_iter().flatten()
+    }
+
+    /// Moves what the data channels want to send into `out`.
+    pub(crate) fn flush_data(&mut self, now: Instant, out: &mut Out) {
+        while let Some(packets) = self.with_data(|channels| channels.poll_transmit(now)).flatten() {
+            for packet in packets {
+                // What cannot be sealed is lost, as any datagram may be.
+                let _ = self.dtls.write(now, &packet);
+            }
+            self.flush_dtls(out);
+        }
+    }
+
+    /// The SCTP library reads hostile bytes, as the DTLS library does: after a panic it is not asked anything, and media goes on.
+    fn with_data<T>(&mut self, work: impl FnOnce(&mut Channels) -> T) -> Option<T> {
+        let channels = self.data.as_deref_mut()?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(channels)));
+        if done.is_err() {
+            tracing::error!(transport = ?self.id, "SCTP panicked");
+            self.data = None;
+        }
+        done.ok()
     }
 
     /// Moves what DTLS wants to send into `out`.

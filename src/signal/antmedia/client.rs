@@ -16,7 +16,7 @@ use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
 use crate::signal::message::{Candidate, ClientMessage, DescriptionKind, ErrorCode};
-use crate::signal::outgoing::Outgoing;
+use crate::signal::outgoing::{Outgoing, Payload};
 
 /// Rooms that one socket may be in. An app is in one, or plays a few streams beside each other.
 const PLACES: usize = 32;
@@ -56,6 +56,11 @@ pub enum Action {
         place: PlaceId,
         track: TrackId,
         on: bool,
+    },
+    /// To the client, on the data channel of its transport.
+    Data {
+        place: PlaceId,
+        payload: Payload,
     },
     Leave {
         place: PlaceId,
@@ -140,6 +145,7 @@ impl Client {
             Outgoing::Message(message) => place.told(message.message(), now, out),
             Outgoing::Notice(notice) => place.noticed(*notice, now + self.terms.publish_time, out),
             Outgoing::Answer { generation, sdp } => place.answered(*generation, sdp, out),
+            Outgoing::Data(payload) => place.heard_data(payload, out),
         }
         self.tidy(out);
     }

@@ -4,6 +4,7 @@
 //! apps for two expect, `{room}.{participant}` for others. The two server transports are peer connections too: under the ids
 //! that were published and played, or `{room}.up` and `{room}.down` where the room moved to the server by itself.
 
+mod data;
 mod hear;
 mod told;
 
@@ -41,6 +42,8 @@ pub(super) struct Place {
     up_due: Option<Instant>,
     down: Option<Down>,
     orders: BTreeMap<ParticipantId, Order>,
+    /// Messages of the client that come in pieces.
+    pieces: data::Pieces,
 }
 
 /// What the client came for.
@@ -152,6 +155,7 @@ impl Place {
             up_due: None,
             down: None,
             orders: BTreeMap::new(),
+            pieces: data::Pieces::default(),
         }
     }
 

@@ -238,6 +238,11 @@ impl Shell<'_> {
                         seat.forward(track, on).await;
                     }
                 }
+                Action::Data { place, payload } => {
+                    if let Some(seat) = self.seats.get(&place) {
+                        seat.data(payload).await;
+                    }
+                }
                 Action::Leave { place } => self.leave(place).await,
                 Action::Broadcast { room } if self.config.antmedia.hls => broadcast(&self.rooms, &room).await,
                 Action::Broadcast { .. } => {}

@@ -12,7 +12,7 @@ use crate::host::{Entry, Refusal};
 use crate::room::ids::ParticipantId;
 use crate::room::{Direction, Kind, Reach};
 use crate::signal::message::{ClientMessage, ErrorCode, IceServer, ServerMessage};
-use crate::signal::outgoing::{Notice, Outgoing};
+use crate::signal::outgoing::{Notice, Outgoing, Payload};
 
 /// One socket whose rooms are played by the test.
 struct Socket {
@@ -58,7 +58,7 @@ fn welcome(you: &str, name: &str) -> Value {
             "secret": "", "resumed": false, "mode": "mesh", "epoch": 0, "legs": [], "iceServers": [],
             "participants": [{ "id": "p1", "name": "Ann", "away": false, "tracks":
                 [{ "id": "t1", "source": "microphone", "muted": false }, { "id": "t2", "source": "camera", "muted": false }] }],
-            "heartbeatMs": 1, "graceMs": 1 })
+            "heartbeatMs": 1, "graceMs": 1, "maxMessageBytes": 1024, "messagesPerSecond": 1 })
 }
 
 /// Definition, or command, of all that was said.
@@ -77,7 +77,7 @@ fn sent(out: &[Action]) -> Vec<&ClientMessage> {
 fn the_first_link_has_the_id_of_the_room_and_others_their_own() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    let open = |peer, link| json!({ "type": "link-open", "peer": peer, "link": link, "polite": false });
+    let open = |peer, link| json!({ "type": "link-open", "peer": peer, "link": link, "polite": false, "data": true });
     let ids: Vec<_> = [("p1", 1), ("p3", 2)]
         .into_iter()
         .map(|(peer, link)| match &socket.told(1, open(peer, link))[..] {
@@ -95,7 +95,11 @@ fn the_first_link_has_the_id_of_the_room_and_others_their_own() {
 fn candidates_wait_for_their_description_and_every_description_has_a_mapping() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    assert!(socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": true })).is_empty());
+    assert!(
+        socket
+            .told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": true, "data": true }))
+            .is_empty()
+    );
     let candidate = json!({ "type": "link-candidate", "peer": "p1", "link": 1, "candidate": { "candidate": "c" } });
     assert!(socket.told(1, candidate).is_empty());
     let out = socket.told(
@@ -112,7 +116,7 @@ fn candidates_wait_for_their_description_and_every_description_has_a_mapping() {
 fn a_description_says_which_track_each_m_line_carries_and_what_it_shows_then() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 7, "polite": false }));
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 7, "polite": false, "data": true }));
     socket.told(1, json!({ "type": "path", "peer": "p1", "carrier": "mesh", "epoch": 3 }));
     let sdp = "v=0\r\nm=video 9 x 96\r\na=mid:v\r\na=sendrecv\r\nm=audio 9 x 111\r\na=mid:a\r\na=sendonly\r\n\
                m=video 9 x 96\r\na=mid:r\r\na=recvonly\r\nm=application 9 x y\r\na=mid:d\r\n";
@@ -145,7 +149,7 @@ fn a_full_room_and_a_server_that_is_full_are_told_apart() {
 fn who_joins_again_starts_over_with_new_connections() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false }));
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false, "data": true }));
     let out = socket.says(json!({ "command": "join", "streamId": "duo" }));
     assert_eq!(said(&out), [json!("stop")]);
     assert!(
@@ -251,7 +255,7 @@ fn a_relay_is_asked_for_and_unknown_commands_are_passed_over() {
 fn late_words_about_what_was_stopped_are_passed_over_and_others_are_errors() {
     let mut socket = Socket::new(&Streams::default());
     socket.joins("duo", 1);
-    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false }));
+    socket.told(1, json!({ "type": "link-open", "peer": "p1", "link": 1, "polite": false, "data": true }));
     socket.told(1, json!({ "type": "link-close", "peer": "p1", "link": 1 }));
     let candidate = |id| json!({ "command": "takeCandidate", "streamId": id, "label": 0, "candidate": "" });
     assert!(socket.says(candidate("duo")).is_empty());
@@ -343,12 +347,43 @@ fn who_plays_first_and_publishes_then_is_known_by_its_stream_to_everybody() {
     late.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall" }));
     let track = json!({ "id": "t9", "source": "camera", "muted": false });
     let out = other.told(1, json!({ "type": "track-published", "participant": "p3", "track": track }));
-    let [Action::Say(added)] = &out[..] else { panic!("{out:?}") };
+    let [Action::Say(added), Action::Data { payload: Payload::Text(event), .. }] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(event, r#"{"eventType":"TRACK_LIST_UPDATED","streamId":"hall"}"#);
     assert_eq!((&added["definition"], &added["trackId"]), (&json!("subtrackAdded"), &json!("me")));
 
     late.says(json!({ "command": "stop", "streamId": "me" }));
     let out = other.told(1, json!({ "type": "track-unpublished", "participant": "p3", "track": "t9" }));
-    let [Action::Say(removed)] = &out[..] else { panic!("{out:?}") };
+    let [Action::Say(removed), Action::Data { .. }] = &out[..] else { panic!("{out:?}") };
     assert_eq!(removed["trackId"], "me", "as it was told before");
     assert_eq!(streams.label(&"hall".parse().unwrap(), ParticipantId(3), "Viewer"), "hall.p3");
+}
+
+#[test]
+fn what_is_sent_on_data_channels_is_a_message_of_the_room_and_the_other_way_round() {
+    let streams = Streams::default();
+    let mut socket = Socket::new(&streams);
+    socket.says(json!({ "command": "play", "streamId": "hall" }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let mut out = Vec::new();
+    let heard = Outgoing::Data(Payload::Text("{\"eventType\":\"CHAT_MESSAGE\"}".into()));
+    socket.client.told(PlaceId(1), &heard, Instant::now(), &mut out);
+    let [Action::Send { message: ClientMessage::Message { to: None, data, binary: false, .. }, .. }] = &out[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(data, "{\"eventType\":\"CHAT_MESSAGE\"}");
+
+    let told = |socket: &mut Socket, data: serde_json::Value, binary: bool| {
+        let message = json!({ "type": "message", "number": 1, "from": "p1", "data": data, "binary": binary });
+        let out = socket.told(1, message);
+        let payload = |action| match action {
+            Action::Data { payload, .. } => payload,
+            other => panic!("{other:?}"),
+        };
+        out.into_iter().map(payload).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut socket, json!("hi"), false), [Payload::Text("hi".into())]);
+    assert_eq!(told(&mut socket, json!({ "a": 1 }), false), [Payload::Text("{\"a\":1}".into())]);
+    let pieces = told(&mut socket, json!("AP8H"), true);
+    let [Payload::Bytes(head), Payload::Bytes(rest)] = &pieces[..] else { panic!("{pieces:?}") };
+    assert_eq!((&head[4..], &rest[4..], &head[..4]), (&[3, 0, 0, 0][..], &[0, 255, 7][..], &rest[..4]));
 }

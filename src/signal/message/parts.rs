@@ -147,6 +147,10 @@ pub struct Resume {
     pub participant: Id<ParticipantId>,
     /// From `welcome`.
     pub secret: String,
+    /// Number of the last `message` that came; what came after it is sent again.
+    #[serde(default)]
+    #[ts(optional, as = "Option<u32>")]
+    pub received: u32,
 }
 
 impl fmt::Debug for Resume {
@@ -290,6 +294,8 @@ pub enum ErrorCode {
     RoomFull,
     /// The server holds as many rooms as `limits.rooms` allows.
     ServerFull,
+    /// Messages came while the socket was lost that are no longer kept.
+    MessagesMissed,
     /// A track of this source is published already.
     SourceTaken,
     TooManyTracks,

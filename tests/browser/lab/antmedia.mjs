@@ -61,6 +61,17 @@ export class App {
     })
   }
 
+  /** Waits until the data channel of a connection is open. */
+  channel(id) {
+    return this.told('data_channel_opened', ({ value }) => value === id)
+  }
+
+  /** Waits for a message on the data channel of a connection. */
+  heard(id, data) {
+    const same = detail => detail.streamId === id && JSON.stringify(detail.data) === JSON.stringify(data)
+    return this.told('data_received', same)
+  }
+
   close() {
     return this.page.close()
   }

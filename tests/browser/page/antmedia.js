@@ -49,6 +49,7 @@ window.lab = {
             watched(detail.stream)
           }
           const { stream: _, track: __, ...rest } = detail ?? {}
+          if (rest.data instanceof ArrayBuffer) rest.data = [...new Uint8Array(rest.data)]
           const plain = typeof detail === 'object' ? JSON.parse(JSON.stringify(rest)) : { value: detail }
           events.push({ at: Date.now(), name, detail: plain })
           if (name === 'initialized') done()
@@ -61,6 +62,7 @@ window.lab = {
     })
   },
   call: (name, ...args) => void adaptor[name](...args),
+  sendBytes: (id, bytes) => void adaptor.sendData(id, new Uint8Array(bytes)),
   /** A command that the SDK has no method for, or a frame that it would never send. */
   raw: text => adaptor.webSocketAdaptor.wsConn.send(text),
   cut: () => adaptor.webSocketAdaptor.wsConn.close(),

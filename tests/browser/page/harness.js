@@ -21,6 +21,9 @@ window.RTCPeerConnection = class extends Native {
 }
 // Sockets, so that they can be cut and timed.
 const sockets = []
+/** Messages of the app that went over a socket, and all that have come. */
+let said = 0
+const heard = []
 const NativeSocket = window.WebSocket
 window.WebSocket = class extends NativeSocket {
   constructor(...args) {
@@ -30,6 +33,7 @@ window.WebSocket = class extends NativeSocket {
   }
   send(text) {
     const { type, transport } = JSON.parse(text)
+    if (type === 'message') said++
     // An answer is what the server acts upon: it is the request for what the transport brings.
     if (type === 'answer') this[`${transport}Answered`] ??= epoch()
     super.send(text)
@@ -120,6 +124,10 @@ window.lab = {
     room.on('reconnected', () => note('reconnected'))
     room.on('error', error => note('error', { code: error.code, message: error.message, fatal: error.fatal }))
     room.on('closed', () => note('closed'))
+    room.on('message', ({ from, data }) => {
+      const bytes = data instanceof Uint8Array
+      heard.push({ from: room.participants.get(from)?.name, data: bytes ? [...data] : data, bytes })
+    })
     const begun = epoch()
     try {
       await room.join({ stream: tracks.length > 0 ? new MediaStream(tracks) : undefined })
@@ -140,6 +148,23 @@ window.lab = {
   startLeg: options => room.startLeg(options),
   stopLeg: id => room.stopLeg(id),
   stats: () => room.stats(),
+  /** Sends a message to everybody, or to the one of this name; with `bytes`, data is a list of numbers. */
+  async send(data, { to, bytes, ...options } = {}) {
+    const id = [...room.participants.values()].find(({ name }) => name === to)?.id
+    await room.send(bytes ? new Uint8Array(data) : data, { ...options, ...(to ? { to: id } : {}) })
+  },
+  /** Sends numbers from 0 on, one every so many ms, and gives how many when the server has all of them. */
+  async count({ ms, until }) {
+    const sent = []
+    while (sent.length < until) {
+      sent.push(room.send({ count: sent.length }))
+      await new Promise(done => setTimeout(done, ms))
+    }
+    await Promise.all(sent)
+    return sent.length
+  },
+  /** Messages that have come, and how many were sent over the socket. */
+  messages: () => ({ heard, said }),
   /** When the newest signaling socket opened and asked for media, and when the first frame of anybody was decoded. */
   joined: () => ({ opened: sockets.at(-1).opened, asked: sockets.at(-1).downAnswered, frame: firstFrame }),
   /** Cuts the newest signaling socket from underneath the client. */

@@ -80,10 +80,31 @@ describe('peer to peer', () => {
       return stats.filter(({ kind, framesDecoded }) => kind === 'video' && framesDecoded > 3).length === 2
     })
     assert.equal(await native.mode(), 'mesh')
+    await app.channel('lab')
+    await app.call('sendData', 'lab', 'from one to the other')
+    await until('it at the native client', async () => {
+      const { heard } = await native.lab('messages')
+      return heard.some(({ data }) => data === 'from one to the other')
+    })
   })
 })
 
 describe('by way of the server', () => {
+  test('a player and a publisher talk to each other', async t => {
+    const call = await start(t)
+    const [publisher, player, other] = [await openApp(call), await openApp(call, { play: true }), await openApp(call, { play: true })]
+    await publisher.call('publish', 'cam')
+    await publisher.told('publish_started')
+    for (const app of [player, other]) {
+      await app.call('play', 'cam')
+      await app.channel('cam')
+    }
+    await publisher.call('sendData', 'cam', 'to all players')
+    await player.call('sendData', 'cam', 'to the publisher and the others')
+    for (const app of [player, other]) await app.heard('cam', 'to all players')
+    for (const app of [publisher, other]) await app.heard('cam', 'to the publisher and the others')
+  })
+
   test('what one publishes others play, and it ends for them with it', async t => {
     const call = await start(t)
     const publisher = await openApp(call)
@@ -158,6 +179,22 @@ describe('by way of the server', () => {
     await ann.call('getSubtrackCount', 'hall', '', '')
     assert.equal((await ann.told('subtrackCount')).count, 3)
 
+    for (const [app, name] of [[ann, 'ann'], [ben, 'ben'], [cleo, 'cleo']]) {
+      await app.channel(name)
+      await app.channel('hall')
+    }
+    const event = JSON.stringify({ eventType: 'MIC_MUTED', streamId: 'ann' })
+    await ann.call('sendData', 'ann', event)
+    await ben.call('sendData', 'hall', 'by the channel of the room')
+    const long = [...Array(20_000).keys()].map(n => n % 256)
+    await cleo.lab('sendBytes', 'cleo', long)
+    for (const app of [ben, cleo]) await app.heard('hall', event)
+    for (const app of [ann, cleo]) await app.heard('hall', 'by the channel of the room')
+    for (const app of [ann, ben]) await app.heard('hall', long)
+    for (const app of [ann, ben]) await app.heard('hall', JSON.stringify({ eventType: 'TRACK_LIST_UPDATED', streamId: 'hall' }))
+    const own = (await ann.events()).filter(({ name, detail }) => name === 'data_received' && detail.data === event)
+    assert.equal(own.length, 0, 'nobody hears itself')
+
     await ann.call('enableTrack', 'hall', 'ben', false)
     await until('ben to stand still', async () => (await ann.sees(1)).every(({ trackId }) => trackId === 'ARDAMSvcleo'))
     await ann.call('enableTrack', 'hall', 'ben', true)
@@ -186,6 +223,23 @@ describe('by way of the server', () => {
     await until('the native client to see the app', async () => {
       const stats = await native.lab('stats')
       return stats.some(({ kind, path, framesDecoded }) => kind === 'video' && path === 'sfu' && framesDecoded > 3)
+    })
+    await app.channel('ann')
+    await app.channel('lab')
+    await app.call('sendData', 'ann', 'hello from the app')
+    await app.lab('sendBytes', 'ann', [1, 2, 255])
+    const heard = async () => (await native.lab('messages')).heard.map(({ data }) => data)
+    await until('both at the native client', async () => (await heard()).length === 2)
+    assert.deepEqual(await heard(), ['hello from the app', [1, 2, 255]])
+    await native.lab('send', 'hello from the native client')
+    await native.lab('send', { eventType: 'CHAT_MESSAGE' })
+    await native.lab('send', [255, 0], { bytes: true })
+    await app.heard('lab', 'hello from the native client')
+    await app.heard('lab', '{"eventType":"CHAT_MESSAGE"}')
+    await app.heard('lab', [255, 0])
+    await until('an unreliable one to arrive', async () => {
+      await native.lab('send', 'unreliable', { reliable: false })
+      return (await app.events()).some(({ name, detail }) => name === 'data_received' && detail.data === 'unreliable')
     })
   })
 

@@ -26,6 +26,8 @@ use rtc_stun::message::{BINDING_REQUEST, BINDING_SUCCESS, Message, Setter, Trans
 use rtc_stun::textattrs::TextAttribute;
 use tokio::net::UdpSocket;
 
+use super::sctp::Sctp;
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Stands for the server in the DTLS endpoint.
@@ -58,6 +60,7 @@ pub(crate) struct Client {
     pub(crate) datagrams: Vec<Vec<u8>>,
     pub(crate) rtcp: Vec<Box<dyn RtcpPacket>>,
     pub(crate) closed: bool,
+    pub(crate) sctp: Sctp,
 }
 
 impl Client {
@@ -98,6 +101,7 @@ impl Client {
             datagrams: Vec::new(),
             rtcp: Vec::new(),
             closed: false,
+            sctp: Sctp::new(),
         }
     }
 
@@ -156,6 +160,14 @@ impl Client {
         self.send_raw(&sealed).await;
     }
 
+    /// Sends bytes as a packet of SCTP.
+    pub(crate) async fn seal_and_send(&mut self, packet: &[u8]) {
+        self.endpoint.write(Instant::now(), PEER, packet).unwrap();
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.send_raw(&transmit.message).await;
+        }
+    }
+
     pub(crate) async fn send_raw(&self, datagram: &[u8]) {
         self.socket.send_to(datagram, self.server).await.unwrap();
     }
@@ -190,6 +202,9 @@ impl Client {
         }
         // Fails only while there is no association.
         let _ = self.endpoint.handle_timeout(PEER, Instant::now());
+        for packet in self.sctp.transmit() {
+            self.endpoint.write(Instant::now(), PEER, &packet).unwrap();
+        }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.send_raw(&transmit.message).await;
         }
@@ -225,6 +240,7 @@ impl Client {
             match event {
                 EndpointEvent::HandshakeComplete => self.keys = Some(self.exported()),
                 EndpointEvent::PeerClosed => self.closed = true,
+                EndpointEvent::ApplicationData(packet) => self.sctp.read(packet.freeze()),
                 _ => {}
             }
         }

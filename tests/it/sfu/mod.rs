@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test says where")]
 
 mod client;
+mod data;
+mod sctp;
 
 use std::collections::HashMap;
 use std::time::Duration;

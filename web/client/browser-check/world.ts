@@ -90,8 +90,8 @@ export class World {
     const [a, b] = [...this.members.values()]
     if (!a || !b) throw new Error('two members')
     const link = ++this.#links
-    a.socket.say({ type: 'link-open', peer: b.id, link, polite: true })
-    b.socket.say({ type: 'link-open', peer: a.id, link, polite: false })
+    a.socket.say({ type: 'link-open', peer: b.id, link, polite: true, data: true })
+    b.socket.say({ type: 'link-open', peer: a.id, link, polite: false, data: true })
     return link
   }
 
@@ -155,6 +155,8 @@ export class World {
       you: wire(member),
       secret: 's',
       resumed: false,
+      maxMessageBytes: 65536,
+      messagesPerSecond: 100,
       participants,
       ...rest,
     })

@@ -4,6 +4,13 @@ export type { LocalTrack, Kind } from './local-track.js'
 export type { Which } from './local-tracks.js'
 export type { Participant } from './participant.js'
 export type { RemoteTrack } from './remote-track.js'
-export { Room, type LegOptions, type PublishOptions, type RoomEvents, type RoomOptions } from './room.js'
+export {
+  Room,
+  type LegOptions,
+  type PublishOptions,
+  type RoomEvents,
+  type RoomOptions,
+  type SendOptions,
+} from './room.js'
 export type { TrackStats } from './stats.js'
 export type { Carrier, Leg, LegStatus, Mode, Source } from './wire.js'

@@ -1,4 +1,5 @@
 import type { Protection } from './encryption.js'
+import { Channel, decode, type Unreliable } from './channel.js'
 import type { LocalTrack } from './local-track.js'
 import { mediaOf, type Media } from './media.js'
 import { Negotiation } from './negotiation.js'
@@ -24,12 +25,16 @@ export interface LinkHost {
   send(message: ClientMessage): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
+  /** A message of the app has come, unless it was none. */
+  data(from: string, message: { data: unknown } | undefined): void
 }
 
 export interface LinkOptions {
   peer: string
   link: number
   polite: boolean
+  /** The other end has the channel for unreliable messages. */
+  data: boolean
   iceServers: RTCIceServer[]
   /** How many audio and video tracks the other end publishes: room is offered for them at once. */
   expects: { audio: number; video: number }
@@ -43,6 +48,7 @@ export class Link {
   readonly media = new Map<string, Media>()
   readonly pc: RTCPeerConnection
   readonly #negotiation: Negotiation
+  readonly #channel: Channel
   readonly #senders = new Map<LocalTrack, RTCRtpSender>()
   #tracks: LocalTrack[] = []
   #ready: boolean
@@ -71,14 +77,25 @@ export class Link {
     pc.onicecandidate = ({ candidate }) => candidate && this.#candidate(candidate)
     pc.onconnectionstatechange = () => void this.#watch()
     pc.ontrack = ({ receiver }) => host.protection.receiver(receiver)
-    // Without tracks there would be nothing to connect for.
-    pc.createDataChannel('link', { negotiated: true, id: 0 })
+    // Without tracks there would be nothing else to connect for.
+    this.#channel = new Channel(pc, (frame) => host.data(this.peer, decode(frame[0], frame.subarray(1))))
+    // Clients of another kind open their own.
+    pc.ondatachannel = ({ channel }) => {
+      channel.onmessage = ({ data }) => typeof data === 'string' && host.data(this.peer, { data })
+    }
     this.setTracks(tracks)
     if (!options.polite) this.#expect()
   }
 
   get stands(): boolean {
     return !this.#closed && this.pc.connectionState === 'connected'
+  }
+
+  /** Sends an unreliable message. False when that has to take another way. */
+  sendData({ kind, payload }: Unreliable): boolean {
+    if (!this.options.data || !this.stands || !this.#channel.isOpen) return false
+    this.#channel.send([kind], payload)
+    return true
   }
 
   /** Sends these tracks from now on. */

@@ -1,4 +1,5 @@
 import type { Protection } from './encryption.js'
+import { decode, type Unreliable } from './channel.js'
 import { Link } from './link.js'
 import { kindOf, type LocalTrack } from './local-track.js'
 import { Pair } from './pair.js'
@@ -14,6 +15,8 @@ export interface PathsHost {
   readonly tracks: readonly LocalTrack[]
   readonly mode: Mode
   send(message: ClientMessage): void
+  /** An unreliable message has come. */
+  data(from: string, data: unknown): void
   /** The server's media port is lost. Told once, until all that was lost with it is back. */
   lost(): void
 }
@@ -33,6 +36,9 @@ type PathsMessage = Extract<
       | 'path'
   }
 >
+
+/** Receivers that one frame to the server can name. */
+const RECEIVERS_MAX = 255
 
 /** Every way that media takes: mesh links, the two server transports, and for each participant the path that is ordered. */
 export class Paths {
@@ -70,7 +76,7 @@ export class Paths {
   handle(message: PathsMessage): void {
     switch (message.type) {
       case 'link-open':
-        return this.#openLink(message.peer, message.link, message.polite)
+        return this.#openLink(message)
       case 'link-close':
         return this.#closeLink(this.#link(message))
       case 'link-description':
@@ -120,6 +126,33 @@ export class Paths {
     if (order) this.host.send({ type: 'shown', peer: participant, ...order })
   }
 
+  /**
+   * Sends an unreliable message by the best way to each: straight where there is a link, else by way of the server. Gives those
+   * to whom there is none so far.
+   */
+  sendData(message: Unreliable, to: string | undefined): string[] {
+    const wanted = to === undefined ? [...this.host.participants.keys()] : [to]
+    const rest = wanted.filter((id) => !this.#links.get(id)?.sendData(message))
+    const server = [this.#up, this.#down].find((transport) => transport?.stands && transport.channel.isOpen)
+    if (rest.length === 0 || !server) return rest
+    const head = (ids: string[]) => [message.kind, ids.length, ...ids.flatMap(numberOf)]
+    if (to === undefined && rest.length === wanted.length) {
+      server.channel.send(head([]), message.payload)
+    } else {
+      for (let at = 0; at < rest.length; at += RECEIVERS_MAX)
+        server.channel.send(head(rest.slice(at, at + RECEIVERS_MAX)), message.payload)
+    }
+    return []
+  }
+
+  /** By way of the server: kind, number of the sender, payload. */
+  #received(frame: Uint8Array): void {
+    if (frame.length < 5) return
+    const from = `p${new DataView(frame.buffer, frame.byteOffset).getUint32(1)}`
+    const message = decode(frame[0], frame.subarray(5))
+    if (message) this.host.data(from, message.data)
+  }
+
   /** The session is over: every connection goes. */
   clear(): void {
     for (const link of [...this.#links.values()]) this.#drop(link)
@@ -156,7 +189,7 @@ export class Paths {
     return known?.number === link ? known : undefined
   }
 
-  #openLink(peer: string, link: number, polite: boolean): void {
+  #openLink({ peer, link, polite, data }: Extract<ServerMessage, { type: 'link-open' }>): void {
     const known = this.#links.get(peer)
     if (known?.number === link) return known.reopen()
     if (known && known.number > link) return
@@ -166,9 +199,15 @@ export class Paths {
     const count = (kind: string) => theirs.filter((other) => other === kind).length
     const expects = { audio: count('audio'), video: count('video') }
     const { platform, protection } = this.host
-    const send = (message: ClientMessage) => this.host.send(message)
-    const host = { platform, protection, send, changed: () => this.settle() }
-    const options = { peer, link, polite, iceServers: this.#iceServers, expects }
+    const host = {
+      platform,
+      protection,
+      send: (m: ClientMessage) => this.host.send(m),
+      changed: () => this.settle(),
+      data: (from: string, message: { data: unknown } | undefined) =>
+        message && this.host.data(from, message.data),
+    }
+    const options = { peer, link, polite, data, iceServers: this.#iceServers, expects }
     known?.close()
     this.#links.set(peer, new Link(host, options, this.host.tracks))
     this.settle()
@@ -233,7 +272,14 @@ export class Paths {
       iceServers: this.#iceServers,
       send: (message) => this.host.send(message),
       changed: () => this.settle(),
+      data: (frame) => this.#received(frame),
       lost: (direction) => this.#lose(direction),
     }
   }
+}
+
+/** The number of a participant, in network byte order. */
+function numberOf(id: string): number[] {
+  const number = Number(id.slice(1))
+  return [24, 16, 8, 0].map((bits) => (number >>> bits) & 255)
 }

@@ -4,9 +4,11 @@ import { RoomError } from './error.js'
 import { Emitter } from './events.js'
 import type { KeyMessage } from './key-exchange.js'
 import { Legs } from './legs.js'
+import { encode } from './channel.js'
 import { Levels } from './levels.js'
 import { LocalTracks, type Which } from './local-tracks.js'
 import type { LocalTrack } from './local-track.js'
+import { Messages, contentOf } from './messages.js'
 import type { Participant } from './participant.js'
 import { Paths } from './paths.js'
 import { browser, type Cancel, type Platform } from './platform.js'
@@ -43,6 +45,13 @@ export interface PublishOptions {
   source?: Source
   /** Begin muted; when absent: whether the track is disabled. */
   muted?: boolean
+}
+
+export interface SendOptions {
+  /** One participant; everybody else when absent. */
+  to?: string
+  /** When absent, true: it arrives once and in order. False: at once or never, by the way that media takes. */
+  reliable?: boolean
 }
 
 export interface LegOptions {
@@ -89,6 +98,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #statistics = new Statistics()
   readonly #legs: Legs
   readonly #encryption: Encryption | undefined
+  readonly #messages: Messages
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
   #joining: { resolve(): void; reject(error: RoomError): void } | undefined
   #id = ''
@@ -128,6 +138,7 @@ export class Room extends Emitter<RoomEvents> {
     })
     const request = () => ++this.#request
     this.#legs = new Legs(this.#base, { send, request, changed: (leg) => this.emit('leg-changed', leg) })
+    this.#messages = new Messages({ platform, write: send, request })
     this.#locals = new LocalTracks(platform, {
       send,
       request,
@@ -150,6 +161,7 @@ export class Room extends Emitter<RoomEvents> {
       protection: this.#encryption ?? unprotected,
       participants: this.#roster.participants,
       send,
+      data: (from, data) => this.emit('message', { from, data }),
       lost: () =>
         this.#error(
           'sfu-lost',
@@ -175,6 +187,7 @@ export class Room extends Emitter<RoomEvents> {
       message: (message) => this.#handle(message),
       lost: () => {
         this.#levels.stop()
+        this.#messages.lost()
         this.emit('reconnecting')
       },
       ended: (error) => this.#close(error),
@@ -261,10 +274,15 @@ export class Room extends Emitter<RoomEvents> {
     return this.#locals.replace(which, track)
   }
 
-  /** Sends anything that JSON can say to everybody else, or to one. */
-  async send(data: unknown, { to }: { to?: string } = {}): Promise<void> {
+  /**
+   * Sends bytes, or anything that JSON can say, to everybody else or to one. What is reliable resolves when the server has it; it
+   * arrives once and in order, also while the room moves or a socket is lost and comes back. Rejects with a RoomError.
+   */
+  async send(data: unknown, { to, reliable = true }: SendOptions = {}): Promise<void> {
     this.#mustBeJoined()
-    this.#socket.send(to === undefined ? { type: 'message', data } : { type: 'message', to, data })
+    if (reliable) return this.#messages.send(data, to)
+    for (const id of this.#paths.sendData(encode(data), to))
+      void this.#messages.send(data, id).catch(() => {})
   }
 
   /**
@@ -321,7 +339,7 @@ export class Room extends Emitter<RoomEvents> {
       room,
       name,
       ...(token === undefined ? {} : { token }),
-      ...(resume === undefined ? {} : { resume }),
+      ...(resume === undefined ? {} : { resume: { ...resume, received: this.#messages.received } }),
       tracks: this.#locals.wanted(),
       decodes: this.#encryption ? [SEALED_CODEC] : this.#platform.decodes(),
       encrypted: this.#encryption !== undefined,
@@ -372,7 +390,11 @@ export class Room extends Emitter<RoomEvents> {
           this.#encryption?.heard(message.from, message.data as KeyMessage)
         return
       case 'message':
-        return this.emit('message', { from: message.from, data: message.data })
+        if (this.#messages.takes(message.number))
+          this.emit('message', { from: message.from, data: contentOf(message) })
+        return
+      case 'message-taken':
+        return this.#messages.taken(message.request)
       case 'error':
         return this.#refused(message)
       case 'pong':
@@ -388,6 +410,8 @@ export class Room extends Emitter<RoomEvents> {
       this.#interrupt()
     }
     this.#state = 'joined'
+    const { maxMessageBytes: bytes, messagesPerSecond: perSecond } = welcome
+    this.#messages.opened({ bytes, perSecond }, welcome.resumed)
     this.#id = welcome.you.id
     this.#paths.setIceServers(welcome.iceServers)
     this.#locals.welcomed(welcome.you.tracks)
@@ -414,7 +438,8 @@ export class Room extends Emitter<RoomEvents> {
   #refused({ code, message, request }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new RoomError(code, message)
     const asked = request !== undefined
-    if (asked && (this.#legs.refused(request, error) || this.#locals.refused(request, error))) return
+    const askers = [this.#legs, this.#locals, this.#messages]
+    if (asked && askers.some((asker) => asker.refused(request, error))) return
     this.emit('error', error)
   }
 
@@ -427,6 +452,7 @@ export class Room extends Emitter<RoomEvents> {
     const error = new RoomError('interrupted', 'the session ended before the server answered')
     this.#legs.interrupted(error)
     this.#locals.interrupted(error)
+    this.#messages.interrupted(error)
   }
 
   #close(error: RoomError | undefined): void {

@@ -1,4 +1,5 @@
 import { slim } from './answer.js'
+import { Channel } from './channel.js'
 import type { Protection } from './encryption.js'
 import { kindOf, type LocalTrack } from './local-track.js'
 import { count, mediaOf, report, type Media } from './media.js'
@@ -24,6 +25,8 @@ export interface TransportHost {
   send(message: ClientMessage): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
+  /** A message of the app has come. */
+  data(frame: Uint8Array): void
   /** It had been up and is dead. The server is told and offers another. */
   lost(direction: Direction): void
 }
@@ -31,6 +34,8 @@ export interface TransportHost {
 /** A connection to the server's media port. The server offers, we answer; one direction of media each. */
 export abstract class Transport {
   readonly pc: RTCPeerConnection
+  /** For unreliable messages. */
+  readonly channel: Channel
   protected closed = false
   /** Offers are answered one after the other. */
   #queue = Promise.resolve()
@@ -45,6 +50,7 @@ export abstract class Transport {
   ) {
     this.pc = host.platform.peer(configuration(host.iceServers))
     this.pc.onconnectionstatechange = () => this.#watch()
+    this.channel = new Channel(this.pc, (frame) => host.data(frame))
   }
 
   get stands(): boolean {

@@ -42,7 +42,9 @@ describe.each(['chromium-up', 'chromium-down', 'firefox-up', 'firefox-down'])('t
     expect(said).toEqual(read(answer))
     expect(Object.keys(said.transport).sort()).toEqual(['fingerprint', 'ice-pwd', 'ice-ufrag', 'setup'])
     expect(said.sections.every(({ mid }) => mid !== undefined)).toBe(true)
-    expect(said.sections.every(({ ssrc }) => (ssrc !== undefined) === name.endsWith('up'))).toBe(true)
+    // Sound and picture twice, and data channels.
+    const sends = name.endsWith('up') ? 4 : 0
+    expect(said.sections.filter(({ ssrc }) => ssrc !== undefined)).toHaveLength(sends)
   })
 
   it('cannot be made slimmer by doing it again', () => expect(slim(slimmed)).toBe(slimmed))
@@ -75,7 +77,7 @@ it('a rejected section stays in its place and does not speak for the transport',
     .replace('a=ice-ufrag:', 'a=ice-ufrag:old')
   const said = read(slim(answer))
   expect(said).toEqual(read(answer))
-  expect(said.sections.map(({ rejected }) => rejected)).toEqual([true, false, false, false])
+  expect(said.sections.map(({ rejected }) => rejected)).toEqual([true, false, false, false, false])
   expect(said.transport['ice-ufrag']).not.toMatch(/^old/)
   expect(slim(answer)).not.toContain('ice-ufrag:old')
 })

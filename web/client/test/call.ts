@@ -13,6 +13,8 @@ export const welcome = (change: Partial<Welcome> = {}): Welcome => ({
   you: { id: 'p1', name: 'Ann', tracks: [], away: false },
   secret: 'secret',
   resumed: false,
+  maxMessageBytes: 65536,
+  messagesPerSecond: 100,
   participants: [],
   mode: 'mesh',
   epoch: 0,

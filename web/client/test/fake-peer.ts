@@ -93,6 +93,21 @@ export class FakeTransceiver {
   }
 }
 
+export class FakeChannel {
+  readyState = 'connecting'
+  bufferedAmount = 0
+  binaryType = ''
+  onmessage: ((event: { data: unknown }) => void) | null = null
+  readonly sent: number[][] = []
+  send(frame: Uint8Array) {
+    this.sent.push([...frame])
+  }
+  /** The other end has sent this. */
+  receive(...bytes: number[]) {
+    this.onmessage?.({ data: new Uint8Array(bytes).buffer })
+  }
+}
+
 interface Described {
   type: 'offer' | 'answer'
   sdp: string
@@ -110,6 +125,8 @@ export class FakePeer {
   readonly candidates: unknown[] = []
   restarts = 0
   stats = new Map<string, object>()
+  readonly channel = new FakeChannel()
+  ondatachannel: ((event: { channel: FakeChannel }) => void) | null = null
   /** Own offers that gave way to the other end's. */
   rollbacks = 0
   #needed = false
@@ -123,6 +140,7 @@ export class FakePeer {
   createDataChannel() {
     this.#channel = true
     this.#check()
+    return this.channel
   }
   getTransceivers() {
     return this.transceivers

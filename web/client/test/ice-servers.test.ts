@@ -11,7 +11,7 @@ const servers = (credential: string) => [
 
 it('renewed servers reach every connection, and those made after', async () => {
   const { platform } = await joined(welcome({ participants: [bob()], iceServers: servers('old') }))
-  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: true })
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: true, data: true })
   const sdp = offerOf(['0', 'audio', 'recvonly'])
   const offer = { type: 'offer' as const, generation: 1, sdp, slots: [] }
   platform.socket.say({ ...offer, transport: 'up' })
@@ -28,7 +28,7 @@ it('renewed servers reach every connection, and those made after', async () => {
 
 it('a connection that is closing is left alone', async () => {
   const { platform } = await joined(welcome({ participants: [bob()] }))
-  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: true })
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: true, data: true })
   platform.socket.say({ type: 'link-close', peer: 'p2', link: 1 })
   await settle(5000)
   platform.socket.say({ type: 'ice-servers', iceServers: servers('new') })

@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers())
 
 it('a lost socket is replaced and the session goes on with its connections', async () => {
   const { platform, events, room } = await joined(welcome({ participants: [bob()] }))
-  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false })
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false, data: true })
   await settle()
   platform.socket.drop()
   expect(events.at(-1)).toBe('reconnecting')
@@ -16,7 +16,7 @@ it('a lost socket is replaced and the session goes on with its connections', asy
   platform.socket.accept()
   expect(platform.socket.of('join')).toMatchObject([{ resume: { participant: 'p1', secret: 'secret' } }])
   platform.socket.say(welcome({ resumed: true, participants: [bob()] }))
-  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false })
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false, data: true })
   await settle()
   expect(events).toEqual(['participant-joined p2', 'track-added t9', 'reconnecting', 'reconnected'])
   expect(platform.peers).toHaveLength(1)
@@ -31,7 +31,7 @@ it('what was said while the socket was lost is said after', async () => {
   await settle(250)
   platform.socket.accept()
   platform.socket.say(welcome({ resumed: true }))
-  expect(platform.socket.of('message')).toEqual([{ type: 'message', data: 'hello' }])
+  expect(platform.socket.of('message')).toEqual([{ type: 'message', request: 1, data: 'hello' }])
 })
 
 it('what changed meanwhile is told', async () => {
@@ -52,7 +52,7 @@ it('what changed meanwhile is told', async () => {
 
 it('pauses grow, and the session is joined anew when its grace time is over', async () => {
   const { platform, events } = await joined(welcome({ participants: [bob()] }))
-  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false })
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false, data: true })
   platform.socket.drop()
   const times: number[] = []
   const begun = performance.now()

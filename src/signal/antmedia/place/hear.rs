@@ -60,7 +60,7 @@ impl Place {
         out: &mut Vec<Action>,
     ) {
         let data = json!({ "definition": definition, "data": data });
-        self.send(ClientMessage::Message { to: Some(Id(peer)), data }, out);
+        self.send(ClientMessage::Message { request: None, to: Some(Id(peer)), data, binary: false }, out);
     }
 
     /// Picks what is forwarded of a stream, by kind.

@@ -12,7 +12,7 @@ use super::{Down, Order, Pairing, Peer, Place, Playing, Role, Told};
 use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Kind, Source};
 use crate::signal::message::{self as wire, Candidate, Description, DescriptionKind, MidTrack, ServerMessage};
-use crate::signal::outgoing::Notice;
+use crate::signal::outgoing::{Notice, Payload};
 
 /// Candidates that wait for the description of their link. More than any peer gathers; a flood is cut here.
 const CANDIDATES: usize = 64;
@@ -66,7 +66,7 @@ impl Place {
                     self.finish_play(out);
                 }
             }
-            ServerMessage::LinkOpen { peer, link, polite } => self.open_link(peer.0, *link, *polite, out),
+            ServerMessage::LinkOpen { peer, link, polite, .. } => self.open_link(peer.0, *link, *polite, out),
             ServerMessage::LinkClose { peer, link } => {
                 if self.pairings.get(&peer.0).is_some_and(|pairing| pairing.link == *link)
                     && let Some(pairing) = self.pairings.remove(&peer.0)
@@ -103,8 +103,10 @@ impl Place {
             ServerMessage::Path { peer, carrier, epoch } => {
                 self.orders.insert(peer.0, Order { carrier: *carrier, epoch: *epoch, due: None });
             }
-            ServerMessage::Message { from, data } => {
-                let Some(pairing) = self.pairings.get(&from.0) else { return };
+            ServerMessage::Message { from, data, binary, .. } => {
+                let Some(pairing) = self.pairings.get(&from.0) else {
+                    return self.tell_data(from.0, data, *binary, out);
+                };
                 let (definition, data) = match (data.get("definition"), data.get("data")) {
                     (Some(definition), Some(data)) => (definition.clone(), data.clone()),
                     _ => ("message".into(), data.clone()),
@@ -123,6 +125,7 @@ impl Place {
             | ServerMessage::PathStuck { .. }
             | ServerMessage::Leg { .. }
             | ServerMessage::Keys { .. }
+            | ServerMessage::MessageTaken { .. }
             | ServerMessage::Pong { .. } => {}
         }
         self.prove(now, out);
@@ -191,6 +194,8 @@ impl Place {
         let mut said = say::notification(definition, id.as_str());
         said["trackId"] = peer.label.as_str().into();
         out.push(Action::Say(said));
+        let event = json!({ "eventType": "TRACK_LIST_UPDATED", "streamId": id.as_str() });
+        out.push(Action::Data { place: self.id, payload: Payload::Text(event.to_string()) });
     }
 
     /// What was played is over, where nobody sends it any more and this client does not keep the room itself.
@@ -326,6 +331,7 @@ impl Place {
             | wire::ErrorCode::ResumeRefused
             | wire::ErrorCode::RoomFull
             | wire::ErrorCode::ServerFull
+            | wire::ErrorCode::MessagesMissed
             | wire::ErrorCode::SourceTaken
             | wire::ErrorCode::TooManyTracks
             | wire::ErrorCode::UnknownTrack
