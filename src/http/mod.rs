@@ -5,7 +5,9 @@ pub mod api;
 pub mod hls;
 mod operators;
 mod pages;
+mod problem;
 mod security;
+mod whip;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +38,13 @@ pub struct App {
     pub streams: Streams,
     /// Open signaling sockets.
     sockets: Count,
+    whip: whip::Doors,
 }
 
 impl App {
     pub fn new(rooms: Rooms, hls: hls::HlsDirectory, metrics: PrometheusHandle, config: Arc<Config>) -> Self {
-        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default() }
+        let whip = whip::Doors::new(&rooms, &config);
+        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default(), whip }
     }
 }
 
@@ -51,6 +55,7 @@ pub fn router(app: App) -> Router {
         .route("/signal", get(signal))
         .with_state(app.clone())
         .merge(antmedia::router(app.clone()))
+        .merge(whip::router(app.clone()))
         .merge(api::router(app.clone()))
         .merge(operators::router(app.clone()))
         .merge(pages::router())

@@ -11,4 +11,5 @@ mod sfu;
 mod signaling;
 mod support;
 mod turn;
+mod whip;
 mod wire;

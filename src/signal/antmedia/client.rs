@@ -139,7 +139,7 @@ impl Client {
         match outgoing {
             Outgoing::Message(message) => place.told(message.message(), now, out),
             Outgoing::Notice(notice) => place.noticed(*notice, now + self.terms.publish_time, out),
-            Outgoing::Answer { generation, sdp } => place.answered(*generation, sdp, out),
+            Outgoing::Answer { generation, sdp, .. } => place.answered(*generation, sdp, out),
         }
         self.tidy(out);
     }

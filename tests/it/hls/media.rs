@@ -8,7 +8,7 @@ use rtc_rtp::codec::h264::H264Payloader;
 use rtc_rtp::packetizer::Payloader as _;
 
 /// Access units of constrained-baseline H.264 in Annex B, one key frame every `gop` pictures.
-pub(super) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
+pub(crate) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
     let out = directory.join(format!("{size}-{gop}.h264"));
     let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
     let x264 = format!("keyint={gop}:min-keyint={gop}:scenecut=0:aud=1:sliced-threads=0");
@@ -27,7 +27,7 @@ pub(super) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u3
 }
 
 /// Opus packets of 20 ms: a tone.
-pub(super) fn opus(directory: &Path, seconds: u32) -> Vec<Bytes> {
+pub(crate) fn opus(directory: &Path, seconds: u32) -> Vec<Bytes> {
     let out = directory.join("tone.ogg");
     let input = format!("sine=frequency=440:duration={seconds}:sample_rate=48000");
     run(&["-f", "lavfi", "-i", &input, "-c:a", "libopus", "-b:a", "32k"], &["-ac", "2", "-f", "ogg"], &out);
@@ -66,24 +66,24 @@ fn ogg_packets(mut file: &[u8]) -> Vec<Bytes> {
 }
 
 /// Writes RTP packets of one SSRC.
-pub(super) struct Packetizer {
+pub(crate) struct Packetizer {
     ssrc: u32,
     sequence: u16,
     h264: H264Payloader,
 }
 
 impl Packetizer {
-    pub(super) fn new(ssrc: u32) -> Self {
+    pub(crate) fn new(ssrc: u32) -> Self {
         Self { ssrc, sequence: 65_500, h264: H264Payloader::default() }
     }
 
-    pub(super) fn video(&mut self, timestamp: u32, unit: &Bytes) -> Vec<Bytes> {
+    pub(crate) fn video(&mut self, timestamp: u32, unit: &Bytes) -> Vec<Bytes> {
         let payloads = self.h264.payload(1_100, unit).expect("H.264");
         let last = payloads.len().saturating_sub(1);
         payloads.iter().enumerate().map(|(index, payload)| self.packet(timestamp, index == last, payload)).collect()
     }
 
-    pub(super) fn audio(&mut self, timestamp: u32, packet: &Bytes) -> Vec<Bytes> {
+    pub(crate) fn audio(&mut self, timestamp: u32, packet: &Bytes) -> Vec<Bytes> {
         vec![self.packet(timestamp, false, packet)]
     }
 
