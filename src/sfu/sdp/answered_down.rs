@@ -244,3 +244,6 @@ fn decoder<'a>(section: &'a Section, payload: &Payload) -> Option<&'a Format> {
 fn is_h264(format: &Format) -> bool {
     format.name.eq_ignore_ascii_case("H264/90000")
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ impl Profile {
     /// Of `a=fmtp` parameters; without a profile it is baseline. Nothing for one that no client of ours has.
     pub(super) fn of(parameters: &str) -> Option<Self> {
         let Some(id) = parameter(parameters, "profile-level-id") else { return Some(Self::Baseline) };
-        let byte = |at: usize| u8::from_str_radix(id.get(at..at + 2)?, 16).ok();
+        let byte = |at: usize| u8::from_str_radix(id.get(at..at + 2).filter(|_| id.len() == 6)?, 16).ok();
         // Table 5: profile_idc, and the constraint flags that matter; the lowest two bits are reserved.
         match (byte(0)?, byte(2)?) {
             (0x42, flags) if flags & 0x40 != 0 => Some(Self::ConstrainedBaseline),
@@ -56,3 +56,6 @@ pub(super) fn parameter<'a>(parameters: &'a str, wanted: &str) -> Option<&'a str
     let mut pairs = parameters.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ pub(super) async fn client() -> Client {
     Client::new(&local, Dtls::Passive).await
 }
 
-/// As OBS 30 offers: H.264 and Opus, streams known by their SSRC, no extensions but a level here, no transport-wide feedback.
+/// As OBS 30 offers: H.264 and Opus, streams known by their SSRC, no transport-wide feedback. The extensions are this test's.
 pub(super) fn obs(client: &Client) -> String {
     format!(
         "v=0\r\no=rtc 3767197920 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=group:LS 0 1\r\n\
@@ -89,6 +89,7 @@ pub(super) fn obs(client: &Client) -> String {
          a=fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1\r\n\
          m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendonly\r\n\
          a=ssrc:{VIDEO_SSRC} cname:obs\r\na=ssrc:{VIDEO_SSRC} msid:obs video\r\na=msid:obs video\r\na=rtcp-mux\r\n\
+         a=extmap:6 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n\
          a=rtpmap:96 H264/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n\
          a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1\r\n",
         client.fingerprint()
