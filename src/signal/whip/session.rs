@@ -37,17 +37,20 @@ pub(super) async fn run(
     if let Some(Stream { claim, .. }) = &stream {
         claim.is_of(seat.participant);
     }
+    // Dropped last: who waits for the end finds everything free.
+    let (over, _over) = mpsc::channel(1);
     let mut listener = Listener { sessions: &sessions, room: &room, seat: &seat, inbox, shows, stream };
     let time = Duration::from_millis(config.signal.join_timeout_ms.into());
     let begun = timeout(time, listener.begin(&offer)).await.unwrap_or(Err(NotOpened::Late));
     let end = match begun {
-        Ok(begun) => listener.go_on(door, begun, reply).await,
+        Ok(begun) => listener.go_on(door, begun, over, reply).await,
         Err(why) => {
             let text = why.to_string();
             let _ = reply.send(Err(why));
             text
         }
     };
+    drop(listener);
     seat.leave().await;
     info!(%room, participant = %seat.participant, door = door.name(), why = end, "session ended");
     drop(place);
@@ -100,9 +103,14 @@ impl Listener<'_> {
     }
 
     /// Why it ended.
-    async fn go_on(&mut self, door: Door, begun: Begun, reply: oneshot::Sender<Result<Opened, NotOpened>>) -> String {
+    async fn go_on(
+        &mut self,
+        door: Door,
+        begun: Begun,
+        over: mpsc::Sender<()>,
+        reply: oneshot::Sender<Result<Opened, NotOpened>>,
+    ) -> String {
         let Begun { generation, answer, entity_tag, ice_servers } = begun;
-        let (over, _over) = mpsc::channel(1);
         let (room, seat) = (self.room.clone(), self.seat.clone());
         let id = self.sessions.insert(Session { door, room, seat, generation, over });
         let opened = Opened { id: id.clone(), answer, entity_tag, ice_servers };
@@ -112,8 +120,6 @@ impl Listener<'_> {
             Err(_) => "nobody waited for the answer",
         };
         self.sessions.remove(&id);
-        // With the name, before those who wait for the end hear of it.
-        self.stream = None;
         why.to_owned()
     }
 
