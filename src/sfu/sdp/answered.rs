@@ -27,6 +27,9 @@ pub struct AnsweredUp {
     sources: Vec<(String, Source)>,
 }
 
+/// There is one port for RTP and RTCP (RFC 8858), which RFC 9725 section 4.4.1 wants to be said.
+pub(super) const MUX_ONLY: &str = "a=rtcp-mux-only\r\n";
+
 /// An m-line that is taken.
 struct Taken<'a> {
     section: &'a Section,
@@ -156,6 +159,7 @@ impl AnsweredUp {
         write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
         formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
         write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{}\r\na=recvonly\r\n", section.mid)?;
+        out.push_str(MUX_ONLY);
         let setup = match dtls {
             DtlsRole::Client => "active",
             DtlsRole::Server => "passive",

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::answer::{self, Answer, Format, Section};
-use super::answered::{extensions, is_opus, is_video, reject};
+use super::answered::{MUX_ONLY, extensions, is_opus, is_video, reject};
 use super::fragment::{ICE_OPTIONS, IceSession};
 use super::h264::{self, Profile};
 use super::tables::{self, Payload};
@@ -152,7 +152,7 @@ impl AnsweredDown {
         write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
         formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
         let mid = &section.mid;
-        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=sendonly\r\n")?;
+        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=sendonly\r\n{MUX_ONLY}")?;
         let setup = match dtls {
             DtlsRole::Client => "active",
             DtlsRole::Server => "passive",
