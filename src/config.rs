@@ -25,6 +25,7 @@ pub struct Config {
     pub tls: Tls,
     pub signal: Signal,
     pub antmedia: AntMedia,
+    pub whip: Whip,
     pub room: Room,
     pub sfu: Sfu,
     pub turn: Turn,
@@ -100,6 +101,19 @@ pub struct AntMedia {
     pub hls: bool,
     pub turn_transport: TurnTransport,
     pub max_message_bytes: usize,
+}
+
+/// WHIP and WHEP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Whip {
+    /// Sessions of both that there may be.
+    pub sessions: usize,
+    pub sessions_per_address: usize,
+    pub max_body_bytes: usize,
+    /// Of one address.
+    pub requests_per_second: u32,
+    pub request_burst: u32,
 }
 
 /// How clients that take one address reach the relay.
@@ -356,6 +370,18 @@ impl Default for AntMedia {
             hls: true,
             turn_transport: TurnTransport::Udp,
             max_message_bytes: 128 * 1024,
+        }
+    }
+}
+
+impl Default for Whip {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            sessions_per_address: 100,
+            max_body_bytes: 64 * 1024,
+            requests_per_second: 20,
+            request_burst: 100,
         }
     }
 }

@@ -99,13 +99,13 @@ fn is_section(name: &str) -> bool {
 }
 
 /// First segments of this server's own paths.
-const RESERVED: [&str; 6] = ["api", "hls", "r", "watch", "signal", "lab"];
+const RESERVED: [&str; 8] = ["api", "hls", "r", "watch", "signal", "whip", "whep", "lab"];
 
 /// Values that the types allow and the server could not run with.
 fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { http, tls, signal, antmedia, room, sfu, turn, legs, hls, record, limits, log: _ } = config;
+    let Config { http, tls, signal, antmedia, whip, room, sfu, turn, legs, hls, record, limits, log: _ } = config;
     range(
         !(http.listen.is_empty() && tls.listen.is_empty()),
         "http.listen",
@@ -183,6 +183,18 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         "antmedia.apps",
         format!("{:?}", antmedia.apps),
         "names of A-Z a-z 0-9 _ - that are no paths of this server",
+    )?;
+    range(
+        (1024..=1 << 20).contains(&whip.max_body_bytes),
+        "whip.max_body_bytes",
+        whip.max_body_bytes.to_string(),
+        "1024 to 1048576",
+    )?;
+    range(
+        whip.requests_per_second >= 1 && whip.request_burst >= 1,
+        "whip.requests_per_second",
+        whip.requests_per_second.to_string(),
+        "at least 1, like whip.request_burst",
     )?;
     range(signal.outbox_messages >= 64, "signal.outbox_messages", signal.outbox_messages.to_string(), "at least 64")?;
     range(

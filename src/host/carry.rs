@@ -137,8 +137,14 @@ impl Task {
                 member.up.insert(up).offer()
             }
             Direction::Down => {
-                let reserve = member.reserve(config.room.mesh_limit);
-                member.down.insert(DownTransport::new(transport, generation, local, &codecs, reserve)).flush()
+                let down = match member.plays() {
+                    true => DownTransport::offered(transport, generation, local, &codecs),
+                    false => {
+                        let reserve = member.reserve(config.room.mesh_limit);
+                        DownTransport::new(transport, generation, local, &codecs, reserve)
+                    }
+                };
+                member.down.insert(down).flush()
             }
         };
         let client = match (member.is_plain(), direction) {

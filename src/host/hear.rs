@@ -2,9 +2,11 @@
 
 use tracing::{debug, info, warn};
 
-use super::Refusal;
+use super::ice::IcePatch;
+use super::member::Accepted;
 use super::messages::Sent;
 use super::task::{Task, refusal};
+use super::{IfMatch, Patched, Refusal};
 use crate::room::ids::{Epoch, LinkId, ParticipantId};
 use crate::room::{Direction, Input, LinkReport, TransportReport};
 use crate::sfu::sdp::SdpError;
@@ -124,20 +126,40 @@ impl Task {
         }
     }
 
-    /// A plain client's offer for its up transport.
+    /// A plain client's offer for one of its transports.
     pub(super) fn offer(&mut self, from: ParticipantId, generation: u32, sdp: &str) {
         let Some(member) = self.members.get_mut(&from) else { return };
-        let Some(up) = member.up.as_mut().filter(|up| up.generation == generation) else { return };
-        let publications = &member.publications;
-        match up.take_offer(sdp, |source| publications[&source]) {
-            Ok((answer, remote)) => {
-                let transport = up.id;
+        match member.take_offer(generation, sdp) {
+            None => {}
+            Some(Ok(Accepted { transport, answer, entity_tag, remote })) => {
                 self.command(Command::SetRemote { transport, remote });
-                self.tell(from, Outgoing::Answer { generation, sdp: answer.into() });
+                self.tell(from, Outgoing::Answer { generation, sdp: answer.into(), entity_tag: entity_tag.into() });
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 warn!(room = %self.name, participant = %from, %error, "offer refused");
                 self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
+            }
+        }
+    }
+
+    /// What a plain client says of ICE. None when there is no such transport.
+    pub(super) fn patch_ice(&mut self, from: ParticipantId, patch: &IcePatch) -> Option<Patched> {
+        let IcePatch { generation, tags, fragment } = patch;
+        let fresh = self.shared.sfu.local(self.shard).ice;
+        let (transport, ice) = self.members.get_mut(&from)?.ice(*generation)?;
+        let matches = match tags {
+            IfMatch::Any => true,
+            IfMatch::Tags(tags) => tags.iter().any(|tag| tag == ice.entity_tag()),
+        };
+        match (matches, ice.is_restarted_by(fragment)) {
+            (false, _) => Some(Patched::Stale),
+            (true, false) => Some(Patched::Taken),
+            (true, true) => {
+                let fragment = ice.restart(fragment, fresh.clone());
+                let entity_tag = ice.entity_tag().to_owned();
+                info!(room = %self.name, participant = %from, ?transport, "ICE restarted");
+                self.command(Command::RestartIce { transport, local: fresh });
+                Some(Patched::Restarted { entity_tag, fragment })
             }
         }
     }

@@ -1,10 +1,12 @@
-//! The STUN and TURN servers that clients are told of, with credentials of their own for each participant.
+//! ICE: the STUN and TURN servers that clients are told of, with credentials of their own for each participant, and what
+//! clients say of it who offer their transports themselves.
 
 use std::time::Duration;
 
 use super::member::Member;
 use crate::config;
 use crate::room::ids::{ParticipantId, RoomName};
+use crate::sfu::sdp::Fragment;
 use crate::signal::message::IceServer;
 use crate::turn::{self, Turn};
 
@@ -40,6 +42,33 @@ impl IceServers {
     pub(super) fn renew_every(&self) -> Option<Duration> {
         self.turn.as_ref().map(|turn| turn.credential_lifetime() / 2)
     }
+}
+
+/// Which sessions of ICE a client's word is for (RFC 9110 section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    Any,
+    /// Entity tags without their quotes.
+    Tags(Vec<String>),
+}
+
+/// A client's word on its end of the transport of this generation.
+#[derive(Debug)]
+pub(super) struct IcePatch {
+    pub(super) generation: u32,
+    pub(super) tags: IfMatch,
+    pub(super) fragment: Fragment,
+}
+
+/// What has become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Patched {
+    /// There were candidates, of which nothing has to be told.
+    Taken,
+    /// ICE has begun anew; the client needs the server's half.
+    Restarted { entity_tag: String, fragment: String },
+    /// It was for another session of ICE.
+    Stale,
 }
 
 impl From<turn::IceServer> for IceServer {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Source, VideoCodec};
-use crate::sfu::sdp::{AnsweredUp, Assigned, Down, Local, SdpError, Up};
-use crate::sfu::{PublicationId, Remote, Send, TransportId};
+use crate::sfu::sdp::{AnsweredDown, AnsweredUp, Assigned, Down, IceSession, Local, SdpError, Up};
+use crate::sfu::{Codec, PublicationId, Remote, Send, TransportId};
 use crate::signal::message::{self as wire, Id, ServerMessage, Slot};
 
 use super::{Entry, Manner, Outbox};
@@ -23,6 +23,8 @@ pub(super) struct Member {
     pub(super) down: Option<DownTransport>,
     /// One a source, for the participant's whole life: an up transport that comes back brings the same ones.
     pub(super) publications: BTreeMap<Source, PublicationId>,
+    /// What is known to arrive of each.
+    codecs: BTreeMap<PublicationId, Codec>,
     generations: u32,
     /// Highest request of a message that was taken.
     pub(super) last_message: u32,
@@ -43,6 +45,7 @@ impl Member {
             up: None,
             down: None,
             publications: BTreeMap::new(),
+            codecs: BTreeMap::new(),
             generations: 0,
             last_message: 0,
             first_message,
@@ -67,8 +70,51 @@ impl Member {
     pub(super) fn watches(&self, owner: ParticipantId) -> bool {
         match self.manner {
             Manner::Plain(Entry::Watch { only: Some(only) }) => only == owner,
+            Manner::Plain(Entry::Play { of }) => of == owner,
             Manner::Native | Manner::Plain(Entry::Mesh { .. } | Entry::Publish | Entry::Watch { only: None }) => true,
         }
+    }
+
+    /// It offers its down transport itself.
+    pub(super) fn plays(&self) -> bool {
+        matches!(self.manner, Manner::Plain(Entry::Play { .. }))
+    }
+
+    /// A publication is this member's; then that `codec` arrives of it is remembered.
+    pub(super) fn sends(&mut self, publication: PublicationId, codec: Codec) -> bool {
+        let is_own = self.publications.values().any(|own| *own == publication);
+        if is_own {
+            self.codecs.insert(publication, codec);
+        }
+        is_own
+    }
+
+    /// The video codec that it sends, whoever comes: nobody but the server asks others for another one.
+    pub(super) fn fixed_codec(&self) -> Option<VideoCodec> {
+        let camera = self.publications.get(&Source::Camera).filter(|_| self.is_plain())?;
+        match self.codecs.get(camera)? {
+            Codec::Video(codec) => Some(*codec),
+            Codec::Opus => None,
+        }
+    }
+
+    /// Answers the client's offer for the transport of this generation. None when that is gone.
+    pub(super) fn take_offer(&mut self, generation: u32, sdp: &str) -> Option<Result<Accepted, SdpError>> {
+        if let Some(up) = self.up.as_mut().filter(|up| up.generation == generation) {
+            let publications = &self.publications;
+            return Some(up.take_offer(sdp, |source| publications[&source]));
+        }
+        let down = self.down.as_mut().filter(|down| down.generation == generation)?;
+        Some(down.take_offer(sdp))
+    }
+
+    /// ICE of the transport of this generation, where its client has offered for it.
+    pub(super) fn ice(&mut self, generation: u32) -> Option<(TransportId, &mut IceSession)> {
+        if let Some(up) = self.up.as_mut().filter(|up| up.generation == generation) {
+            return Some((up.id, up.ice.as_mut()?));
+        }
+        let down = self.down.as_mut().filter(|down| down.generation == generation)?;
+        Some((down.id, down.ice.as_mut()?))
     }
 
     pub(super) fn wants(&self, track: TrackId) -> bool {
@@ -111,12 +157,23 @@ impl Member {
     }
 }
 
+/// A client's offer that was taken.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) transport: TransportId,
+    pub(super) answer: String,
+    pub(super) entity_tag: String,
+    pub(super) remote: Remote,
+}
+
 /// Receives what the participant publishes.
 #[derive(Debug)]
 pub(super) struct UpTransport {
     pub(super) id: TransportId,
     pub(super) generation: u32,
     sdp: UpSdp,
+    /// Once the client has offered for it.
+    ice: Option<IceSession>,
 }
 
 /// Who offers.
@@ -139,7 +196,7 @@ impl UpTransport {
         start_bitrate_kbps: u32,
     ) -> Self {
         let sdp = UpSdp::Server { sdp: Up::new(local, codecs, start_bitrate_kbps), unanswered: None };
-        Self { id, generation, sdp }
+        Self { id, generation, sdp, ice: None }
     }
 
     /// One that the client offers.
@@ -150,7 +207,7 @@ impl UpTransport {
         codecs: &[VideoCodec],
         start_bitrate_kbps: u32,
     ) -> Self {
-        Self { id, generation, sdp: UpSdp::Client(AnsweredUp::new(local, codecs, start_bitrate_kbps)) }
+        Self { id, generation, sdp: UpSdp::Client(AnsweredUp::new(local, codecs, start_bitrate_kbps)), ice: None }
     }
 
     /// The server's offer, where it is the one who offers.
@@ -187,11 +244,11 @@ impl UpTransport {
         &mut self,
         sdp: &str,
         publication_of: impl Fn(Source) -> PublicationId,
-    ) -> Result<(String, Remote), SdpError> {
-        match &mut self.sdp {
-            UpSdp::Server { .. } => Err(SdpError::Unasked),
-            UpSdp::Client(answered) => answered.answer(sdp, publication_of),
-        }
+    ) -> Result<Accepted, SdpError> {
+        let UpSdp::Client(answered) = &mut self.sdp else { return Err(SdpError::Unasked) };
+        let (answer, remote) = answered.answer(sdp, publication_of)?;
+        let ice = self.ice.insert(answered.ice(&remote).ok_or(SdpError::Nothing)?);
+        Ok(Accepted { transport: self.id, answer, entity_tag: ice.entity_tag().to_owned(), remote })
     }
 
     pub(super) fn answer(
@@ -215,24 +272,53 @@ impl UpTransport {
 pub(super) struct DownTransport {
     pub(super) id: TransportId,
     pub(super) generation: u32,
-    sdp: Down,
+    sdp: DownSdp,
+    /// Once the client has offered for it.
+    ice: Option<IceSession>,
     tracks: BTreeMap<PublicationId, TrackId>,
     unanswered: Option<String>,
     /// The slots have changed since they were last told.
     untold: bool,
 }
 
+/// Who offers.
+#[derive(Debug)]
+enum DownSdp {
+    Server(Down),
+    Client(AnsweredDown),
+}
+
 impl DownTransport {
     pub(super) fn new(id: TransportId, generation: u32, local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
-        let sdp = Down::new(local, codecs, reserve);
-        Self { id, generation, sdp, tracks: BTreeMap::new(), unanswered: None, untold: false }
+        Self::of(id, generation, DownSdp::Server(Down::new(local, codecs, reserve)))
+    }
+
+    /// One that the client offers.
+    pub(super) fn offered(id: TransportId, generation: u32, local: Local, codecs: &[VideoCodec]) -> Self {
+        Self::of(id, generation, DownSdp::Client(AnsweredDown::new(local, codecs)))
+    }
+
+    fn of(id: TransportId, generation: u32, sdp: DownSdp) -> Self {
+        Self { id, generation, sdp, ice: None, tracks: BTreeMap::new(), unanswered: None, untold: false }
+    }
+
+    /// Answers the client's offer.
+    fn take_offer(&mut self, sdp: &str) -> Result<Accepted, SdpError> {
+        let DownSdp::Client(answered) = &mut self.sdp else { return Err(SdpError::Unasked) };
+        let (answer, remote) = answered.answer(sdp)?;
+        let ice = self.ice.insert(answered.ice(&remote).ok_or(SdpError::Nothing)?);
+        Ok(Accepted { transport: self.id, answer, entity_tag: ice.entity_tag().to_owned(), remote })
     }
 
     /// What can be sent at once; None: it takes a new offer, see [`Self::flush`].
     pub(super) fn assign(&mut self, publication: PublicationId, source: Source, track: TrackId) -> Option<Send> {
         self.tracks.insert(publication, track);
         self.untold = true;
-        match self.sdp.assign(publication, source) {
+        let down = match &mut self.sdp {
+            DownSdp::Server(down) => down,
+            DownSdp::Client(answered) => return answered.assign(publication, source),
+        };
+        match down.assign(publication, source) {
             Assigned::Ready(send) => Some(send),
             Assigned::NeedsOffer => None,
             Assigned::Full => {
@@ -245,20 +331,28 @@ impl DownTransport {
 
     /// What can be forwarded of a publication, if the client knows its m-line.
     pub(super) fn sent(&self, publication: PublicationId) -> Option<Send> {
-        self.sdp.sent(publication)
+        match &self.sdp {
+            DownSdp::Server(down) => down.sent(publication),
+            DownSdp::Client(answered) => answered.sent(publication),
+        }
     }
 
     /// The m-line that is to fall silent.
     pub(super) fn release(&mut self, publication: PublicationId) -> Option<String> {
         self.tracks.remove(&publication);
         self.untold = true;
-        self.sdp.release(publication)
+        match &mut self.sdp {
+            DownSdp::Server(down) => down.release(publication),
+            DownSdp::Client(answered) => answered.release(publication),
+        }
     }
 
-    /// What the client has to be told after a batch of changes: a new offer, or the slots alone.
+    /// What the client has to be told after a batch of changes: a new offer, or the slots alone. One that offers itself is
+    /// told nothing.
     pub(super) fn flush(&mut self) -> Option<ServerMessage> {
-        if self.sdp.needs_offer()
-            && let Some(sdp) = self.sdp.offer()
+        let DownSdp::Server(down) = &mut self.sdp else { return None };
+        if down.needs_offer()
+            && let Some(sdp) = down.offer()
         {
             self.unanswered = Some(sdp);
             self.untold = false;
@@ -284,7 +378,8 @@ impl DownTransport {
     }
 
     pub(super) fn answer(&mut self, sdp: &str) -> Result<(Remote, Vec<Send>), SdpError> {
-        let accepted = self.sdp.answer(sdp)?;
+        let DownSdp::Server(down) = &mut self.sdp else { return Err(SdpError::Unasked) };
+        let accepted = down.answer(sdp)?;
         self.unanswered = None;
         self.untold = true;
         Ok(accepted)
@@ -292,7 +387,8 @@ impl DownTransport {
 
     fn slots(&self) -> Vec<Slot> {
         let track = |publication: Option<PublicationId>| publication.and_then(|p| self.tracks.get(&p)).copied().map(Id);
-        let slots = self.sdp.slots().into_iter();
+        let DownSdp::Server(down) = &self.sdp else { return Vec::new() };
+        let slots = down.slots().into_iter();
         slots.map(|(mid, publication)| Slot { mid, source: None, track: track(publication) }).collect()
     }
 }

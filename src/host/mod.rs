@@ -1,9 +1,9 @@
 //! The shell around the pure rooms: one task a room, which carries out what the room decides.
 //!
 //! [`Rooms`] finds or makes the task of a room; [`task`] is its loop, [`hear`] what participants say, [`carry`] how outputs
-//! are carried out; [`ice`] which STUN and TURN servers clients are told of; [`member`] what a participant has beside its place
-//! in the room: the socket, the two server transports with their SDP; [`messages`] what the application sends; [`legs`] the
-//! running legs, [`recordings`] what they left on disk.
+//! are carried out; [`ice`] which STUN and TURN servers clients are told of, and what they say of ICE; [`member`] what a
+//! participant has beside its place in the room: the socket, the two server transports with their SDP; [`messages`] what the
+//! application sends; [`legs`] the running legs, [`recordings`] what they left on disk.
 
 mod carry;
 mod hear;
@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ice::IceServers;
+use ice::{IcePatch, IceServers};
+pub use ice::{IfMatch, Patched};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
@@ -28,6 +29,7 @@ use crate::http::hls::HlsDirectory;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{LegKind, Reach, Source, VideoCodec};
 use crate::sfu::Sfu;
+use crate::sfu::sdp::Fragment;
 use crate::signal::message::{
     ClientMessage, ErrorCode, IceServer, Leg, LegKind as LegKindOnWire, Mode, Participant, PathView, ServerMessage,
 };
@@ -88,6 +90,8 @@ pub enum Entry {
     Publish,
     /// It watches by way of the server what somebody sends; with `only`, one participant.
     Watch { only: Option<ParticipantId> },
+    /// It watches this one, and offers its down transport itself.
+    Play { of: ParticipantId },
 }
 
 /// A socket's claim on the place of a lost one.
@@ -125,10 +129,20 @@ impl Seat {
         let _ = self.room.send(request).await;
     }
 
-    /// Offers for the up transport of this generation; the answer goes to the outbox.
+    /// Offers for the transport of this generation; the answer goes to the outbox.
     pub async fn offer(&self, generation: u32, sdp: String) {
         let request = Request::Offer { participant: self.participant, seat: self.number, generation, sdp };
         let _ = self.room.send(request).await;
+    }
+
+    /// Says what has become of ICE at the client's end of the transport of this generation, which it has offered for. None:
+    /// there is no such transport any more.
+    pub async fn patch_ice(&self, generation: u32, tags: IfMatch, fragment: Fragment) -> Option<Patched> {
+        let (reply, answer) = oneshot::channel();
+        let patch = IcePatch { generation, tags, fragment };
+        let request = Request::PatchIce { participant: self.participant, seat: self.number, patch, reply };
+        self.room.send(request).await.ok()?;
+        answer.await.ok()
     }
 
     /// Gets a track of somebody, or gets it no more; its m-line stays.
@@ -141,6 +155,11 @@ impl Seat {
     pub async fn data(&self, payload: Payload) {
         let request = Request::Data { participant: self.participant, seat: self.number, payload };
         let _ = self.room.send(request).await;
+    }
+
+    /// Gives the place up.
+    pub async fn leave(&self) {
+        self.send(ClientMessage::Leave {}).await;
     }
 
     /// The socket is lost; the place is kept for the grace time.
@@ -171,12 +190,19 @@ enum Request {
         seat: u64,
         reach: Reach,
     },
-    /// A plain client's offer for its up transport.
+    /// A plain client's offer for its up transport, or the down transport that it plays.
     Offer {
         participant: ParticipantId,
         seat: u64,
         generation: u32,
         sdp: String,
+    },
+    /// A plain client says what has become of ICE. Not answered when its transport is gone.
+    PatchIce {
+        participant: ParticipantId,
+        seat: u64,
+        patch: IcePatch,
+        reply: oneshot::Sender<Patched>,
     },
     /// A plain client wants a track forwarded, or no more.
     Forward {

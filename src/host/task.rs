@@ -16,6 +16,7 @@ use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
     Event, Input, LegInfo, LegKind, LegState, Output, Reach, Room, RoomError, Settings, Source, TransportReport,
+    VideoCodec,
 };
 use crate::sfu::data::{DataEvent, HubId};
 use crate::sfu::{self, Command, ShardId, TransportId};
@@ -172,6 +173,13 @@ impl Task {
                     self.offer(participant, generation, &sdp);
                 }
             }
+            Request::PatchIce { participant, seat, patch, reply } => {
+                if self.members.get(&participant).is_some_and(|member| member.seat == seat)
+                    && let Some(patched) = self.patch_ice(participant, &patch)
+                {
+                    let _ = reply.send(patched);
+                }
+            }
             Request::Forward { participant, seat, track, on } => {
                 if self.members.get(&participant).is_some_and(|member| member.seat == seat) {
                     self.forward(participant, track, on);
@@ -198,7 +206,7 @@ impl Task {
 
     fn join(&mut self, joining: Joining) -> Result<(ParticipantId, u64), Refusal> {
         let Joining { name, tracks, decodes, encrypted, outbox, manner } = joining;
-        let reach = self.admit(manner)?;
+        let reach = self.admit(manner, &decodes)?;
         let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), encrypted, reach };
         let mut out = Vec::new();
         self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
@@ -213,7 +221,7 @@ impl Task {
     }
 
     /// What a client's manner means for the room, unless it cannot come in so.
-    fn admit(&self, manner: Manner) -> Result<Reach, Refusal> {
+    fn admit(&self, manner: Manner, decodes: &[VideoCodec]) -> Result<Reach, Refusal> {
         match manner {
             Manner::Native => Ok(Reach::Mesh { warm: true }),
             Manner::Plain(Entry::Mesh { most }) if self.members.len() >= most => {
@@ -225,6 +233,16 @@ impl Task {
                 Err(Refusal::new(ErrorCode::UnknownParticipant, "nobody sends anything in this room"))
             }
             Manner::Plain(Entry::Watch { .. }) => Ok(Reach::Server { sends: false, receives: true }),
+            Manner::Plain(Entry::Play { of }) => {
+                let sends = self.room.participant(of).is_some_and(|shown| !shown.tracks.is_empty());
+                let Some(shown) = self.members.get(&of).filter(|_| sends) else {
+                    return Err(Refusal::new(ErrorCode::UnknownParticipant, format!("{of} sends nothing")));
+                };
+                match shown.fixed_codec().filter(|codec| !decodes.is_empty() && !decodes.contains(codec)) {
+                    Some(codec) => Err(Refusal::new(ErrorCode::BadSdp, format!("what {of} sends is {codec:?}"))),
+                    None => Ok(Reach::Server { sends: false, receives: true }),
+                }
+            }
         }
     }
 
@@ -266,8 +284,9 @@ impl Task {
             }
             sfu::Event::Media { publication, codec } => {
                 debug!(room = %self.name, ?publication, ?codec, "media");
-                let sends = |member: &Member| member.publications.values().any(|own| *own == publication);
-                if let Some((&participant, _)) = self.members.iter().find(|(_, member)| sends(member)) {
+                let found =
+                    self.members.iter_mut().find_map(|(id, member)| member.sends(publication, codec).then_some(*id));
+                if let Some(participant) = found {
                     self.notice(participant, Notice::Media);
                 }
                 return;

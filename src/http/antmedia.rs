@@ -8,9 +8,9 @@ use axum::extract::{Path, Request, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::get;
 
-use super::App;
+use super::{App, whip};
 use crate::config::Config;
 use crate::signal::antmedia;
 use crate::signal::socket::OVERSIZE_FACTOR;
@@ -19,8 +19,8 @@ pub(super) fn router(app: App) -> Router {
     let known = middleware::from_fn_with_state(app.clone(), known_app);
     Router::new()
         .route("/{app}/websocket", get(websocket))
-        .route("/{app}/whip/{id}", any(whip))
         .with_state(app.clone())
+        .merge(whip::stream_router(app.clone()))
         .merge(rest::router(app.clone()))
         .merge(streams::router(app.hls))
         .route_layer(known)
@@ -53,8 +53,4 @@ async fn websocket(State(app): State<App>, Path(name): Path<String>, upgrade: We
         let _place = place;
         antmedia::socket::run(socket, app.rooms, app.streams, &app.config, most_peers).await;
     })
-}
-
-async fn whip() -> Response {
-    (StatusCode::NOT_IMPLEMENTED, "this server takes no WHIP; publish by WebSocket").into_response()
 }

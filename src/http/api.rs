@@ -1,14 +1,15 @@
 //! The REST API, `/api/v1`.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 
+use super::problem::{Problem, refused, room_name};
 use super::{App, recordings, security};
-use crate::host::{Refusal, legs_supported};
+use crate::host::legs_supported;
 use crate::room::ids::{LegId, ParticipantId, RoomName};
 use crate::signal::message::{ErrorCode, Id, LegKind};
 
@@ -22,63 +23,6 @@ pub(super) fn router(app: App) -> Router {
         .route_layer(middleware::from_fn(security::local_only))
         .route("/api/v1/capabilities", get(capabilities))
         .with_state(app)
-}
-
-/// An error of the API, `application/problem+json` (RFC 9457).
-#[derive(Debug)]
-pub(super) struct Problem {
-    status: StatusCode,
-    detail: String,
-    code: Option<ErrorCode>,
-}
-
-impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>, code: Option<ErrorCode>) -> Self {
-        Self { status, detail: detail.into(), code }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = serde_json::json!({
-            "title": title, "status": self.status.as_u16(), "detail": self.detail, "code": self.code,
-        });
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
-    }
-}
-
-fn refused(refusal: Refusal) -> Problem {
-    let status = match refusal.code {
-        ErrorCode::UnknownLeg | ErrorCode::UnknownParticipant | ErrorCode::UnknownTrack => StatusCode::NOT_FOUND,
-        ErrorCode::TooManyLegs
-        | ErrorCode::ServerFull
-        | ErrorCode::RoomFull
-        | ErrorCode::EncryptionDiffers
-        | ErrorCode::RoomEncrypted => StatusCode::CONFLICT,
-        ErrorCode::LegUnsupported => StatusCode::NOT_IMPLEMENTED,
-        ErrorCode::Internal | ErrorCode::ShuttingDown => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::BadMessage
-        | ErrorCode::TooLarge
-        | ErrorCode::TooFast
-        | ErrorCode::BadVersion
-        | ErrorCode::BadRoomName
-        | ErrorCode::NotJoined
-        | ErrorCode::AlreadyJoined
-        | ErrorCode::ResumeRefused
-        | ErrorCode::MessagesMissed
-        | ErrorCode::SourceTaken
-        | ErrorCode::TooManyTracks
-        | ErrorCode::BadSdp
-        | ErrorCode::SfuUnreachable
-        | ErrorCode::Replaced
-        | ErrorCode::Timeout => StatusCode::BAD_REQUEST,
-    };
-    Problem::new(status, refusal.message, Some(refusal.code))
-}
-
-pub(super) fn room_name(text: &str) -> Result<RoomName, Problem> {
-    text.parse().map_err(|bad| Problem::new(StatusCode::BAD_REQUEST, format!("{bad}"), Some(ErrorCode::BadRoomName)))
 }
 
 fn leg_id(text: &str) -> Result<LegId, Problem> {

@@ -5,9 +5,11 @@ pub mod api;
 pub mod hls;
 mod operators;
 mod pages;
+mod problem;
 mod range;
 mod recordings;
 mod security;
+mod whip;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +40,13 @@ pub struct App {
     pub streams: Streams,
     /// Open signaling sockets.
     sockets: Count,
+    whip: whip::Doors,
 }
 
 impl App {
     pub fn new(rooms: Rooms, hls: hls::HlsDirectory, metrics: PrometheusHandle, config: Arc<Config>) -> Self {
-        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default() }
+        let whip = whip::Doors::new(&rooms, &config);
+        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default(), whip }
     }
 }
 
@@ -53,6 +57,7 @@ pub fn router(app: App) -> Router {
         .route("/signal", get(signal))
         .with_state(app.clone())
         .merge(antmedia::router(app.clone()))
+        .merge(whip::router(app.clone()))
         .merge(api::router(app.clone()))
         .merge(operators::router(app.clone()))
         .merge(pages::router())

@@ -13,7 +13,7 @@ use crescendo_record::{Library, LibraryError, RecordingId};
 use tokio::io::AsyncReadExt as _;
 
 use super::App;
-use super::api::{Problem, room_name};
+use super::problem::{Problem, room_name};
 use super::range::{self, Span};
 use crate::host::recordings::library;
 

@@ -81,7 +81,8 @@ pub struct Remote {
     pub receive: Vec<Receive>,
     /// It takes data channels.
     pub data: bool,
-    /// Where the far end offered: what its payload types and header-extension ids are here.
+    /// Where the far end offered: on the way up what its payload types and header-extension ids are here, on the way down what
+    /// ours are there.
     pub numbers: Option<Box<forward::numbers::Numbers>>,
 }
 
@@ -117,6 +118,11 @@ pub enum Command {
     SetRemote {
         transport: TransportId,
         remote: Remote,
+    },
+    /// ICE restarts: checks are answered for these credentials as well, and for them alone once one has come.
+    RestartIce {
+        transport: TransportId,
+        local: IceCredential,
     },
     /// Forward a publication into a down transport. It may not exist yet; forwarding starts with its first packets
     /// (video: with a key frame, which the shard asks for and asks for again until it comes).

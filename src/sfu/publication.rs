@@ -447,12 +447,15 @@ impl Subscription {
     }
 }
 
-/// Copies, numbers, seals and queues one packet; its length on the wire.
+/// Copies, numbers, seals and queues one packet; its length on the wire. Nothing when its receiver has no number for its codec.
 fn send(keys: &mut Keys, route: Route, ssrc: u32, packet: &[u8], place: Place, out: &mut Out) -> Option<usize> {
     out.push_with(route, |buffer, start| {
         buffer.extend_from_slice(packet);
         header::renumber(&mut buffer[start..], place.index as u16, place.timestamp_shift, ssrc);
-        keys.outbound.seal_rtp(place.index, buffer, start)
+        if !keys.renumber(&mut buffer[start..]) {
+            return Err(());
+        }
+        keys.outbound.seal_rtp(place.index, buffer, start).map_err(drop)
     })
     .ok()
 }

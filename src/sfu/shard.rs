@@ -24,7 +24,7 @@ use super::transport::data as channels;
 use super::transport::dtls::Identity;
 use super::udp::{Batch, Socket, Wait};
 use super::up::Up;
-use super::{Command, Direction, Event, FailReason, PublicationId, Remote, Send, TransportId};
+use super::{Command, Direction, Event, FailReason, IceCredential, PublicationId, Remote, Send, TransportId};
 
 /// How often timers are looked at while there is a transport. Shorter: NACKs and key-frame requests leave sooner, for more
 /// wake-ups of an idle thread.
@@ -237,6 +237,7 @@ impl Shard {
                 self.meters.transports(direction).increment(1.0);
             }
             Command::SetRemote { transport, remote } => self.set_remote(transport, remote, now),
+            Command::RestartIce { transport, local } => self.restart_ice(transport, local),
             Command::Subscribe { transport, send } => self.subscribe(transport, send),
             Command::Unsubscribe { transport, mid } => {
                 let Some(sends) = self.downs.get_mut(&transport) else { return };
@@ -287,6 +288,14 @@ impl Shard {
         transport.start(now);
         transport.flush_dtls(&mut self.out);
         self.settle(id, was_open, result, now);
+    }
+
+    fn restart_ice(&mut self, id: TransportId, local: IceCredential) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        self.by_ufrag.insert(local.ufrag.clone(), id);
+        if let Some(forgotten) = transport.restart_ice(local) {
+            self.by_ufrag.remove(&forgotten.ufrag);
+        }
     }
 
     fn subscribe(&mut self, transport: TransportId, send: Send) {
@@ -396,7 +405,9 @@ impl Shard {
         self.close_data(id);
         transport.close(now, &mut self.out);
         self.meters.transports(transport.direction).decrement(1.0);
-        self.by_ufrag.remove(&transport.local.ufrag);
+        for known in transport.credentials() {
+            self.by_ufrag.remove(&known.ufrag);
+        }
         self.by_address.retain(|_, owner| *owner != id);
         if let Some(up) = self.ups.remove(&id) {
             up.publications().for_each(|publication| end_if_from(&mut self.publications, publication, id));

@@ -1,6 +1,6 @@
 //! What travels on the WebSocket.
 //!
-//! [`message`] is the wire, [`outgoing`] a message on its way to sockets, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
+//! [`message`] is the wire, [`whip`] are participants without a socket, [`outgoing`] a message on its way to sockets, [`socket`] the life of one connection, [`limit`] what a client may ask for in how short a time.
 
 pub mod antmedia;
 pub mod convert;
@@ -8,3 +8,4 @@ mod limit;
 pub mod message;
 pub mod outgoing;
 pub mod socket;
+pub mod whip;

@@ -15,10 +15,11 @@ pub enum Outgoing {
     Notice(Notice),
     /// A message that has come over a data channel of the client.
     Data(Payload),
-    /// To a client's offer for its up transport.
+    /// To a client's offer for one of its transports; with the name of the ICE session that begins.
     Answer {
         generation: u32,
         sdp: Arc<str>,
+        entity_tag: Arc<str>,
     },
 }
 
@@ -32,7 +33,7 @@ pub enum Payload {
 /// What the media plane has seen of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// Its up transport is there to be offered for.
+    /// The transport that it offers for is there.
     MayOffer { generation: u32 },
     /// A server transport is up.
     Connected(Direction),

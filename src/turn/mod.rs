@@ -39,6 +39,7 @@ use tokio::sync::watch;
 
 pub use credentials::{Credentials, Secret};
 pub use filter::Filter;
+pub use rate::Gate;
 
 use self::names::Names;
 use self::places::Places;

@@ -59,7 +59,7 @@ impl Budget {
 /// Requests a source address may make. Sources are hashed, with a key of this process, onto a fixed number of cells: 500,000 of
 /// them take no more memory than one.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub struct Gate {
     cells: Box<[Cell]>,
     hasher: RandomState,
     since: Instant,
@@ -68,7 +68,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(now: Instant, per_second: u32, burst: u32) -> Self {
+    /// So many a second on average, so many at once.
+    pub fn new(now: Instant, per_second: u32, burst: u32) -> Self {
         let request_ns = 1_000_000_000 / u64::from(per_second.max(1));
         let cells = (0..CELLS).map(|_| Cell::default()).collect();
         Self {
@@ -80,7 +81,8 @@ impl Gate {
         }
     }
 
-    pub(super) fn lets_in(&self, now: Instant, source: IpAddr) -> bool {
+    /// True when the source may make a request now, which is counted.
+    pub fn lets_in(&self, now: Instant, source: IpAddr) -> bool {
         let cell = &self.cells[self.hasher.hash_one(Origin::of(source)) as usize % CELLS];
         cell.take(nanos(now.saturating_duration_since(self.since)), self.request_ns, self.burst_ns)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("src/room", &["room"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
     ("src/sfu", &["sfu", "room", "config"]),
@@ -16,6 +16,8 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
     ("src/listen", &["listen", "config"]),
     ("src/signal/antmedia", &["signal", "room", "host", "config"]),
+    ("src/signal/whip.rs", &["signal", "room", "host", "config", "sfu::sdp"]),
+    ("src/signal/whip", &["signal", "room", "host", "config"]),
     ("src/signal/outgoing.rs", &["signal", "room"]),
     ("src/config", &["config", "room"]),
     ("src/host", &["host", "signal", "sfu", "turn", "legs", "room", "config", "http::hls"]),

@@ -12,4 +12,5 @@ mod sfu;
 mod signaling;
 mod support;
 mod turn;
+mod whip;
 mod wire;

@@ -1,14 +1,14 @@
 //! Payload types and header-extension ids of a client that offered: made into those of the server's tables as a packet comes
-//! in, so that nothing behind this has to know whose they were.
+//! in, and the server's into the client's as one goes out, so that nothing between has to know whose they are.
 
 use super::header::{FIXED, header_len};
 
-/// What each of the client's numbers is here.
+/// What each number of one side is on the other. `theirs` are those that a packet comes with, `ours` those that it goes on with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Numbers {
-    /// By the client's payload type.
+    /// By their payload type.
     payloads: [Option<u8>; 128],
-    /// By the client's id.
+    /// By their id.
     extensions: [Option<u8>; 256],
 }
 
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Numbers {
 }
 
 impl Numbers {
-    /// Pairs of (the client's, the server's). Payload types above 127 are none (RFC 3550 section 5.1).
+    /// Pairs of (theirs, ours): the client's and the server's on the way in, the server's and the client's on the way out. Payload types above 127 are none (RFC 3550 section 5.1).
     pub fn new(payloads: impl IntoIterator<Item = (u8, u8)>, extensions: impl IntoIterator<Item = (u8, u8)>) -> Self {
         let mut numbers = Self { payloads: [None; 128], extensions: [None; 256] };
         for (theirs, ours) in payloads {
@@ -36,7 +36,7 @@ impl Numbers {
         numbers
     }
 
-    /// Gives an opened packet the server's numbers, in place. Extensions that have none here become padding.
+    /// Gives a packet in the clear our numbers, in place. Extensions that have none become padding.
     /// False when the packet is cut short or its payload type was not agreed on: it is of no use then.
     pub fn apply(&self, packet: &mut [u8]) -> bool {
         let Some(len) = header_len(packet) else { return false };

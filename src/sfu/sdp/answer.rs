@@ -23,6 +23,15 @@ pub(super) struct Answer {
     /// The server's own role.
     pub(super) dtls: DtlsRole,
     pub(super) sections: Vec<Section>,
+    /// The mids of the first BUNDLE group (RFC 9143).
+    pub(super) bundle: Vec<String>,
+}
+
+impl Answer {
+    /// All of these share one transport.
+    pub(super) fn bundles<'a>(&self, mut mids: impl Iterator<Item = &'a str>) -> bool {
+        mids.all(|mid| self.bundle.iter().any(|bundled| bundled == mid))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,6 +73,7 @@ struct TransportLines<'a> {
     pwd: Option<&'a str>,
     fingerprint: Option<&'a str>,
     setup: Option<&'a str>,
+    bundle: Option<&'a str>,
 }
 
 /// An answer. Its `a=setup` has decided who is the DTLS client.
@@ -105,10 +115,11 @@ fn read(sdp: &str, role: impl Fn(&str) -> Option<DtlsRole>) -> Result<Answer, Sd
             _ => {}
         }
     }
-    let ice = credential(&lines).ok_or(SdpError::Ice)?;
+    let ice = credential(lines.ufrag, lines.pwd).ok_or(SdpError::Ice)?;
     let fingerprint = lines.fingerprint.and_then(fingerprint).ok_or(SdpError::Fingerprint)?;
     let dtls = lines.setup.and_then(role).ok_or(SdpError::Setup)?;
-    Ok(Answer { ice, fingerprint, dtls, sections })
+    let bundle = lines.bundle.unwrap_or_default().split(' ').skip(1).map(str::to_owned).collect();
+    Ok(Answer { ice, fingerprint, dtls, sections, bundle })
 }
 
 /// `audio 9 UDP/TLS/RTP/SAVPF 111 63`
@@ -140,6 +151,7 @@ fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut Trans
         match name {
             "ice-ufrag" => drop(lines.ufrag.get_or_insert(value)),
             "ice-pwd" => drop(lines.pwd.get_or_insert(value)),
+            "group" if value.starts_with("BUNDLE ") => drop(lines.bundle.get_or_insert(value)),
             "setup" => drop(lines.setup.get_or_insert(value)),
             "fingerprint" if value.starts_with("sha-256 ") => drop(lines.fingerprint.get_or_insert(value)),
             _ => {}
@@ -147,6 +159,8 @@ fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut Trans
     }
     let Some(section) = section else { return };
     match name {
+        // Its port is 0 because it has no transport of its own (RFC 9143 section 6).
+        "bundle-only" => section.rejected = false,
         "mid" => section.mid = value.to_owned(),
         "sendrecv" => (section.sends, section.receives) = (true, true),
         "sendonly" => (section.sends, section.receives) = (true, false),
@@ -178,11 +192,11 @@ fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut Trans
     }
 }
 
-fn credential(lines: &TransportLines<'_>) -> Option<IceCredential> {
+pub(super) fn credential(ufrag: Option<&str>, pwd: Option<&str>) -> Option<IceCredential> {
     let allowed =
         |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'));
-    let ufrag = lines.ufrag.filter(|text| UFRAG.contains(&text.len()) && allowed(text))?;
-    let pwd = lines.pwd.filter(|text| PWD.contains(&text.len()) && allowed(text))?;
+    let ufrag = ufrag.filter(|text| UFRAG.contains(&text.len()) && allowed(text))?;
+    let pwd = pwd.filter(|text| PWD.contains(&text.len()) && allowed(text))?;
     Some(IceCredential { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() })
 }
 

@@ -4,6 +4,8 @@
 use std::fmt::Write;
 
 use super::answer::{self, Answer, Format, Section};
+use super::fragment::{ICE_OPTIONS, IceSession};
+use super::h264::{self, Profile, parameter};
 use super::tables::{self, Payload, Scope};
 use super::write::{self, bundle_and_session};
 use super::{Local, SdpError};
@@ -24,6 +26,9 @@ pub struct AnsweredUp {
     /// What the m-lines of the last offer were taken for, by MID.
     sources: Vec<(String, Source)>,
 }
+
+/// There is one port for RTP and RTCP (RFC 8858), which RFC 9725 section 4.4.1 wants to be said.
+pub(super) const MUX_ONLY: &str = "a=rtcp-mux-only\r\n";
 
 /// An m-line that is taken.
 struct Taken<'a> {
@@ -64,7 +69,8 @@ impl AnsweredUp {
         let text = self.text(&offer, &taken);
         let kept = || taken.iter().flatten();
         let payloads = kept().flat_map(|taken| taken.formats.iter().map(|(format, ours)| (format.payload_type, *ours)));
-        let extensions = kept().flat_map(|taken| extensions(taken).map(|(theirs, ours, _)| (theirs, ours)));
+        let extensions = kept()
+            .flat_map(|taken| extensions(taken.section, taken.source.kind()).map(|(theirs, ours, _)| (theirs, ours)));
         let numbers = Some(Box::new(Numbers::new(payloads, extensions)));
         let receive = kept()
             .map(|taken| Receive {
@@ -79,9 +85,41 @@ impl AnsweredUp {
         Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, data, numbers }))
     }
 
+    /// What an offer would be taken for, every m-line of it: half a call misleads who publishes (RFC 9725 section 4.4.3). What
+    /// is neither audio nor video is passed over.
+    ///
+    /// # Errors
+    /// The offer is malformed, or has an m-line that would not be taken.
+    pub fn sources(offer: &str, codecs: &[VideoCodec]) -> Result<Vec<Source>, SdpError> {
+        let offer = answer::parse_offer(offer)?;
+        let (mut audio, mut video) = (AUDIO.into_iter(), VIDEO.into_iter());
+        let mut sources = Vec::new();
+        let media =
+            offer.sections.iter().enumerate().filter(|(_, section)| section.kind.is_some() && !section.rejected);
+        for (at, section) in media {
+            let source = usable(section, codecs).and_then(|(_, kind, _)| match kind {
+                Kind::Audio => audio.next(),
+                Kind::Video => video.next(),
+            });
+            sources.push(source.ok_or(SdpError::Section(at + 1))?);
+        }
+        let mids = offer.sections.iter().filter(|section| section.kind.is_some()).map(|section| section.mid.as_str());
+        match sources.len() {
+            0 => Err(SdpError::Nothing),
+            2.. if !offer.bundles(mids) => Err(SdpError::Bundle),
+            _ => Ok(sources),
+        }
+    }
+
+    /// ICE as it was agreed on with the last offer.
+    pub fn ice(&self, remote: &Remote) -> Option<IceSession> {
+        let (mid, source) = self.sources.first()?;
+        Some(IceSession::new(&self.local, &remote.ice, (source.kind(), mid.clone())))
+    }
+
     /// For each m-line what it is taken for: the source that it was for in the offer before, or one that is free.
     fn take<'a>(&self, offer: &'a Answer) -> Vec<Option<Taken<'a>>> {
-        let usable: Vec<_> = offer.sections.iter().map(|section| self.usable(section)).collect();
+        let usable: Vec<_> = offer.sections.iter().map(|section| usable(section, &self.codecs)).collect();
         let mut kept = self.sources.clone();
         kept.retain(|(mid, source)| {
             usable.iter().flatten().any(|(section, kind, _)| section.mid == *mid && *kind == source.kind())
@@ -99,19 +137,6 @@ impl AnsweredUp {
         usable.into_iter().map(|usable| usable.and_then(&mut take)).collect()
     }
 
-    /// An m-line that sends something the server forwards.
-    fn usable<'a>(&self, section: &'a Section) -> Option<Usable<'a>> {
-        if section.rejected || !section.sends || section.mid.is_empty() {
-            return None;
-        }
-        let kind = section.kind?;
-        let formats: Vec<_> = match kind {
-            Kind::Audio => section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect(),
-            Kind::Video => self.codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
-        };
-        (!formats.is_empty()).then_some((section, kind, formats))
-    }
-
     fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {
         let mut out = String::new();
         let data = data_section(offer);
@@ -119,6 +144,7 @@ impl AnsweredUp {
         let open = offer.sections.iter().zip(taken).filter(|(section, taken)| taken.is_some() || is_data(section));
         let mids = open.map(|(section, _)| section.mid.as_str());
         let written = bundle_and_session(&mut out, &self.local, self.version, mids).and_then(|()| {
+            out.push_str(ICE_OPTIONS);
             offer.sections.iter().zip(taken).try_for_each(|(section, taken)| match taken {
                 Some(taken) => self.section(&mut out, taken, offer.dtls),
                 None if is_data(section) => write::data(&mut out, &self.local, &section.mid, setup(offer.dtls)),
@@ -138,8 +164,10 @@ impl AnsweredUp {
         write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
         formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
         write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{}\r\na=recvonly\r\n", section.mid)?;
+        out.push_str(MUX_ONLY);
         write::transport(out, &self.local, setup(dtls))?;
-        extensions(taken).try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
+        extensions(section, source.kind())
+            .try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
         for (Format { payload_type, name, parameters, feedback }, _) in formats {
             write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
             let start =
@@ -171,8 +199,21 @@ fn setup(dtls: DtlsRole) -> &'static str {
     }
 }
 
+/// An m-line that sends something the server forwards; the most wanted of `codecs` first.
+fn usable<'a>(section: &'a Section, codecs: &[VideoCodec]) -> Option<Usable<'a>> {
+    if section.rejected || !section.sends || section.mid.is_empty() {
+        return None;
+    }
+    let kind = section.kind?;
+    let formats: Vec<_> = match kind {
+        Kind::Audio => section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect(),
+        Kind::Video => codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
+    };
+    (!formats.is_empty()).then_some((section, kind, formats))
+}
+
 /// RFC 3264 section 6: a port of 0, and the formats as they were offered.
-fn reject(out: &mut String, section: &Section) -> std::fmt::Result {
+pub(super) fn reject(out: &mut String, section: &Section) -> std::fmt::Result {
     let mut words = section.line.splitn(3, ' ');
     let (media, _, rest) = (words.next().unwrap_or(""), words.next(), words.next().unwrap_or(""));
     write!(out, "m={media} 0 {rest}\r\nc=IN IP4 0.0.0.0\r\n")?;
@@ -183,9 +224,8 @@ fn reject(out: &mut String, section: &Section) -> std::fmt::Result {
 }
 
 /// (the client's id, the server's, URI) of the extensions that both know.
-fn extensions<'a>(taken: &Taken<'a>) -> impl Iterator<Item = (u8, u8, &'a str)> {
-    let kind = taken.source.kind();
-    taken.section.extensions.iter().filter_map(move |(theirs, uri)| {
+pub(super) fn extensions(section: &Section, kind: Kind) -> impl Iterator<Item = (u8, u8, &str)> {
+    section.extensions.iter().filter_map(move |(theirs, uri)| {
         let (ours, scope, _) = tables::EXTENSIONS.into_iter().find(|(_, _, known)| known == uri)?;
         let is_used = match scope {
             Scope::Both => true,
@@ -196,7 +236,7 @@ fn extensions<'a>(taken: &Taken<'a>) -> impl Iterator<Item = (u8, u8, &'a str)> 
     })
 }
 
-fn is_opus(format: &Format) -> bool {
+pub(super) fn is_opus(format: &Format) -> bool {
     format.name.eq_ignore_ascii_case("opus/48000/2")
 }
 
@@ -209,26 +249,19 @@ fn video_formats(section: &Section, codec: VideoCodec) -> impl Iterator<Item = (
     })
 }
 
-fn is_video(format: &Format, payload: &Payload) -> bool {
+pub(super) fn is_video(format: &Format, payload: &Payload) -> bool {
     let (name, clock) = format.name.split_once('/').unwrap_or((&format.name, ""));
     if !name.eq_ignore_ascii_case(payload.name) || clock != "90000" {
         return false;
     }
-    let parameter = |text: &str, wanted: &str| {
-        let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
-        pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_owned())
-    };
-    let of = |wanted| (parameter(&format.parameters, wanted), parameter(payload.format, wanted));
     match payload.codec {
         VideoCodec::H264 => {
-            // RFC 6184 section 8.1: profile and constraints are the first four digits; without them it is baseline.
-            let (theirs, ours) = of("profile-level-id");
-            let theirs = theirs.unwrap_or_else(|| "420010".into()).to_ascii_lowercase();
-            let same = theirs.get(..4).zip(ours.as_deref().and_then(|ours| ours.get(..4)));
-            same.is_some_and(|(theirs, ours)| theirs == ours) && of("packetization-mode").0.as_deref() == Some("1")
+            let same =
+                Profile::of(&format.parameters).is_some_and(|theirs| Some(theirs) == Profile::of(payload.format));
+            same && h264::is_non_interleaved(&format.parameters)
         }
-        VideoCodec::Vp9 => of("profile-id").0.is_none_or(|profile| profile == "0"),
-        VideoCodec::Av1 => of("profile").0.is_none_or(|profile| profile == "0"),
+        VideoCodec::Vp9 => parameter(&format.parameters, "profile-id").is_none_or(|profile| profile == "0"),
+        VideoCodec::Av1 => parameter(&format.parameters, "profile").is_none_or(|profile| profile == "0"),
         VideoCodec::Vp8 => true,
     }
 }

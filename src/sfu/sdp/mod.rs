@@ -1,9 +1,12 @@
 //! Session descriptions (RFC 8829). To the native client the server offers, so that payload types and extension ids are those of
-//! [`tables`]; where a client offers ([`AnsweredUp`]) they are mapped. Pure: what comes out is typed and goes to a shard.
+//! [`tables`]; where a client offers ([`AnsweredUp`], [`AnsweredDown`]) they are mapped. Pure: what comes out is typed and goes to a shard.
 
 mod answer;
 mod answered;
+mod answered_down;
 mod down;
+mod fragment;
+mod h264;
 pub mod tables;
 mod up;
 mod write;
@@ -11,7 +14,9 @@ mod write;
 use std::net::SocketAddr;
 
 pub use answered::AnsweredUp;
+pub use answered_down::AnsweredDown;
 pub use down::{Assigned, Down};
+pub use fragment::{Fragment, IceSession};
 pub use up::Up;
 
 use super::IceCredential;
@@ -42,6 +47,12 @@ pub enum SdpError {
     Unasked,
     #[error("the offer has no audio or video that this server takes")]
     Nothing,
+    #[error(
+        "m-line {0} cannot be taken: its codecs are not known here, or it goes the wrong way, or there are too many"
+    )]
+    Section(usize),
+    #[error("the m-lines do not share one transport (BUNDLE)")]
+    Bundle,
     #[error("the m-lines are not those of the offer")]
     Sections,
     #[error("a=ice-ufrag or a=ice-pwd is missing or of the wrong length")]

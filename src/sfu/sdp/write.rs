@@ -139,13 +139,21 @@ pub(super) fn transport(out: &mut String, local: &Local, setup: &str) -> std::fm
 }
 
 fn path(out: &mut String, local: &Local, setup: &str) -> std::fmt::Result {
-    let Local { ice, fingerprint, candidates, .. } = local;
-    write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:sha-256 ", ice.ufrag, ice.pwd)?;
-    for (at, byte) in fingerprint.iter().enumerate() {
+    credential(out, local)?;
+    out.write_str("a=fingerprint:sha-256 ")?;
+    for (at, byte) in local.fingerprint.iter().enumerate() {
         write!(out, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
     }
     write!(out, "\r\na=setup:{setup}\r\n")?;
-    for (at, candidate) in candidates.iter().enumerate() {
+    candidates(out, local)
+}
+
+pub(super) fn credential(out: &mut String, Local { ice, .. }: &Local) -> std::fmt::Result {
+    write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", ice.ufrag, ice.pwd)
+}
+
+pub(super) fn candidates(out: &mut String, local: &Local) -> std::fmt::Result {
+    for (at, candidate) in local.candidates.iter().enumerate() {
         // RFC 8445 section 5.1.2.1: type preference 126 for host, one component; earlier ones are preferred.
         let priority = (126 << 24) + ((65_535 - at.min(65_535)) << 8) + 255;
         let (ip, port) = (candidate.ip(), candidate.port());

@@ -43,10 +43,15 @@ impl Shard {
         let known = ice::parse(datagram).and_then(|request| {
             let id = *self.by_ufrag.get(&request.ufrag)?;
             let transport = self.transports.get_mut(&id)?;
-            let check = request.check(&transport.local, route.to, self.identity.provider.crypto())?;
-            Some((transport, check))
+            let local = transport.credentials().find(|known| known.ufrag == request.ufrag)?;
+            let is_current = *local == transport.local;
+            let check = request.check(local, route.to, self.identity.provider.crypto())?;
+            Some((transport, check, is_current))
         });
-        let Some((transport, check)) = known else { return self.meters.dropped(Dropped::Stun) };
+        let Some((transport, check, is_current)) = known else { return self.meters.dropped(Dropped::Stun) };
+        if let Some(former) = transport.former.take_if(|_| is_current) {
+            self.by_ufrag.remove(&former.ufrag);
+        }
         self.out.push(route, &check.response);
         if let Some(forgotten) = transport.checked(route, check.nominated, now)
             && self.by_address.get(&forgotten) == Some(&transport.id)

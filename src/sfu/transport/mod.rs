@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use self::data::Channels;
 use self::dtls::{Dtls, Established, Identity, Progress};
 use self::srtp::{Inbound, Outbound};
+use super::forward::numbers::Numbers;
 use super::out::{Out, Route};
 use super::{Codec, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, TransportId};
 
@@ -41,6 +42,8 @@ pub(crate) struct Transport {
     pub(crate) id: TransportId,
     pub(crate) direction: Direction,
     pub(crate) local: IceCredential,
+    /// Before ICE restarted; none again once `local` has been used.
+    pub(crate) former: Option<IceCredential>,
     pub(crate) remote: Option<Remote>,
     events: mpsc::Sender<Event>,
     identity: Arc<Identity>,
@@ -75,6 +78,15 @@ enum Phase {
 pub(crate) struct Media {
     pub(crate) inbound: Inbound,
     pub(crate) outbound: Outbound,
+    /// Of a down transport whose client offered: what our numbers are there.
+    numbers: Option<Box<Numbers>>,
+}
+
+impl Media {
+    /// Gives a packet that is about to be sealed the far end's numbers. False when it has none for this codec.
+    pub(crate) fn renumber(&self, packet: &mut [u8]) -> bool {
+        self.numbers.as_ref().is_none_or(|numbers| numbers.apply(packet))
+    }
 }
 
 impl Transport {
@@ -95,6 +107,7 @@ impl Transport {
             id,
             direction,
             local,
+            former: None,
             remote,
             events,
             identity,
@@ -127,6 +140,24 @@ impl Transport {
         forgotten
     }
 
+    /// ICE restarts (RFC 8445 section 9). What checks came with so far is good until one has come with the new credential. Gives
+    /// back one that never was used, if there is any.
+    pub(crate) fn restart_ice(&mut self, local: IceCredential) -> Option<IceCredential> {
+        let replaced = std::mem::replace(&mut self.local, local);
+        match self.former {
+            Some(_) => Some(replaced),
+            None => {
+                self.former = Some(replaced);
+                None
+            }
+        }
+    }
+
+    /// Those that checks may come with now.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &IceCredential> {
+        std::iter::once(&self.local).chain(&self.former)
+    }
+
     /// The keys, once the far end is known to be who the description says.
     pub(crate) fn media(&mut self) -> Option<(&mut Media, Route)> {
         match (&mut self.phase, self.route) {
@@ -151,6 +182,9 @@ impl Transport {
         let changed = self.remote.as_ref().is_some_and(|known| known.fingerprint != remote.fingerprint);
         if changed && self.is_open() {
             return Err(FailReason::Fingerprint);
+        }
+        if let Phase::Open(media) = &mut self.phase {
+            media.numbers = outgoing(self.direction, &remote);
         }
         self.remote = Some(remote);
         self.prove()
@@ -208,7 +242,8 @@ impl Transport {
         let inbound = Inbound::new(&established.remote, crypto).map_err(|_| FailReason::Handshake)?;
         let outbound = Outbound::new(&established.local, crypto).map_err(|_| FailReason::Handshake)?;
         tracing::debug!(transport = ?self.id, profile = ?established.local.profile, "open");
-        self.phase = Phase::Open(Box::new(Media { inbound, outbound }));
+        let numbers = outgoing(self.direction, remote);
+        self.phase = Phase::Open(Box::new(Media { inbound, outbound, numbers }));
         if let Some(route) = self.route {
             self.tell(Event::Connected { transport: self.id, direction: self.direction, remote: route.to });
         }
@@ -317,6 +352,14 @@ impl Transport {
         if self.events.try_send(event).is_err() {
             tracing::warn!(transport = ?self.id, "an event found no room");
         }
+    }
+}
+
+/// On the way up numbers are mapped as packets come in, before anybody has to know of them.
+fn outgoing(direction: Direction, remote: &Remote) -> Option<Box<Numbers>> {
+    match direction {
+        Direction::Up => None,
+        Direction::Down => remote.numbers.clone(),
     }
 }
 

@@ -144,7 +144,7 @@ impl Client {
         match outgoing {
             Outgoing::Message(message) => place.told(message.message(), now, out),
             Outgoing::Notice(notice) => place.noticed(*notice, now + self.terms.publish_time, out),
-            Outgoing::Answer { generation, sdp } => place.answered(*generation, sdp, out),
+            Outgoing::Answer { generation, sdp, .. } => place.answered(*generation, sdp, out),
             Outgoing::Data(payload) => place.heard_data(payload, out),
         }
         self.tidy(out);

@@ -107,9 +107,7 @@ impl Client {
 
     /// An answer that takes everything.
     pub(crate) fn answer(&self, offer: &str) -> String {
-        let der = self.certificate.certificate[0].as_ref();
-        let hash = self.provider.crypto().hash(HashAlgorithm::Sha256, der).unwrap();
-        let fingerprint = hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":");
+        let fingerprint = self.fingerprint();
         let setup = if self.dtls == Dtls::Passive { "passive" } else { "active" };
         let lines = offer.lines().filter(|line| !line.starts_with("a=candidate")).map(|line| match line {
             "a=recvonly" => "a=sendonly".to_owned(),
@@ -121,6 +119,19 @@ impl Client {
             _ => line.to_owned(),
         });
         lines.map(|line| line + "\r\n").collect()
+    }
+
+    /// As in `a=fingerprint:sha-256`.
+    pub(crate) fn fingerprint(&self) -> String {
+        let der = self.certificate.certificate[0].as_ref();
+        let hash = self.provider.crypto().hash(HashAlgorithm::Sha256, der).unwrap();
+        hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    }
+
+    /// The server is here from now on, with these credentials.
+    pub(crate) fn meet(&mut self, local: &Local) {
+        self.server = local.candidates[0];
+        self.local = local.clone();
     }
 
     /// Works until `done`; panics with `what` when that takes too long.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test says where")]
 
-mod client;
+pub(crate) mod client;
 mod data;
 mod sctp;
 
