@@ -47,6 +47,7 @@ impl Answer {
             fingerprint: [0; 32],
             candidates: vec![format!("{}:{}", words[4], words[5]).parse().expect("an address")],
             session: 0,
+            max_message_bytes: 0,
         }
     }
 }
@@ -73,7 +74,13 @@ pub(super) async fn ask(server: &Server, method: &str, path: &str, headers: &[(&
 
 pub(super) async fn client() -> Client {
     let nobody = IceCredential { ufrag: "nobody".into(), pwd: "nobody".into() };
-    let local = Local { ice: nobody, fingerprint: [0; 32], candidates: vec![([127, 0, 0, 1], 9).into()], session: 0 };
+    let local = Local {
+        ice: nobody,
+        fingerprint: [0; 32],
+        candidates: vec![([127, 0, 0, 1], 9).into()],
+        session: 0,
+        max_message_bytes: 0,
+    };
     Client::new(&local, Dtls::Passive).await
 }
 

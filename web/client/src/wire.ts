@@ -44,7 +44,11 @@ export type Resume = { participant: string,
 /**
  * From `welcome`.
  */
-secret: string, };
+secret: string, 
+/**
+ * Number of the last `message` that came; what came after it is sent again.
+ */
+received?: number, };
 
 export type DescriptionKind = "offer" | "answer" | "rollback";
 
@@ -70,7 +74,7 @@ export type LinkStatus = "connected" | "failed";
 
 export type LeaveReason = "left" | "vanished" | "sfu-unreachable";
 
-export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "encryption-differs" | "room-encrypted" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
+export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "messages-missed" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "encryption-differs" | "room-encrypted" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
 
 export type ClientMessage = { "type": "join", version: number, room: string, name: string, token?: string, 
 /**
@@ -92,7 +96,11 @@ encrypted: boolean, } | { "type": "leave", } | { "type": "publish", request: num
 /**
  * The chosen candidate pair goes through TURN. Said again when that changes.
  */
-relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", to?: string, data: unknown, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
+relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", request?: number, to?: string, data: unknown, 
+/**
+ * `data` is bytes in base64.
+ */
+binary?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
  * Whose picture to show; the first who sends H.264 when absent.
  */
@@ -118,11 +126,27 @@ heartbeatMs: number,
 /**
  * How long a lost socket keeps its place.
  */
-graceMs: number, } | { "type": "ice-servers", iceServers: Array<IceServer>, } | { "type": "participant-joined", participant: Participant, } | { "type": "participant-left", participant: string, reason: LeaveReason, } | { "type": "participant-away", participant: string, away: boolean, } | { "type": "track-published", participant: string, track: Track, } | { "type": "track-unpublished", participant: string, track: string, } | { "type": "track-muted", participant: string, track: string, muted: boolean, } | { "type": "mode", mode: Mode, epoch: number, } | { "type": "link-open", peer: string, link: number, polite: boolean, } | { "type": "link-close", peer: string, link: number, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "offer", transport: Direction, generation: number, sdp: string, 
+graceMs: number, 
+/**
+ * Largest message of the socket.
+ */
+maxMessageBytes: number, 
+/**
+ * What the socket may send on average.
+ */
+messagesPerSecond: number, } | { "type": "ice-servers", iceServers: Array<IceServer>, } | { "type": "participant-joined", participant: Participant, } | { "type": "participant-left", participant: string, reason: LeaveReason, } | { "type": "participant-away", participant: string, away: boolean, } | { "type": "track-published", participant: string, track: Track, } | { "type": "track-unpublished", participant: string, track: string, } | { "type": "track-muted", participant: string, track: string, muted: boolean, } | { "type": "mode", mode: Mode, epoch: number, } | { "type": "link-open", peer: string, link: number, polite: boolean, 
+/**
+ * The other end has the data channel of native clients.
+ */
+data: boolean, } | { "type": "link-close", peer: string, link: number, } | { "type": "link-description", peer: string, link: number, description: Description, tracks: Array<MidTrack>, } | { "type": "link-candidate", peer: string, link: number, candidate: Candidate, } | { "type": "offer", transport: Direction, generation: number, sdp: string, 
 /**
  * All slots of the transport.
  */
-slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", from: string, data: unknown, } | { "type": "keys", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
+slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", 
+/**
+ * Counts up; a client that resumes says which was the last it has. Absent where the message was sent as unreliable.
+ */
+number?: number, from: string, data: unknown, binary?: boolean, } | { "type": "message-taken", request: number, } | { "type": "keys", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
 /**
  * The socket closes after this.
  */
