@@ -10,12 +10,14 @@ use crate::room::VideoCodec;
 mod load;
 mod network;
 mod origin;
+mod record;
 #[cfg(test)]
 mod tests;
 
 pub use load::{ConfigError, load};
 pub use network::{Network, NotANetwork};
 pub use origin::{Origin, Origins};
+pub use record::{Record, SyncPolicy};
 
 /// The whole configuration. [`Default`] is what runs when nothing is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -247,39 +249,6 @@ pub struct Hls {
     pub linger_ms: u32,
 }
 
-/// Recordings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Record {
-    /// Where they are written; nothing is recorded when it is empty.
-    pub directory: PathBuf,
-    /// Template of their directories and files.
-    pub files: String,
-    pub fragment_ms: u32,
-    pub key_frame_ms: u32,
-    pub sync: SyncPolicy,
-    /// What may wait for the disk, for each recording.
-    pub queue_mib: usize,
-    /// 0: for ever.
-    pub keep_hours: u32,
-    /// All recordings together; 0: no limit.
-    pub keep_mib: u64,
-}
-
-/// When recordings are brought to the disk itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SyncPolicy {
-    Fragment,
-    Finish,
-}
-
-impl Record {
-    pub fn is_on(&self) -> bool {
-        !self.directory.as_os_str().is_empty()
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -477,21 +446,6 @@ impl Default for Hls {
             audio_kbps: 96,
             directory: PathBuf::new(),
             linger_ms: 30_000,
-        }
-    }
-}
-
-impl Default for Record {
-    fn default() -> Self {
-        Self {
-            directory: "recordings".into(),
-            files: "{room}/{time}-{leg}/{name}-{participant}-{source}".into(),
-            fragment_ms: 500,
-            key_frame_ms: 10_000,
-            sync: SyncPolicy::Fragment,
-            queue_mib: 32,
-            keep_hours: 0,
-            keep_mib: 0,
         }
     }
 }
