@@ -12,7 +12,13 @@ fn ice(ufrag: &str) -> IceCredential {
 }
 
 fn local() -> Local {
-    Local { ice: ice("first"), fingerprint: [7; 32], candidates: vec![([192, 0, 2, 1], 50_000).into()], session: 1 }
+    Local {
+        ice: ice("first"),
+        fingerprint: [7; 32],
+        candidates: vec![([192, 0, 2, 1], 50_000).into()],
+        max_message_bytes: 65_536,
+        session: 1,
+    }
 }
 
 fuzz_target!(|bodies: &[u8]| {

@@ -46,6 +46,7 @@ impl Answer {
             ice: IceCredential { ufrag: of("a=ice-ufrag:"), pwd: of("a=ice-pwd:") },
             fingerprint: [0; 32],
             candidates: vec![format!("{}:{}", words[4], words[5]).parse().expect("an address")],
+            max_message_bytes: 65_536,
             session: 0,
         }
     }
@@ -73,7 +74,13 @@ pub(super) async fn ask(server: &Server, method: &str, path: &str, headers: &[(&
 
 pub(super) async fn client() -> Client {
     let nobody = IceCredential { ufrag: "nobody".into(), pwd: "nobody".into() };
-    let local = Local { ice: nobody, fingerprint: [0; 32], candidates: vec![([127, 0, 0, 1], 9).into()], session: 0 };
+    let local = Local {
+        ice: nobody,
+        fingerprint: [0; 32],
+        candidates: vec![([127, 0, 0, 1], 9).into()],
+        max_message_bytes: 65_536,
+        session: 0,
+    };
     Client::new(&local, Dtls::Passive).await
 }
 
