@@ -46,8 +46,8 @@ impl Answer {
             ice: IceCredential { ufrag: of("a=ice-ufrag:"), pwd: of("a=ice-pwd:") },
             fingerprint: [0; 32],
             candidates: vec![format!("{}:{}", words[4], words[5]).parse().expect("an address")],
+            max_message_bytes: 65_536,
             session: 0,
-            max_message_bytes: 0,
         }
     }
 }
@@ -78,8 +78,8 @@ pub(super) async fn client() -> Client {
         ice: nobody,
         fingerprint: [0; 32],
         candidates: vec![([127, 0, 0, 1], 9).into()],
+        max_message_bytes: 65_536,
         session: 0,
-        max_message_bytes: 0,
     };
     Client::new(&local, Dtls::Passive).await
 }

@@ -12,7 +12,10 @@ fn offer() -> String {
 fn down() -> AnsweredDown {
     let ice = IceCredential { ufrag: "ufragufr".into(), pwd: "passwordpasswordpassword".into() };
     let candidates = vec!["192.0.2.2:50000".parse().unwrap()];
-    AnsweredDown::new(Local { ice, fingerprint: [0xab; 32], candidates, session: 42 }, &CODECS)
+    AnsweredDown::new(
+        Local { ice, fingerprint: [0xab; 32], candidates, max_message_bytes: 65_536, session: 42 },
+        &CODECS,
+    )
 }
 
 fn h264(formats: &[(u8, &str)]) -> String {

@@ -12,6 +12,7 @@ fn session() -> IceSession {
         ice: IceCredential { ufrag: "first".into(), pwd: "p".repeat(24) },
         fingerprint: [0; 32],
         candidates: vec!["192.0.2.2:50000".parse().unwrap()],
+        max_message_bytes: 65_536,
         session: 1,
     };
     let remote = IceCredential { ufrag: "EsAw".into(), pwd: "P2uYro0UCOQ4zxjKXaWCBui1".into() };

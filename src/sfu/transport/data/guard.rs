@@ -23,6 +23,9 @@ const DATA: u8 = 0;
 const INIT: u8 = 1;
 const INIT_ACK: u8 = 2;
 const SACK: u8 = 3;
+const HEARTBEAT: u8 = 4;
+const ABORT: u8 = 6;
+const ERROR: u8 = 9;
 const RE_CONFIG: u8 = 130;
 const FORWARD_TSN: u8 = 192;
 
@@ -158,7 +161,25 @@ pub(super) fn begins(packet: &[u8]) -> bool {
 pub(super) fn is_well_formed(packet: &[u8]) -> bool {
     let lengths: usize = chunks(packet).map(|chunk| chunk.len().next_multiple_of(4)).sum();
     // The last one may come without its padding.
-    lengths > 0 && HEADER + lengths >= packet.len()
+    lengths > 0 && HEADER + lengths >= packet.len() && chunks(packet).all(has_whole_parameters)
+}
+
+/// What follows in a chunk as a list of parameters or causes (section 3.2.1) is whole, if it has any.
+fn has_whole_parameters(chunk: &[u8]) -> bool {
+    let begin = match chunk[0] {
+        HEARTBEAT | ABORT | ERROR | RE_CONFIG => CHUNK_HEADER,
+        INIT | INIT_ACK => 20,
+        _ => return true,
+    };
+    let mut rest = chunk.get(begin..).unwrap_or_default();
+    while !rest.is_empty() {
+        let length = usize::from(u16_at(rest, 2).unwrap_or(0));
+        if !(4..=rest.len()).contains(&length) {
+            return false;
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    true
 }
 
 /// The chunks of a packet, without padding, up to the first that is none.

@@ -271,6 +271,7 @@ fn a_far_end_cannot_move_the_window_further_than_what_could_be_in_flight() {
     };
     assert_eq!(guard.admit(&gaps(&[[2, 9], [11, 700]])), Verdict::Pass);
     assert_eq!(guard.admit(&gaps(&[[1, 2_000]; 300])), Verdict::Drop, "the same again and again");
+    assert!(!guard::is_well_formed(&packet(&[6, 0, 0, 8, 0, 0, 8, 0])), "a cause that is not there");
     for cut in [&b""[..], &[0; 11], &[0; 12], &[0; 15], &packet(&[0, 0, 0, 3]), &packet(&[0, 0, 0, 9, 1])] {
         assert!(!guard::is_well_formed(cut), "{cut:?}");
     }
