@@ -58,10 +58,14 @@ window.lab = {
     const video = Object.assign(document.createElement('video'), { autoplay: true, muted: true, playsInline: true })
     const stream = new MediaStream()
     video.srcObject = stream
-    document.body.append(video)
+    // The eye looks at the middle of a tile.
+    const tile = Object.assign(document.createElement('div'), { style: 'width: 320px; height: 240px' })
+    video.style = 'display: block; width: 100%; height: 100%'
+    tile.append(video)
+    document.body.append(tile)
     pc.ontrack = ({ track }) => stream.addTrack(track)
     for (const kind of ['audio', 'video']) pc.addTransceiver(kind, { direction: 'recvonly' })
-    eye.watch(name, video.parentElement, number, () => 'whep')
+    eye.watch(name, tile, number, () => 'whep')
     await open(url)
   },
   /** ICE begins anew. */

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::http::{ANY, Answer, FRAGMENT, H264, SDP, VP8, ask, client, obs, player};
 use crate::support::Server;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 fn is_problem(answer: &Answer) {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
     let problem: Value = serde_json::from_str(&answer.body).expect("JSON");
@@ -21,7 +23,7 @@ async fn what_is_no_good_offer_is_answered_with_what_is_wrong_with_it() {
     let large = good.clone() + &"a=x\r\n".repeat(2_000);
     let change = |from: &str, to: &str| good.replace(from, to);
     let sdp = [SDP];
-    let table: Vec<(&str, &[(&str, &str)], String, u16)> = vec![
+    let table: Vec<(&str, Headers<'_>, String, u16)> = vec![
         ("/whip/room", &[], good.clone(), 415),
         ("/whip/room", &[("content-type", "text/plain")], good.clone(), 415),
         ("/whip/room", &[FRAGMENT], good.clone(), 415),
@@ -110,7 +112,7 @@ async fn a_session_is_patched_and_ended_under_its_own_url_alone() {
     let current = ("if-match", tag.as_str());
     let several = format!("\"other\", {tag}");
     let weak = format!("W/{tag}");
-    let table: [(&[(&str, &str)], &str, u16); 12] = [
+    let table: [(Headers<'_>, &str, u16); 12] = [
         (&[FRAGMENT], candidates, 428),
         (&[FRAGMENT, ("if-match", "\"other\"")], candidates, 412),
         (&[FRAGMENT, ("if-match", &weak)], candidates, 412),
