@@ -293,7 +293,6 @@ async fn what_there_is_no_part_for_says_so_and_rest_is_for_the_machine_itself() 
         let (status, body) = server.request(method, &format!("{base}{path}"), None, "").await;
         assert!(status == 501 && body.contains("\"success\":false"), "{path}: {status} {body}");
     }
-    assert_eq!(server.request("POST", "/live/whip/cam", None, "").await.0, 501);
     assert_eq!(server.request("GET", &format!("{base}/count"), None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 403);
     assert_eq!(server.get("/nosuch/rest/v2/broadcasts/count").await.0, 404);
     assert_eq!(server.get("/live/streams/nobody.m3u8").await.0, 404);
