@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use crescendo_leg_api::Codec;
-use rtc_rtp::codec::vp8::Vp8Packet;
 use rtc_rtp::codec::vp9::Vp9Packet;
 use rtc_rtp::packetizer::Depacketizer as _;
 
@@ -14,6 +13,7 @@ mod av1;
 mod h264;
 #[cfg(test)]
 mod tests;
+mod vp8;
 
 /// Largest frame. A key frame of 8K video has 2 MiB.
 const FRAME_BYTES_MAX: usize = 4 << 20;
@@ -122,18 +122,9 @@ impl Partial {
                 self.data.put_slice(payload);
             }
             Codec::H264 => h264::add(self, payload)?,
-            Codec::Vp8 => {
-                // Fresh for each packet: what one says must not outlast it.
-                let mut header = Vp8Packet::default();
-                let data = header.depacketize(payload).map_err(|_| Malformed)?;
-                if begins {
-                    self.whole = header.s == 1 && header.pid == 0;
-                    // RFC 6386 section 9.1: the lowest bit of a key frame is 0.
-                    self.key = data.first().is_some_and(|first| first & 1 == 0);
-                }
-                self.data.put_slice(&data);
-            }
+            Codec::Vp8 => vp8::add(self, payload)?,
             Codec::Vp9 => {
+                // Fresh for each packet: what one says must not outlast it.
                 let mut header = Vp9Packet::default();
                 let data = header.depacketize(payload).map_err(|_| Malformed)?;
                 if begins {

@@ -50,6 +50,26 @@ fn a_frame_that_lost_a_packet_is_dropped() {
 }
 
 #[test]
+fn a_frame_of_vp8_may_end_with_a_byte_or_two() {
+    let packets = [packet(1, false, &[0x10, 0x01, 1, 2]), packet(1, true, &[0x00, 3])];
+    assert_eq!(frames(Codec::Vp8, &packets), [(1, false, vec![1, 1, 2, 3])]);
+    let described = [packet(2, true, &[0x90, 0xf0, 0x81, 0x01, 0x02, 0x03, 0x00])];
+    assert_eq!(frames(Codec::Vp8, &described), [(2, true, vec![0])], "with a picture number of 15 bits");
+    let short = [packet(3, true, &[0x90, 0x80, 0x01, 0x01])];
+    assert_eq!(frames(Codec::Vp8, &short), [(3, false, vec![1])], "with one of 7 bits");
+}
+
+#[test]
+fn a_payload_of_vp8_that_is_cut_off_is_malformed() {
+    let whole: &[u8] = &[0x90, 0xf0, 0x81, 0x01, 0x02, 0x03];
+    for length in 1..=whole.len() {
+        let mut assembler = Assembler::new(Codec::Vp8);
+        let result = assembler.push(Instant::now(), &packet(1, true, &whole[..length]), |_| panic!("no frame"));
+        assert_eq!(result, Err(Malformed), "{length} bytes");
+    }
+}
+
+#[test]
 fn vp8_vp9_and_av1_key_frames_are_known() {
     let vp8 = [packet(1, false, &[0x10, 0x00, 1, 2]), packet(1, true, &[0x00, 3, 4, 5])];
     assert_eq!(frames(Codec::Vp8, &vp8), [(1, true, vec![0, 1, 2, 3, 4, 5])]);
