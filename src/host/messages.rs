@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::Refusal;
 use super::task::Task;
@@ -21,8 +22,26 @@ use crate::signal::outgoing::{Outgoing, Payload};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sent {
     pub(super) to: Option<ParticipantId>,
-    pub(super) data: serde_json::Value,
+    pub(super) data: Value,
     pub(super) binary: bool,
+}
+
+/// Times the bytes of a message that it may take in memory: JSON of many small parts is much larger there than on the wire.
+const WEIGHT_FACTOR: usize = 16;
+/// What a JSON value takes, and what a map takes that has an entry, in bytes.
+const VALUE_BYTES: usize = size_of::<Value>();
+const MAP_BYTES: usize = 11 * (size_of::<String>() + VALUE_BYTES) + 64;
+
+/// Bytes that a JSON value takes in memory, roughly.
+fn weight(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(weight).sum(),
+            Value::Object(map) if map.is_empty() => 0,
+            Value::Object(map) => MAP_BYTES + map.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>(),
+        }
 }
 
 /// The last messages of a room.
@@ -58,11 +77,12 @@ impl History {
 
     /// Gives a message its number and keeps it.
     fn keep(&mut self, from: ParticipantId, sent: Sent) -> Outgoing {
+        let weight = weight(&sent.data);
         let Sent { to, data, binary } = sent;
         self.number += 1;
         let number = self.number;
         let message = Outgoing::from(ServerMessage::Message { number: Some(number), from: Id(from), data, binary });
-        let bytes = message.bytes();
+        let bytes = message.bytes().max(weight);
         self.kept.push_back(Kept { number, from, to, message: message.clone(), bytes });
         self.bytes += bytes;
         while self.bytes > self.limit_bytes
@@ -116,6 +136,14 @@ impl Task {
         if let Some(to) = sent.to.filter(|to| !self.members.contains_key(to)) {
             return Err(Refusal::new(ErrorCode::UnknownParticipant, format!("{to} is not in this room")));
         }
+        let limit = self.shared.config.signal.max_message_bytes;
+        let length = serde_json::to_string(&sent.data).map_or(usize::MAX, |text| text.len());
+        if length > limit || weight(&sent.data) > WEIGHT_FACTOR * limit {
+            return Err(Refusal::new(
+                ErrorCode::TooLarge,
+                format!("a message has at most {limit} bytes, of not too many parts"),
+            ));
+        }
         if sent.binary && sent.data.as_str().is_none_or(|text| BASE64.decode(text).is_err()) {
             return Err(Refusal::new(ErrorCode::BadMessage, "binary data is text in base64"));
         }
@@ -153,8 +181,10 @@ impl Task {
         };
         let (data, binary) = match kind {
             Kind::Text => match serde_json::from_slice(&bytes) {
-                Ok(data) => (data, false),
-                Err(_) => return,
+                Ok(data) if weight(&data) <= WEIGHT_FACTOR * self.shared.config.signal.max_message_bytes => {
+                    (data, false)
+                }
+                Ok(_) | Err(_) => return,
             },
             Kind::Binary => (BASE64.encode(&bytes).into(), true),
         };
@@ -208,6 +238,17 @@ mod tests {
         assert!(!gone);
         assert_eq!(numbers(&missed), [2, 4]);
         assert!(history.since(ParticipantId(3), 5).1.is_empty());
+    }
+
+    #[test]
+    fn many_small_parts_weigh_what_they_take_in_memory() {
+        let parts: Value = serde_json::from_str(&format!("[{}]", vec![r#"{"":0}"#; 7_000].join(","))).expect("JSON");
+        let text = parts.to_string().len();
+        assert!(text < 64 * 1_024 && weight(&parts) > WEIGHT_FACTOR * 64 * 1_024);
+        assert!(weight(&"x".repeat(1_000).into()) < 1_100);
+        let mut history = History::new(100_000);
+        history.keep(ParticipantId(1), Sent { to: None, data: parts, binary: false });
+        assert_eq!(history.bytes, 0, "it is larger than all that is kept");
     }
 
     #[test]

@@ -71,8 +71,11 @@ impl Frame {
         let (kind, count) = (kind(*bytes.first()?)?, usize::from(*bytes.get(1)?));
         let end = 2 + 4 * count;
         let numbers = bytes.get(2..end)?.as_chunks::<4>().0;
-        let these = numbers.iter().map(|number| ParticipantId(u32::from_be_bytes(*number)));
-        let to = if count == 0 { To::All } else { To::These(these.collect()) };
+        let mut these: Vec<_> = numbers.iter().map(|number| ParticipantId(u32::from_be_bytes(*number))).collect();
+        // Nobody gets it twice.
+        these.sort_unstable();
+        these.dedup();
+        let to = if count == 0 { To::All } else { To::These(these) };
         Some(Self { kind, to, payload: bytes.slice(end..) })
     }
 
@@ -106,6 +109,8 @@ mod tests {
         let frame = Frame::parse(&Bytes::from_static(b"\x00\x02\0\0\0\x07\0\0\x01\0hi")).unwrap();
         assert_eq!(frame.to, To::These(vec![ParticipantId(7), ParticipantId(256)]));
         assert_eq!((frame.kind, &frame.payload[..]), (Kind::Text, &b"hi"[..]));
+        let frame = Frame::parse(&Bytes::from_static(b"\x00\x03\0\0\0\x07\0\0\0\x07\0\0\0\x07hi")).unwrap();
+        assert_eq!(frame.to, To::These(vec![ParticipantId(7)]), "nobody gets it twice");
         let frame = Frame::parse(&Bytes::from_static(b"\x01\x00")).unwrap();
         assert_eq!((frame.kind, frame.to, frame.payload.len()), (Kind::Binary, To::All, 0));
         assert_eq!(&Frame::write(Kind::Binary, ParticipantId(258), b"x")[..], b"\x01\0\0\x01\x02x");

@@ -252,7 +252,10 @@ fn recover(directory: &Path) -> io::Result<bool> {
                 continue;
             }
         };
-        complete(&file, described)?;
+        // The others are finished all the same.
+        if let Err(error) = complete(&file, described) {
+            tracing::warn!(file = described.name, %error, "a file of a recording cannot be finished");
+        }
     }
     let ends = about.files.iter().map(|file| file.offset_ms + file.duration_ms);
     about.duration_ms = ends.max().unwrap_or(0);

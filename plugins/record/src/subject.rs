@@ -18,6 +18,10 @@ mod tests;
 /// A file begins this long after its first frame, so that the other track's first frame can lie before it.
 const SETTLE: Duration = Duration::from_millis(250);
 
+/// A file is at least this long before another codec begins the next one, and a subject has so many files at most: a sender that
+/// goes to and fro between codecs must not fill the disk with files, nor hold up what others wait for.
+const FILE_LEAST: Duration = Duration::from_secs(1);
+const FILES_MAX: u32 = 100;
 /// How long sound waits for a picture that was announced. Higher: fewer files that begin without their picture; lower: less
 /// is lost where the server is killed just then.
 const PATIENCE: Duration = Duration::from_millis(2_000);
@@ -68,6 +72,9 @@ pub(crate) struct Subject {
     waits_since: Option<Duration>,
     take: Option<(FileId, Take)>,
     alone_since: Option<Duration>,
+    /// When the last file was begun, and how many there were.
+    begun: Duration,
+    files: u32,
 }
 
 impl Subject {
@@ -86,6 +93,8 @@ impl Subject {
             waits_since: None,
             take: None,
             alone_since: None,
+            begun: Duration::ZERO,
+            files: 0,
         }
     }
 
@@ -143,6 +152,10 @@ impl Subject {
             };
             if follows {
                 take.picture(unit);
+                return Ok(());
+            }
+            if now < self.begun + FILE_LEAST || self.files >= FILES_MAX {
+                self.picture.interrupt();
                 return Ok(());
             }
             // A file of its own, which begins where the sound of the last one ended.
@@ -269,6 +282,7 @@ impl Subject {
             tracks: Vec::new(),
         };
         let mut take = Take::new(origin, coding, now, about);
+        (self.begun, self.files) = (now, self.files + 1);
         desk.files += 1;
         let file = FileId(desk.files);
         desk.jobs.push(Job::Open { file, head: take.head()?, about: take.about() });

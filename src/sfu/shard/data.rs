@@ -117,7 +117,8 @@ impl Shard {
                 let others = hub.natives.iter().filter(|(participant, _)| **participant != end.participant);
                 (others.map(|(_, transport)| *transport).collect(), To::All)
             }
-            To::These(to) => {
+            To::These(mut to) => {
+                to.retain(|participant| *participant != end.participant);
                 let known = to.iter().filter_map(|participant| hub.natives.get(participant).copied()).collect();
                 (known, To::These(to.into_iter().filter(|one| !hub.natives.contains_key(one)).collect()))
             }

@@ -136,6 +136,12 @@ window.lab = {
     }
     return { begun, ms: epoch() - begun }
   },
+  /** Publishes the camera of one who joined without. */
+  async publish(number) {
+    const made = await camera(number)
+    stops.push(made.stop)
+    await room.publish(made.track)
+  },
   rotateKeys: secret => room.rotateKeys(secret),
   async leave() {
     await room.leave()

@@ -52,6 +52,17 @@ describe('an encrypted call', () => {
     }
   })
 
+  test('is sealed too where it is published later, on connections that are there', async () => {
+    const dora = await call.participant({ encryption, video: false, tone: false })
+    await dora.join()
+    await dora.sees(people)
+    await dora.lab('publish', dora.number)
+    for (const person of people) await person.sees([dora])
+    assert.equal(await call.mode(), 'mesh')
+    await dora.leave()
+    await until('Dora to be gone', async () => (await call.server.api('/rooms/lab')).participants.length === 3)
+  })
+
   test('lets nobody in who is not encrypted, and has no legs', async () => {
     assert.match(await refusal(await call.participant()), /encryption-differs/)
     const response = await fetch(`${call.server.http}/api/v1/rooms/lab/legs`, {

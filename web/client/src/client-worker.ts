@@ -34,6 +34,7 @@ let own: Bytes | undefined
 addEventListener('message', ({ data }: MessageEvent<Keys>) => {
   own = data.own
   ring.set(data.others)
+  postMessage('taken')
 })
 
 addEventListener('rtctransform', (event) => {

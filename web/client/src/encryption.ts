@@ -15,18 +15,21 @@ export interface EncryptionOptions {
    * all keys come of the secret; who left and still knows it can open what comes after, until the app sets another.
    */
   keys?: 'sender' | 'shared'
-  /** Runs `client-worker.js`, for apps that host it themselves; when absent it is loaded from beside this library. */
+  /** Runs `client-worker.js`, for apps that host it themselves; one for each Room. When absent it is loaded from beside this library. */
   worker?: Worker
 }
 
 /** The codec of encrypted pictures: every browser has it, and its first bytes are enough for those who only pass it on. */
 export const SEALED_CODEC: VideoCodec = 'VP8'
 
+/** How long the worker may take to load, ms. */
+const WORKER_MS = 10_000
+
 /** What senders and receivers go through, in the very task in which they came to be: Chromium lets the frames of the others by. */
 export interface Protection {
   sender(sender: RTCRtpSender, kind: FrameKind): void
   receiver(receiver: RTCRtpReceiver): void
-  /** One of ours, before its codecs are negotiated. */
+  /** Both ends of one that may carry media both ways, before its codecs are negotiated. */
   transceiver(transceiver: RTCRtpTransceiver): void
 }
 
@@ -45,6 +48,7 @@ export class Encryption implements Protection {
   #secret: Secret | undefined
   #exchange: KeyExchange | undefined
   #shared: Bytes[] = []
+  #closed = false
   readonly #sealed = new WeakSet<RTCRtpSender | RTCRtpReceiver>()
 
   constructor(
@@ -55,12 +59,12 @@ export class Encryption implements Protection {
   /** Prepares everything. Rejects where the browser cannot do it: better not to join than to send in the clear. */
   async start(): Promise<void> {
     const { secret, worker } = this.options
-    if (typeof secret === 'string' ? secret === '' : secret.length < 16)
-      throw new RoomError('bad-secret', 'the secret is empty, or has fewer than 16 bytes')
     if (typeof RTCRtpScriptTransform === 'undefined' || !crypto.subtle)
       throw new RoomError('encryption-unsupported', 'this browser cannot encrypt media end to end')
     this.#secret = await Secret.of(secret, this.host.room)
+    if (this.#closed) return
     this.#worker = worker ?? load()
+    await this.#answers(this.#worker)
     if (this.options.keys === 'shared') await this.#share()
   }
 
@@ -97,7 +101,9 @@ export class Encryption implements Protection {
   }
 
   close(): void {
+    this.#closed = true
     this.#exchange?.close()
+    this.#tell({ own: undefined, others: [] })
     if (!this.options.worker) this.#worker?.terminate()
   }
 
@@ -110,8 +116,11 @@ export class Encryption implements Protection {
   }
 
   transceiver(transceiver: RTCRtpTransceiver): void {
+    const kind = transceiver.receiver.track.kind as FrameKind
     this.receiver(transceiver.receiver)
-    if (transceiver.receiver.track.kind !== 'video') return
+    // It may be sent on later, and then it is too late.
+    this.sender(transceiver.sender, kind)
+    if (kind !== 'video') return
     const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? []
     // First, not alone: of codecs that are left out Firefox offers feedback all the same, which Chromium cannot parse.
     const first = codecs.filter(({ mimeType }) => mimeType === `video/${SEALED_CODEC}`)
@@ -130,6 +139,18 @@ export class Encryption implements Protection {
     if (!key) return
     this.#shared = [key, ...this.#shared].slice(0, 2)
     this.#tell({ own: key, others: this.#shared })
+  }
+
+  /** Rejects when the worker does not load: with none nothing would be seen or heard. */
+  #answers(worker: Worker): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = () =>
+        reject(new RoomError('encryption-unsupported', 'the worker that encrypts did not load'))
+      const late = this.host.platform.after(WORKER_MS, fail)
+      worker.addEventListener('message', () => (late(), resolve()), { once: true })
+      worker.addEventListener('error', () => (late(), fail()), { once: true })
+      this.#tell({ own: undefined, others: [] })
+    })
   }
 
   #tell(keys: Keys): void {

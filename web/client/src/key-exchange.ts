@@ -29,6 +29,8 @@ const text = new TextEncoder()
 interface Peer {
   /** Wraps what the two tell each other. */
   pair: CryptoKey | undefined
+  /** Its public key, encoded: the first one holds until it leaves. */
+  key: string | undefined
   keys: Bytes[]
   /** Of the last key. */
   number: number
@@ -47,6 +49,8 @@ export class KeyExchange {
   /** The next one, while it is being given out. */
   #next: Bytes | undefined
   #number = 1
+  /** Somebody left while the next one was being given out, and has it. */
+  #again = false
   #turning: Cancel = () => {}
 
   constructor(
@@ -64,22 +68,31 @@ export class KeyExchange {
   }
 
   left(id: string): void {
-    if (!this.#peers.delete(id)) return
-    this.rotate()
+    const gone = this.#peers.get(id)
+    this.#peers.delete(id)
+    // Who never proved that it knows the secret has no key of ours.
+    if (gone?.pair) this.rotate()
   }
 
-  /** A new key of ours for everybody who is here. */
+  /** A new key of ours for everybody who is here. One at a time: that which seals must not be pushed out by those that follow. */
   rotate(): void {
+    if (this.#next) {
+      this.#again = true
+      return
+    }
     this.#next = random(KEY_BYTES)
     this.#number++
     for (const [id, peer] of this.#peers) this.#after(peer, () => this.#give(id, peer))
-    this.#turning()
-    this.#turning = this.host.platform.after(SPREAD_MS, () => {
-      this.#own = this.#next ?? this.#own
-      this.#next = undefined
-      this.#tell()
-    })
+    this.#turning = this.host.platform.after(SPREAD_MS, () => this.#turn())
+  }
+
+  #turn(): void {
+    this.#own = this.#next ?? this.#own
+    this.#next = undefined
     this.#tell()
+    if (!this.#again) return
+    this.#again = false
+    this.rotate()
   }
 
   heard(from: string, message: KeyMessage): void {
@@ -97,7 +110,7 @@ export class KeyExchange {
   #peer(id: string): Peer {
     const known = this.#peers.get(id)
     if (known) return known
-    const peer: Peer = { pair: undefined, keys: [], number: 0, queue: Promise.resolve() }
+    const peer: Peer = { pair: undefined, key: undefined, keys: [], number: 0, queue: Promise.resolve() }
     this.#peers.set(id, peer)
     return peer
   }
@@ -115,6 +128,7 @@ export class KeyExchange {
   }
 
   async #met(id: string, peer: Peer, hello: Extract<KeyMessage, { kind: 'hello' }>): Promise<void> {
+    if (peer.key !== undefined && peer.key !== hello.key) throw new Error(`${id} has another key already`)
     const key = decode(hello.key)
     const valid = await crypto.subtle.verify(
       'HMAC',
@@ -142,15 +156,17 @@ export class KeyExchange {
       false,
       ['encrypt', 'decrypt'],
     )
+    peer.key = hello.key
     if (hello.answer) await this.#hello(id, false)
     await this.#give(id, peer)
   }
 
   async #give(id: string, peer: Peer): Promise<void> {
-    if (!peer.pair) return
+    if (!peer.pair || this.#peers.get(id) !== peer) return
     const [iv, number] = [random(12), this.#number]
     const algorithm = { name: 'AES-GCM', iv, additionalData: text.encode(`${this.me} ${number}`) }
     const sealed = new Uint8Array(await crypto.subtle.encrypt(algorithm, peer.pair, this.#next ?? this.#own))
+    if (this.#peers.get(id) !== peer) return
     this.host.send(id, { kind: 'key', number, iv: encode(iv), sealed: encode(sealed) })
   }
 

@@ -76,7 +76,7 @@ export class Link {
     })
     pc.onicecandidate = ({ candidate }) => candidate && this.#candidate(candidate)
     pc.onconnectionstatechange = () => void this.#watch()
-    pc.ontrack = ({ receiver }) => host.protection.receiver(receiver)
+    pc.ontrack = ({ transceiver }) => host.protection.transceiver(transceiver)
     // Without tracks there would be nothing else to connect for.
     this.#channel = new Channel(pc, (frame) => host.data(this.peer, decode(frame[0], frame.subarray(1))))
     // Clients of another kind open their own.

@@ -9,6 +9,8 @@ const UNANSWERED_MAX = 64
 const WAITING_MAX = 4096
 /** Of what the server takes a second, the share that messages use: the rest is for the call itself. */
 const SHARE = 0.7
+/** How deeply a message may be nested; the server's reader has a limit of its own. */
+const DEPTH_MAX = 100
 /** What wraps the data of a message: braces, type, number and receiver. */
 const ENVELOPE_BYTES = 128
 
@@ -52,8 +54,14 @@ export class Messages {
   /** Resolves when the server has the message. */
   send(data: unknown, to: string | undefined): Promise<void> {
     const bytes = bytesOf(data)
+    const json = bytes === undefined ? jsonOf(data) : undefined
+    if (bytes === undefined && json === undefined)
+      return Promise.reject(
+        new RoomError('bad-message', 'this cannot be said in JSON, or is nested too deeply'),
+      )
     const request = this.host.request()
-    const content = bytes === undefined ? { data: data ?? null } : { data: base64(bytes), binary: true }
+    const content =
+      bytes === undefined ? { data: JSON.parse(json ?? 'null') } : { data: base64(bytes), binary: true }
     const message = { type: 'message' as const, request, ...(to === undefined ? {} : { to }), ...content }
     return new Promise((resolve, reject) => {
       if (utf8Length(JSON.stringify(message.data) ?? '') + ENVELOPE_BYTES > this.#limits.bytes) {
@@ -142,6 +150,19 @@ export class Messages {
       this.host.write(entry.message)
     }
   }
+}
+
+/** As the server reads it: halves of characters, which `slice` may leave, become U+FFFD. Nothing where there is none. */
+function jsonOf(data: unknown): string | undefined {
+  const text = JSON.stringify(data ?? null) as string | undefined
+  if (text === undefined || depth(JSON.parse(text)) > DEPTH_MAX) return undefined
+  // Of all characters JSON.stringify escapes those halves alone with a d.
+  return text.replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\\ufffd')
+}
+
+function depth(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  return 1 + Object.values(value).reduce((most: number, part) => Math.max(most, depth(part)), 0)
 }
 
 /** What `data` holds, if it is bytes. */

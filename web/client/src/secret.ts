@@ -1,3 +1,4 @@
+import { RoomError } from './error.js'
 import type { Bytes } from './sframe.js'
 
 /** What a key is for, so that no two uses share one. */
@@ -5,6 +6,8 @@ export type Purpose = 'frames' | 'proof' | `pair ${string}`
 
 /** Rounds for a secret that people chose; OWASP's figure for PBKDF2 with SHA-256. */
 const ROUNDS = 600_000
+/** The least that is taken for random. */
+const BYTES = 16
 
 const text = new TextEncoder()
 
@@ -17,6 +20,8 @@ export class Secret {
 
   /** A string may be a password: it is stretched. Bytes are taken for random ones, 16 at least. */
   static async of(secret: string | Bytes, room: string): Promise<Secret> {
+    if (typeof secret === 'string' ? secret === '' : secret.length < BYTES)
+      throw new RoomError('bad-secret', `the secret is empty, or has fewer than ${BYTES} bytes`)
     const salt = text.encode(`crescendo ${room}`)
     const raw = typeof secret === 'string' ? await stretch(secret, salt) : secret
     return new Secret(await crypto.subtle.importKey('raw', raw, 'HKDF', false, ['deriveBits']), salt)

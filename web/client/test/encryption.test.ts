@@ -184,6 +184,44 @@ describe('sender keys', () => {
     }
   })
 
+  it('stay understood when several leave at once, and none of them has the last one', async () => {
+    const room = new Exchange()
+    const all = ['p1', 'p2', 'p3', 'p4', 'p5']
+    for (const id of all) await room.join(id)
+    const gone = ['p3', 'p4', 'p5'].map((id) => room.ends.get(id)!)
+    for (const id of ['p3', 'p4', 'p5']) {
+      await room.leave(id)
+      expect(room.understood(), `${id} has left`).toBe(true)
+    }
+    for (let turns = 0; turns < 2; turns++) {
+      const turn = room.turn
+      room.turn = () => {}
+      turn()
+      await room.deliver()
+      expect(room.understood()).toBe(true)
+    }
+    for (const { own } of room.ends.values())
+      for (const { others } of gone) expect(others.map(hex)).not.toContain(hex(own))
+  })
+
+  it('are kept from who says hello anew in the name of another', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    const room = new Exchange()
+    for (const id of ['p1', 'p2']) await room.join(id)
+    const spy = new Exchange()
+    await spy.join('p2')
+    const sent: KeyMessage[] = []
+    spy.ends.get('p2')!.exchange.joined('p1', true)
+    await vi.waitFor(() => expect(spy.mail.length).toBe(1))
+    room.ends.get('p1')!.exchange.heard('p2', spy.mail[0]!.message)
+    const push = room.mail.push.bind(room.mail)
+    room.mail.push = (...mail) => (sent.push(...mail.map(({ message }) => message)), push(...mail))
+    await room.deliver()
+    expect(sent).toEqual([])
+    expect(warn).toHaveBeenCalled()
+    warn.mockRestore()
+  })
+
   it('are not given to who does not know the secret', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     const room = new Exchange()

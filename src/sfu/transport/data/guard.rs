@@ -18,6 +18,10 @@ const AHEAD: u32 = 4_096;
 const ATTEMPTS: u32 = 16;
 /// Stream resets (RFC 6525) in the life of an association. The library keeps those that come too early.
 const RESETS: u32 = 256;
+/// Chunks of one packet that are answered with a packet each.
+const ANSWERED: usize = 2;
+/// A request to reset streams that the far end sends on (RFC 6525 section 4.1).
+const OUTGOING_RESET: u16 = 13;
 
 const DATA: u8 = 0;
 const INIT: u8 = 1;
@@ -74,6 +78,9 @@ impl Guard {
 
     /// A packet of the association there is.
     pub(super) fn admit(&mut self, packet: &[u8]) -> Verdict {
+        if chunks(packet).filter(|chunk| matches!(chunk[0], HEARTBEAT | RE_CONFIG)).count() > ANSWERED {
+            return Verdict::Drop;
+        }
         let verdicts = chunks(packet).map(|chunk| self.admit_chunk(chunk));
         verdicts.fold(Verdict::Pass, |worst, verdict| match (worst, verdict) {
             (Verdict::End, _) | (_, Verdict::End) => Verdict::End,
@@ -104,10 +111,29 @@ impl Guard {
             },
             RE_CONFIG => {
                 self.resets += 1;
-                if self.resets > RESETS { Verdict::End } else { Verdict::Pass }
+                match self.resets {
+                    0..=RESETS if self.has_come_before(chunk) => Verdict::Pass,
+                    // The library would keep it, and look at it with all that comes. It is said again.
+                    0..=RESETS => Verdict::Drop,
+                    _ => Verdict::End,
+                }
             }
             _ => Verdict::Pass,
         }
+    }
+
+    /// All that was sent before a reset has been acknowledged (RFC 6525 section 4.1: the sender's last TSN).
+    fn has_come_before(&self, reset: &[u8]) -> bool {
+        let Some(acknowledged) = self.acknowledged else { return false };
+        let mut rest = reset.get(CHUNK_HEADER..).unwrap_or_default();
+        while let (Some(kind), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+            let ahead = u32_at(rest, 12).map(|last| last.wrapping_sub(acknowledged));
+            if kind == OUTGOING_RESET && ahead.is_none_or(|ahead| ahead > 0 && ahead <= u32::MAX / 2) {
+                return false;
+            }
+            rest = rest.get(usize::from(length).max(4).next_multiple_of(4)..).unwrap_or_default();
+        }
+        true
     }
 
     /// The initial TSN (section 3.3.2) is the first that will come.
