@@ -144,7 +144,7 @@ impl Room {
         let pairs: Vec<Pair> = self.ways.keys().copied().collect();
         for pair in pairs {
             let is_proven = self.is_proven(pair);
-            let is_linked = self.links.contains_key(&pair.couple());
+            let is_linked = self.is_linked(pair);
             let Some(way) = self.ways.get_mut(&pair) else { continue };
             let before = way.path;
             if !is_linked && way.path.lose(Carrier::Mesh, now) {

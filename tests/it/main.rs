@@ -2,6 +2,7 @@
 
 mod antmedia;
 mod architecture;
+mod feed;
 mod hls;
 mod http;
 mod listen;

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use crate::Size;
 use crate::bits::Bits;
 
 #[cfg(test)]
@@ -16,9 +17,6 @@ const PPS: u8 = 8;
 
 /// Most bytes of a parameter set that is kept. WebRTC senders' have 10 to 40.
 const PARAMETER_SET_BYTES_MAX: usize = 1_024;
-
-/// Widest and highest picture that is passed on.
-const SIDE_MAX: u32 = 8_192;
 
 /// What decoders and playlists are told of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +103,7 @@ impl ParameterSets {
 }
 
 /// Reads a sequence parameter set NAL unit (section 7.3.2.1.1). None unless it is 4:2:0, 8 bits, of a profile that browsers
-/// decode (constrained baseline to high), with sides of 16 to [`SIDE_MAX`].
+/// decode (constrained baseline to high), with sides of 16 to [`Size::SIDE_MAX`].
 pub fn parse_sps(nal: &[u8]) -> Option<Sps> {
     let profile: [u8; 3] = nal.get(1..4)?.try_into().ok()?;
     if nal[0] & 31 != SPS || !matches!(profile[0], 66 | 77 | 88 | 100) {
@@ -152,7 +150,7 @@ pub fn parse_sps(nal: &[u8]) -> Option<Sps> {
     let side = |blocks: u32, scale: u32, from: u32, to: u32| {
         let cropped = from.checked_add(to)?.checked_mul(2 * scale)?;
         let length = blocks.checked_mul(16 * scale)?.checked_sub(cropped)?;
-        if (16..=SIDE_MAX).contains(&length) { u16::try_from(length).ok() } else { None }
+        u16::try_from(length).ok().filter(|length| (16..=Size::SIDE_MAX).contains(length))
     };
     Some(Sps { profile, width: side(columns, 1, crop[0], crop[1])?, height: side(rows, field, crop[2], crop[3])? })
 }

@@ -7,7 +7,7 @@ use super::answer::{self, Answer, Format, Section};
 use super::fragment::{ICE_OPTIONS, IceSession};
 use super::h264::{self, Profile, parameter};
 use super::tables::{self, Payload, Scope};
-use super::write::{self, bundle_and_session};
+use super::write::{self, bundle_and_session, setup};
 use super::{Local, SdpError};
 use crate::room::{Kind, Source, VideoCodec};
 use crate::sfu::forward::numbers::Numbers;
@@ -26,9 +26,6 @@ pub struct AnsweredUp {
     /// What the m-lines of the last offer were taken for, by MID.
     sources: Vec<(String, Source)>,
 }
-
-/// There is one port for RTP and RTCP (RFC 8858), which RFC 9725 section 4.4.1 wants to be said.
-pub(super) const MUX_ONLY: &str = "a=rtcp-mux-only\r\n";
 
 /// An m-line that is taken.
 struct Taken<'a> {
@@ -157,31 +154,19 @@ impl AnsweredUp {
 
     fn section(&self, out: &mut String, taken: &Taken<'_>, dtls: DtlsRole) -> std::fmt::Result {
         let Taken { section, source, formats } = taken;
-        let media = match source.kind() {
-            Kind::Audio => "audio",
-            Kind::Video => "video",
-        };
-        write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
-        formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
-        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{}\r\na=recvonly\r\n", section.mid)?;
-        out.push_str(MUX_ONLY);
+        let (kind, types) = (source.kind(), formats.iter().map(|(format, _)| format.payload_type));
+        write::taken(out, kind, types, &section.mid, "recvonly")?;
         write::transport(out, &self.local, setup(dtls))?;
-        extensions(section, source.kind())
-            .try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
-        for (Format { payload_type, name, parameters, feedback }, _) in formats {
-            write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
-            let start =
-                (source.kind() == Kind::Video).then(|| format!("x-google-start-bitrate={}", self.start_bitrate_kbps));
-            let parameters: Vec<&str> =
-                [parameters.as_str(), start.as_deref().unwrap_or("")].into_iter().filter(|p| !p.is_empty()).collect();
-            if !parameters.is_empty() {
-                write!(out, "a=fmtp:{payload_type} {}\r\n", parameters.join(";"))?;
-            }
-            // Of what the client knows, what the server sends.
-            let wanted = ["transport-cc", "ccm fir", "nack", "nack pli"].into_iter();
-            for feedback in wanted.filter(|wanted| feedback.iter().any(|known| known == wanted)) {
-                write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
-            }
+        extensions(section, kind).try_for_each(|(theirs, _, uri)| write!(out, "a=extmap:{theirs} {uri}\r\n"))?;
+        let start = match kind {
+            Kind::Audio => String::new(),
+            Kind::Video => format!("x-google-start-bitrate={}", self.start_bitrate_kbps),
+        };
+        for (format, _) in formats {
+            let parameters = [format.parameters.as_str(), &start].into_iter().filter(|p| !p.is_empty());
+            let parameters = parameters.collect::<Vec<_>>().join(";");
+            // What the server sends.
+            write::format(out, format, &parameters, &["transport-cc", "ccm fir", "nack", "nack pli"])?;
         }
         Ok(())
     }
@@ -190,13 +175,6 @@ impl AnsweredUp {
 /// The m-line of data channels that is taken.
 fn data_section(offer: &Answer) -> Option<&Section> {
     offer.sections.iter().find(|section| !section.rejected && section.is_data && !section.mid.is_empty())
-}
-
-fn setup(dtls: DtlsRole) -> &'static str {
-    match dtls {
-        DtlsRole::Client => "active",
-        DtlsRole::Server => "passive",
-    }
 }
 
 /// An m-line that sends something the server forwards; the most wanted of `codecs` first.

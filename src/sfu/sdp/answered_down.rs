@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::answer::{self, Answer, Format, Section};
-use super::answered::{MUX_ONLY, extensions, is_opus, is_video, reject};
+use super::answered::{extensions, is_opus, is_video, reject};
 use super::fragment::{ICE_OPTIONS, IceSession};
 use super::h264::{self, Profile};
 use super::tables::{self, Payload};
@@ -145,34 +145,17 @@ impl AnsweredDown {
 
     fn section(&self, out: &mut String, taken: &Taken<'_>, ssrc: u32, dtls: DtlsRole) -> std::fmt::Result {
         let Taken { section, kind, formats } = taken;
-        let media = match kind {
-            Kind::Audio => "audio",
-            Kind::Video => "video",
-        };
-        write!(out, "m={media} 9 UDP/TLS/RTP/SAVPF")?;
-        formats.iter().try_for_each(|(format, _)| write!(out, " {}", format.payload_type))?;
         let mid = &section.mid;
-        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=sendonly\r\n{MUX_ONLY}")?;
-        let setup = match dtls {
-            DtlsRole::Client => "active",
-            DtlsRole::Server => "passive",
-        };
-        write::transport(out, &self.local, setup)?;
+        write::taken(out, *kind, formats.iter().map(|(format, _)| format.payload_type), mid, "sendonly")?;
+        write::transport(out, &self.local, write::setup(dtls))?;
         for (theirs, ours, uri) in extensions(section, *kind) {
             if ours == tables::MID || tables::is_forwarded(ours) {
                 write!(out, "a=extmap:{theirs} {uri}\r\n")?;
             }
         }
-        for (Format { payload_type, name, parameters, feedback }, _) in formats {
-            write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
-            if !parameters.is_empty() {
-                write!(out, "a=fmtp:{payload_type} {parameters}\r\n")?;
-            }
-            // Of what the client knows, what the server hears. What it sends has no transport-wide numbers.
-            let heard = ["ccm fir", "nack", "nack pli"].into_iter();
-            for feedback in heard.filter(|heard| feedback.iter().any(|known| known == heard)) {
-                write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
-            }
+        for (format, _) in formats {
+            // What the server hears. What it sends has no transport-wide numbers.
+            write::format(out, format, &format.parameters, &["ccm fir", "nack", "nack pli"])?;
         }
         write!(out, "a=msid:{STREAM} {mid}\r\na=ssrc:{ssrc} cname:crescendo\r\na=ssrc:{ssrc} msid:{STREAM} {mid}\r\n")
     }

@@ -96,10 +96,7 @@ impl IceSession {
     /// RFC 8840 section 4.4: the m-line stands for the offer's, with nothing said of its media.
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let (kind, mid) = &self.tag;
-        let media = match kind {
-            Kind::Audio => "audio",
-            Kind::Video => "video",
-        };
+        let media = write::media(*kind);
         write!(out, "{ICE_OPTIONS}a=ice-lite\r\nm={media} 9 RTP/AVP 0\r\na=mid:{mid}\r\n")?;
         write::credential(out, &self.local)?;
         write::candidates(out, &self.local)

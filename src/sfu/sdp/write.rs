@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use super::Local;
+use super::answer::Format;
 use super::tables::{self, Payload, Scope};
 use crate::room::{Kind, VideoCodec};
+use crate::sfu::DtlsRole;
 
 /// What an offered m-line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +124,49 @@ pub(super) fn bundle_and_session<'a>(
     write!(out, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE")?;
     mids.into_iter().try_for_each(|mid| write!(out, " {mid}"))?;
     write!(out, "\r\na=msid-semantic: WMS *\r\n")
+}
+
+/// There is one port for RTP and RTCP (RFC 8858), which RFC 9725 section 4.4.1 wants to be said.
+const MUX_ONLY: &str = "a=rtcp-mux-only\r\n";
+
+/// The first lines of a section that answers a client's, with the client's payload types. `direction`: `sendonly`.
+pub(super) fn taken(
+    out: &mut String,
+    kind: Kind,
+    mut formats: impl Iterator<Item = u8>,
+    mid: &str,
+    direction: &str,
+) -> std::fmt::Result {
+    write!(out, "m={} 9 UDP/TLS/RTP/SAVPF", media(kind))?;
+    formats.try_for_each(|format| write!(out, " {format}"))?;
+    write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\n{MUX_ONLY}")
+}
+
+/// What is said of a client's format: its name and `parameters`, and of its feedback what is `used`.
+pub(super) fn format(out: &mut String, format: &Format, parameters: &str, used: &[&str]) -> std::fmt::Result {
+    let Format { payload_type, name, feedback, .. } = format;
+    write!(out, "a=rtpmap:{payload_type} {name}\r\n")?;
+    if !parameters.is_empty() {
+        write!(out, "a=fmtp:{payload_type} {parameters}\r\n")?;
+    }
+    let mut known = used.iter().filter(|used| feedback.iter().any(|known| known == **used));
+    known.try_for_each(|feedback| write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n"))
+}
+
+/// As in `m=`.
+pub(super) fn media(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Audio => "audio",
+        Kind::Video => "video",
+    }
+}
+
+/// As in `a=setup`.
+pub(super) fn setup(dtls: DtlsRole) -> &'static str {
+    match dtls {
+        DtlsRole::Client => "active",
+        DtlsRole::Server => "passive",
+    }
 }
 
 /// The m-line of data channels. `setup`: the DTLS role.

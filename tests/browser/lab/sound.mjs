@@ -104,3 +104,11 @@ export function steadiness(levels, from, to, usual = median(levels)) {
 function median(levels) {
   return Float32Array.from(levels).sort()[Math.floor(levels.length / 2)] ?? 0
 }
+
+/** What a listener hears of these tones within a second, by level. */
+export async function heard(sound, tones) {
+  const recorder = await sound.record()
+  await sleep(1500)
+  const { samples } = await recorder.stop()
+  return tones.map(tone => steadiness(level(samples, tone), 250, 1250).usual)
+}

@@ -3,15 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Call, toneOf, until } from '../lab/call.mjs'
-import { level, startSound, steadiness } from '../lab/sound.mjs'
-
-/** What a listener hears of these tones within a second, by level. */
-async function heard(sound, tones) {
-  const recorder = await sound.record()
-  await sleep(1500)
-  const { samples } = await recorder.stop()
-  return tones.map(tone => steadiness(level(samples, tone), 250, 1250).usual)
-}
+import { heard, startSound } from '../lab/sound.mjs'
 
 describe('two tabs of Chromium', () => {
   let call, sound

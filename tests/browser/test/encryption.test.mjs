@@ -7,7 +7,7 @@ import { Call, toneOf, until } from '../lab/call.mjs'
 import { fakeDevices, moving, openPage } from '../lab/pages.mjs'
 import { inspect } from '../lab/seen.mjs'
 import { startServer } from '../lab/server.mjs'
-import { level, startSound, steadiness } from '../lab/sound.mjs'
+import { heard, startSound } from '../lab/sound.mjs'
 
 const encryption = { secret: 'a secret of this test' }
 
@@ -43,13 +43,8 @@ describe('an encrypted call', () => {
     for (const person of people) await person.join()
     await call.everybodySees(people)
     assert.equal(await call.mode(), 'mesh')
-    const recorder = await sound.record()
-    await sleep(1500)
-    const { samples } = await recorder.stop()
-    for (const other of [ben, cleo]) {
-      const { usual } = steadiness(level(samples, toneOf(other.number)), 250, 1250)
-      assert.ok(usual > 0.02, `${other.name} is heard at ${usual}`)
-    }
+    const levels = await heard(sound, [ben, cleo].map(({ number }) => toneOf(number)))
+    for (const usual of levels) assert.ok(usual > 0.02, `levels ${levels}`)
   })
 
   test('is sealed too where it is published later, on connections that are there', async () => {

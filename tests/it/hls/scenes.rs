@@ -2,29 +2,27 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use crescendo::config;
-use crescendo::legs::{self, LegEvent, LegHost};
-use crescendo::sfu::tap::{Tap, TapId, Tapped};
+use crescendo::legs::{self, LegEvent};
 use crescendo::sfu::{Codec, PublicationId, VideoCodec};
 use crescendo_hls::{Answer, HlsLeg, Options, Query, Store};
-use crescendo_leg_api::{State, Track, TrackKey};
+use crescendo_leg_api::State;
 use tokio::sync::mpsc;
 
 use super::check::{attribute, decode, media_playlist, text, values, whole};
 use super::media::{Packetizer, h264, opus};
+use crate::feed::Feed;
 
 const FPS: u32 = 30;
 
 /// A broadcast under way.
 struct Scene {
-    host: LegHost,
-    tap: Tap,
+    feed: Feed,
     store: Arc<Store>,
     events: mpsc::Receiver<LegEvent>,
-    started: Instant,
 }
 
 impl Scene {
@@ -43,30 +41,12 @@ impl Scene {
         let host = legs::spawn(Box::new(leg), "hls-test".into(), &config::Legs::default(), to);
         // Said after the first tick, which opens GStreamer: on a machine that never ran it that takes seconds.
         assert_eq!(events.blocking_recv(), Some(LegEvent::State(State::Starting)));
-        Self { tap: host.tap(TapId(1)), host, store, events, started: Instant::now() }
-    }
-
-    fn add(&self, number: u64, participant: &str, audio: bool) {
-        let (participant, name) = (participant.to_owned(), "Ann".to_owned());
-        let track = Track { key: TrackKey(number), participant, name, screen: false, audio };
-        self.host.add(PublicationId(number), track);
-    }
-
-    fn send(&self, number: u64, codec: Codec, packets: impl IntoIterator<Item = Bytes>) {
-        for packet in packets {
-            let (publication, arrival) = (PublicationId(number), Instant::now());
-            assert!(self.tap.push(Tapped::Rtp { publication, codec, arrival, packet }));
-        }
-    }
-
-    /// Waits until this much of the scene's time has passed.
-    fn until(&self, time: Duration) {
-        std::thread::sleep((self.started + time).saturating_duration_since(Instant::now()));
+        Self { feed: Feed::new(host), store, events }
     }
 
     /// Ends the broadcast; gives what it had said.
     fn end(mut self) -> (Arc<Store>, Vec<LegEvent>) {
-        self.host.stop().join().expect("the leg's thread ended");
+        self.feed.end();
         let events = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
         (self.store, events)
     }
@@ -90,12 +70,12 @@ fn play(
     let mut sounds = sound.iter().enumerate().peekable();
     for (index, unit) in units.iter().enumerate() {
         let time = frame_time(index);
-        scene.until(time);
+        scene.feed.until(time);
         let packets = video.video((index as u32 * 3_000).wrapping_add(4_294_900_000), unit);
-        scene.send(number, H264, change(index, packets));
+        scene.feed.send(number, H264, change(index, packets));
         while let Some((count, packet)) = sounds.next_if(|(count, _)| Duration::from_millis(20) * *count as u32 <= time)
         {
-            scene.send(number + 1, Codec::Opus, audio.audio(count as u32 * 960, packet));
+            scene.feed.send(number + 1, Codec::Opus, audio.audio(count as u32 * 960, packet));
         }
     }
 }
@@ -106,8 +86,8 @@ fn a_broadcast_of_picture_and_sound_is_what_its_playlists_say() {
     let (units, sound) = (h264(files.path(), "320x180", FPS, 6, FPS), opus(files.path(), 6));
     let disk = files.path().join("disk");
     let scene = Scene::start(Some(&disk), None);
-    scene.add(1, "p1", false);
-    scene.add(2, "p1", true);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p1", true);
     assert!(matches!(scene.store.get("index.m3u8", Query::default()), Answer::NotFound));
     play(&scene, 1, &units, &sound, |_, packets| packets);
     media_playlist(&scene.store, "video.m3u8");
@@ -143,8 +123,8 @@ fn loss_disorder_clock_jumps_and_a_new_resolution_break_neither_files_nor_timeli
     units.extend(h264(files.path(), "640x360", FPS, 4, FPS));
     let sound = opus(files.path(), 8);
     let scene = Scene::start(None, None);
-    scene.add(1, "p1", false);
-    scene.add(2, "p1", true);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p1", true);
     let mut random = fastrand::Rng::with_seed(3);
     play(&scene, 1, &units, &sound, |index, mut packets| {
         random.shuffle(&mut packets);
@@ -177,11 +157,11 @@ fn without_key_frames_and_then_without_any_frames_segments_keep_their_length() {
     let files = tempfile::tempdir().expect("a directory");
     let units = h264(files.path(), "320x180", FPS, 5, 10_000);
     let scene = Scene::start(None, None);
-    scene.add(1, "p1", false);
+    scene.feed.add(1, "p1", false);
     play(&scene, 1, &units, &[], |_, packets| packets);
     let from_sender = lengths(&text(&scene.store, "video.m3u8")).len();
     // Silence: the last key frame stands in.
-    scene.until(Duration::from_secs(9));
+    scene.feed.until(Duration::from_secs(9));
     media_playlist(&scene.store, "video.m3u8");
     let with_silence = lengths(&text(&scene.store, "video.m3u8")).len();
     assert!(from_sender >= 2 && with_silence >= from_sender + 2, "{from_sender}, then {with_silence} segments");
@@ -198,18 +178,18 @@ fn when_the_shown_participant_leaves_another_ones_picture_follows() {
     let files = tempfile::tempdir().expect("a directory");
     let (one, two) = (h264(files.path(), "320x180", FPS, 6, FPS), h264(files.path(), "160x120", FPS, 6, 45));
     let scene = Scene::start(None, None);
-    scene.add(1, "p1", false);
-    scene.add(2, "p2", false);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p2", false);
     let (mut first, mut second) = (Packetizer::new(1), Packetizer::new(2));
     for (index, (a, b)) in one.iter().zip(&two).enumerate() {
-        scene.until(frame_time(index));
+        scene.feed.until(frame_time(index));
         let timestamp = index as u32 * 3_000;
         match index {
-            0..90 => scene.send(1, H264, first.video(timestamp, a)),
-            90 => scene.host.remove(PublicationId(1)),
+            0..90 => scene.feed.send(1, H264, first.video(timestamp, a)),
+            90 => scene.feed.remove(1),
             _ => {}
         }
-        scene.send(2, H264, second.video(timestamp + 77, b));
+        scene.feed.send(2, H264, second.video(timestamp + 77, b));
     }
     let (store, events) = scene.end();
     assert!(events.contains(&LegEvent::WantsKey(PublicationId(2))), "{events:?}");

@@ -11,7 +11,7 @@ fn recorded() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a directory");
     let sound = opus(root.path(), 2);
     let scene = Scene::start(root.path());
-    scene.add(2, "p1", true);
+    scene.feed.add(2, "p1", true);
     scene.play(0, 60, &sound, |_, _| ());
     scene.end();
     root

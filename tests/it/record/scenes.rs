@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use crescendo::config;
-use crescendo::legs::{self, LegHost};
-use crescendo::sfu::tap::{Tap, TapId, Tapped};
-use crescendo::sfu::{Codec, PublicationId, VideoCodec};
-use crescendo_leg_api::{Track, TrackKey};
+use crescendo::legs;
+use crescendo::sfu::{Codec, VideoCodec};
 use crescendo_record::{Library, Listed, Options, RecordLeg, RecordingState, Sync};
 use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::codec::vp8::Vp8Payloader;
@@ -17,6 +15,7 @@ use rtc_rtp::codec::vp9::Vp9Payloader;
 use rtc_rtp::packetizer::Payloader;
 use tokio::sync::mpsc;
 
+use crate::feed::Feed;
 use crate::hls::check::decode;
 use crate::hls::media::{Packetizer, h264, ivf, opus};
 
@@ -25,9 +24,7 @@ const SECONDS: u32 = 4;
 
 /// A recording under way.
 pub(super) struct Scene {
-    host: LegHost,
-    tap: Tap,
-    started: Instant,
+    pub(super) feed: Feed,
     directory: PathBuf,
 }
 
@@ -47,24 +44,7 @@ impl Scene {
         });
         let (to, _) = mpsc::channel(256);
         let host = legs::spawn(Box::new(leg), "record-test".into(), &config::Legs::default(), to);
-        Self { tap: host.tap(TapId(1)), host, started: Instant::now(), directory: directory.to_owned() }
-    }
-
-    pub(super) fn add(&self, number: u64, participant: &str, audio: bool) {
-        let (participant, name) = (participant.to_owned(), "Ann".to_owned());
-        let track = Track { key: TrackKey(number), participant, name, screen: false, audio };
-        self.host.add(PublicationId(number), track);
-    }
-
-    fn send(&self, number: u64, codec: Codec, packets: impl IntoIterator<Item = Bytes>) {
-        for packet in packets {
-            let (publication, arrival) = (PublicationId(number), Instant::now());
-            assert!(self.tap.push(Tapped::Rtp { publication, codec, arrival, packet }));
-        }
-    }
-
-    fn until(&self, time: Duration) {
-        std::thread::sleep((self.started + time).saturating_duration_since(Instant::now()));
+        Self { feed: Feed::new(host), directory: directory.to_owned() }
     }
 
     /// Feeds pictures and sound in real time, the frame `index` of which is sent by `video`.
@@ -73,10 +53,10 @@ impl Scene {
         let mut sounds = sound.iter().enumerate().skip(first as usize * 50 / FPS as usize).peekable();
         for index in first..first + count {
             let time = Duration::from_secs(1) * index / FPS;
-            self.until(time);
+            self.feed.until(time);
             video(self, index);
             while let Some((number, packet)) = sounds.next_if(|(n, _)| Duration::from_millis(20) * *n as u32 <= time) {
-                self.send(2, Codec::Opus, audio.audio(number as u32 * 960, packet));
+                self.feed.send(2, Codec::Opus, audio.audio(number as u32 * 960, packet));
             }
         }
     }
@@ -85,7 +65,7 @@ impl Scene {
     pub(super) fn end(self) -> Listed {
         // What was sent last is taken by then.
         std::thread::sleep(Duration::from_millis(500));
-        self.host.stop().join().expect("the leg's thread ended");
+        self.feed.end();
         let mut listed = Library::new(self.directory).list(Some("demo"));
         assert_eq!(listed.len(), 1);
         listed.remove(0)
@@ -118,12 +98,12 @@ fn records(frames: &[Bytes], codec: VideoCodec, mut payloader: impl Payloader, n
     let root = tempfile::tempdir().expect("a directory");
     let sound = opus(root.path(), SECONDS);
     let scene = Scene::start(root.path());
-    scene.add(1, "p1", false);
-    scene.add(2, "p1", true);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p1", true);
     let mut video = Packetizer::new(1);
     scene.play(0, frames.len() as u32, &sound, |scene, index| {
         let packets = video.frame(&mut payloader, index * 3_000, &frames[index as usize]);
-        scene.send(1, Codec::Video(codec), packets);
+        scene.feed.send(1, Codec::Video(codec), packets);
     });
     let listed = scene.end();
     assert_eq!(listed.recording.state, RecordingState::Finished);
@@ -188,16 +168,16 @@ fn h264_goes_through_a_new_resolution_and_vp8_begins_a_file_of_its_own() {
     );
     let sound = opus(root.path(), 6);
     let scene = Scene::start(root.path());
-    scene.add(1, "p1", false);
-    scene.add(2, "p1", true);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p1", true);
     let (mut video, mut payloader) = (Packetizer::new(1), Vp8Payloader::default());
     scene.play(0, 180, &sound, |scene, index| {
         let timestamp = index * 3_000;
         match units.get(index as usize) {
-            Some(unit) => scene.send(1, Codec::Video(VideoCodec::H264), video.video(timestamp, unit)),
+            Some(unit) => scene.feed.send(1, Codec::Video(VideoCodec::H264), video.video(timestamp, unit)),
             None => {
                 let packets = video.frame(&mut payloader, timestamp, &frames[index as usize - units.len()]);
-                scene.send(1, Codec::Video(VideoCodec::Vp8), packets);
+                scene.feed.send(1, Codec::Video(VideoCodec::Vp8), packets);
             }
         }
     });
@@ -221,15 +201,15 @@ fn after_a_loss_it_goes_on_with_a_key_frame_and_says_what_is_missing() {
     let units = h264(root.path(), "320x180", FPS, SECONDS, FPS);
     let sound = opus(root.path(), SECONDS);
     let scene = Scene::start(root.path());
-    scene.add(1, "p1", false);
-    scene.add(2, "p1", true);
+    scene.feed.add(1, "p1", false);
+    scene.feed.add(2, "p1", true);
     let mut video = Packetizer::new(1);
     scene.play(0, units.len() as u32, &sound, |scene, index| {
         let mut packets = video.video(index * 3_000, &units[index as usize]);
         if index == 40 {
             packets.pop();
         }
-        scene.send(1, Codec::Video(VideoCodec::H264), packets);
+        scene.feed.send(1, Codec::Video(VideoCodec::H264), packets);
     });
     let listed = scene.end();
     let file = &listed.recording.files[0];
@@ -245,11 +225,11 @@ fn who_comes_later_or_comes_back_has_a_file_with_its_offset() {
     let root = tempfile::tempdir().expect("a directory");
     let sound = opus(root.path(), 7);
     let scene = Scene::start(root.path());
-    scene.add(2, "p1", true);
+    scene.feed.add(2, "p1", true);
     scene.play(0, 60, &sound, |_, _| ());
-    scene.host.remove(PublicationId(2));
-    scene.until(Duration::from_millis(4_500));
-    scene.add(2, "p2", true);
+    scene.feed.remove(2);
+    scene.feed.until(Duration::from_millis(4_500));
+    scene.feed.add(2, "p2", true);
     scene.play(135, 45, &sound, |_, _| ());
     let listed = scene.end();
     let said: Vec<(&str, u64)> =

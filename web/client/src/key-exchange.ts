@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from './base64.js'
 import type { Cancel, Platform } from './platform.js'
 import type { Secret } from './secret.js'
 import { concat, type Bytes } from './sframe.js'
@@ -124,16 +125,16 @@ export class KeyExchange {
   async #hello(id: string, answer: boolean): Promise<void> {
     const key = await this.#public()
     const proof = await this.#prove(key, this.me, id)
-    this.host.send(id, { kind: 'hello', key: encode(key), proof: encode(proof), answer })
+    this.host.send(id, { kind: 'hello', key: toBase64(key), proof: toBase64(proof), answer })
   }
 
   async #met(id: string, peer: Peer, hello: Extract<KeyMessage, { kind: 'hello' }>): Promise<void> {
     if (peer.key !== undefined && peer.key !== hello.key) throw new Error(`${id} has another key already`)
-    const key = decode(hello.key)
+    const key = fromBase64(hello.key)
     const valid = await crypto.subtle.verify(
       'HMAC',
       await this.#proof(),
-      decode(hello.proof),
+      fromBase64(hello.proof),
       about(key, id, this.me),
     )
     if (!valid) throw new Error(`${id} does not know the secret`)
@@ -167,7 +168,7 @@ export class KeyExchange {
     const algorithm = { name: 'AES-GCM', iv, additionalData: text.encode(`${this.me} ${number}`) }
     const sealed = new Uint8Array(await crypto.subtle.encrypt(algorithm, peer.pair, this.#next ?? this.#own))
     if (this.#peers.get(id) !== peer) return
-    this.host.send(id, { kind: 'key', number, iv: encode(iv), sealed: encode(sealed) })
+    this.host.send(id, { kind: 'key', number, iv: toBase64(iv), sealed: toBase64(sealed) })
   }
 
   async #got(
@@ -176,8 +177,8 @@ export class KeyExchange {
     { number, iv, sealed }: Extract<KeyMessage, { kind: 'key' }>,
   ): Promise<void> {
     if (!peer.pair || number < peer.number) return
-    const algorithm = { name: 'AES-GCM', iv: decode(iv), additionalData: text.encode(`${id} ${number}`) }
-    const key = new Uint8Array(await crypto.subtle.decrypt(algorithm, peer.pair, decode(sealed)))
+    const algorithm = { name: 'AES-GCM', iv: fromBase64(iv), additionalData: text.encode(`${id} ${number}`) }
+    const key = new Uint8Array(await crypto.subtle.decrypt(algorithm, peer.pair, fromBase64(sealed)))
     if (this.#peers.get(id) !== peer) return
     peer.number = number
     peer.keys = [key, ...peer.keys].slice(0, KEYS_MAX)
@@ -212,6 +213,3 @@ export class KeyExchange {
 const about = (key: Bytes, from: string, to: string) => concat(text.encode(`${from} ${to} `), key)
 
 const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes))
-const encode = (bytes: Bytes) => btoa(String.fromCharCode(...bytes))
-const decode = (encoded: string): Bytes =>
-  Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0))

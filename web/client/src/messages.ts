@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from './base64.js'
 import { RoomError } from './error.js'
 import type { Cancel, Platform } from './platform.js'
 import type { ClientMessage } from './wire.js'
@@ -61,7 +62,7 @@ export class Messages {
       )
     const request = this.host.request()
     const content =
-      bytes === undefined ? { data: JSON.parse(json ?? 'null') } : { data: base64(bytes), binary: true }
+      bytes === undefined ? { data: JSON.parse(json ?? 'null') } : { data: toBase64(bytes), binary: true }
     const message = { type: 'message' as const, request, ...(to === undefined ? {} : { to }), ...content }
     return new Promise((resolve, reject) => {
       if (utf8Length(JSON.stringify(message.data) ?? '') + ENVELOPE_BYTES > this.#limits.bytes) {
@@ -176,14 +177,8 @@ function utf8Length(text: string): number {
   return new TextEncoder().encode(text).length
 }
 
-function base64(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return btoa(text)
-}
-
 /** What a message brought: bytes where it was bytes. */
 export function contentOf({ data, binary }: { data: unknown; binary?: boolean }): unknown {
   if (!binary) return data
-  return Uint8Array.from(atob(String(data)), (character) => character.charCodeAt(0))
+  return fromBase64(String(data))
 }

@@ -61,7 +61,7 @@ fn cut_off_and_random_parameter_sets_do_not_panic() {
         nal[0] = 0x67;
         nal[1] = [66, 77, 88, 100][usize::from(nal[1] & 3)];
         if let Some(sps) = parse_sps(&nal) {
-            assert!(u32::from(sps.width) <= SIDE_MAX && u32::from(sps.height) <= SIDE_MAX);
+            assert!(sps.width <= Size::SIDE_MAX && sps.height <= Size::SIDE_MAX);
         }
     }
 }
