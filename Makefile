@@ -13,7 +13,8 @@ LAB_MODULES := tests/browser/node_modules/.package-lock.json
 # Arguments for the server of `make run`: make run ARGS='--set http.listen=127.0.0.1:9000'
 ARGS ?=
 
-.PHONY: help run test bench bench-forward bench-switch bench-turn fuzz fmt lint wire web setup-run setup-test
+.PHONY: help run test test-api test-cloud bench bench-forward bench-hls bench-join bench-record bench-slow bench-switch bench-turn soak-record fuzz deb \
+  fmt lint wire web setup-run setup-test setup-bench
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,10 +23,14 @@ run: setup-run web ## Build the server and run it on this machine.
 	cargo build --release
 	exec scripts/run.sh target/release/crescendo $(ARGS)
 
-test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a short while, real browsers.
+test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a short while, the API from outside, real browsers.
 	node scripts/test.mjs $(SUITES)
 
-bench: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of somebody else, in mesh and through the SFU.
+bench: setup-bench web $(LAB_MODULES) ## Every measurement, in a quarter of an hour: target/bench/report.md. PARTS=doors,turn for some.
+	cargo build --release -p crescendo -p crescendo-load
+	node scripts/bench.mjs
+
+bench-join: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of somebody else, in mesh and through the SFU.
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/join.mjs
 
@@ -34,6 +39,14 @@ bench-forward: setup-test web ## CPU time of a forwarded packet, next to the lea
 	mkdir -p target/bench
 	target/release/crescendo-load bench $(ARGS) | tee target/bench/forward.txt
 
+bench-hls: setup-bench web ## Ten thousand who wait for one part, and what a request and a byte cost, next to nginx (docs/broadcast.md).
+	cargo build --release -p crescendo-load
+	target/release/crescendo-load hls $(ARGS)
+
+bench-slow: setup-bench web ## How long the API takes beside a thousand slow connections (docs/performance.md).
+	cargo build --release
+	CRESCENDO=target/release/crescendo node scripts/bench-slow.mjs
+
 bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 20 promotions and 20 demotions.
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/switch.mjs
@@ -41,6 +54,27 @@ bench-switch: setup-test web $(LAB_MODULES) ## What a person sees and hears of 2
 bench-turn: setup-test web ## CPU of a relayed packet, our TURN server against coturn (docs/performance.md).
 	cargo build --release
 	node scripts/bench-turn.mjs
+
+test-api: setup-test web ## 5,000 requests to the API, with keys and without. CASES=20000 for more, SEED=2 for others.
+	cargo build
+	CASES=$${CASES:-5000} node scripts/test.mjs api
+
+test-cloud: setup-test web ## Uploads of recordings to a bucket, with the feature `cloud`, against an S3 of the machine's own.
+	scripts/setup.sh cloud
+	cargo test --features cloud --test it -- record::cloud
+
+bench-record: setup-test web $(LAB_MODULES) ## What a recording of a call of two costs the server, in % of a core.
+	cargo build --release
+	CRESCENDO=target/release/crescendo node tests/browser/bench/record.mjs
+
+soak-record: setup-test web $(LAB_MODULES) ## Kill the server 20 times while it records: what was recorded plays. KILLS=5 for fewer.
+	cargo build --release
+	CRESCENDO=target/release/crescendo node tests/browser/bench/kill-recordings.mjs
+
+deb: setup-run web ## A Debian package of the server: target/debian/*.deb (docs/deploy.md).
+	@scripts/setup.sh deb
+	cargo build --release --locked
+	target/tools/bin/cargo-deb --no-build --locked --strip
 
 fuzz: setup-test web ## Fuzz every target for a minute; SECONDS_EACH=600 for longer, TARGET=sdp for one.
 	fuzz/run.sh $${SECONDS_EACH:-60} $${TARGET:-}
@@ -77,3 +111,6 @@ setup-run:
 
 setup-test:
 	@scripts/setup.sh test
+
+setup-bench:
+	@scripts/setup.sh bench

@@ -12,7 +12,7 @@ use crescendo::config::{Hls, Legs};
 use crescendo::http::hls::{HlsDirectory, router};
 use crescendo::legs::{LegEvent, spawn};
 use crescendo::sfu::tap::{Tap, TapId, Tapped};
-use crescendo::sfu::{Codec, PublicationId, VideoCodec};
+use crescendo::sfu::{Codec, Layer, PublicationId, VideoCodec};
 use crescendo_hls::{HlsLeg, Options};
 use crescendo_leg_api::{Track, TrackKey};
 use tokio::net::{TcpListener, UdpSocket};
@@ -31,7 +31,10 @@ async fn main() -> anyhow::Result<()> {
         part: Duration::from_millis(settings.part_ms.into()),
         segment: Duration::from_millis(settings.segment_ms.into()),
         segments: settings.segments,
+        window: Duration::from_secs(settings.window_s.into()),
         audio_kbps: settings.audio_kbps,
+        transcodes: crescendo_hls::Budget::new(1),
+        transcode_kbps: 500,
         directory: None,
         of: None,
         started: SystemTime::now(),
@@ -115,11 +118,11 @@ async fn receiver(
             tokio::select! {
                 Ok(length) = rtp.recv(&mut media) => {
                     let (arrival, packet) = (Instant::now(), Bytes::copy_from_slice(&media[..length]));
-                    tap.push(Tapped::Rtp { publication, codec, arrival, packet });
+                    tap.push(Tapped::Rtp { publication, layer: Layer::WHOLE, codec, arrival, packet });
                 }
                 Ok(length) = rtcp.recv(&mut control) => {
                     if let Some((ntp, rtp)) = sender_report(&control[..length]) {
-                        tap.push(Tapped::SenderReport { publication, ntp, rtp, arrival: Instant::now() });
+                        tap.push(Tapped::SenderReport { publication, layer: Layer::WHOLE, ntp, rtp, arrival: Instant::now() });
                     }
                 }
             }

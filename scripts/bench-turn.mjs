@@ -14,7 +14,6 @@ const secret = 'a secret of this measurement'
 const seconds = Number(process.env.SECONDS ?? 5)
 const rounds = Number(process.env.ROUNDS ?? 3)
 const packet = 1200 // bytes of payload
-const burst = 20
 
 const sleep = ms => new Promise(done => setTimeout(done, ms))
 /** CPU seconds that the threads of a process have used. */
@@ -81,17 +80,21 @@ async function uclient(port, flags, clients) {
   return { relayed: sent + received, lost: 1 - received / sent }
 }
 
-/** Bursts through the channels of a few clients, half of them each way. Gives packets relayed. */
-async function bursts(port) {
+/** Bursts through the channels of `clients`, half of them each way, every `pause` seconds. Gives packets relayed. */
+async function bursts(port, clients, burst, pause, manner) {
   const script = new URL('turn-bursts.py', import.meta.url).pathname
-  const child = spawn('python3', [script, port, secret, seconds, 4, burst, packet].map(String), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [script, port, secret, seconds, clients, burst, packet, pause, manner].map(String)
+  const child = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = await once(createInterface(child.stdout), 'line')
   const [sent, received] = line.split(' ').map(Number)
   return { relayed: received, lost: 1 - received / sent }
 }
 
 const cases = {
-  bursts: { what: `UDP, bursts of ${burst}`, load: bursts },
+  bursts: { what: 'UDP, bursts of 20', load: port => bursts(port, 4, 20, 0.002, 'train') },
+  // 1.7 Mbit/s each way for each of them.
+  frames: { what: 'UDP, 20 video calls', load: port => bursts(port, 20, 6, 1 / 30, 'train') },
+  singles: { what: 'UDP, 20 video calls, a call a packet', load: port => bursts(port, 20, 6, 1 / 30, 'single') },
   udp: { what: 'UDP, 20 clients', load: port => uclient(port, [], 20) },
   tcp: { what: 'TCP, 10 clients', load: port => uclient(port, ['-t'], 10) },
 }

@@ -7,6 +7,7 @@ const suites = {
   rust: { run: ['cargo', 'test', '--no-fail-fast'], count: cargo },
   web: { run: ['npm', '--prefix', 'web', 'test', '--silent'], count: vitest },
   fuzz: { run: ['fuzz/run.sh', '3'], count: fuzz },
+  api: { before: ['cargo', 'build'], run: ['npm', '--prefix', 'tests/api', 'test', '--silent'], count: nodeTest },
   browser: { before: ['cargo', 'build'], run: ['npm', '--prefix', 'tests/browser', 'test', '--silent'], count: nodeTest },
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Traffic as video makes it, through a TURN server's channels: bursts of equal packets, one way and the other.
 
-turn-bursts.py PORT SECRET SECONDS CLIENTS BURST BYTES prints how many packets were sent and how many arrived. A burst leaves
-with one system call (UDP_SEGMENT), so that it arrives as one from a network card does. RFC 8656, on IPv4 loopback.
+turn-bursts.py PORT SECRET SECONDS CLIENTS BURST BYTES PAUSE MANNER prints how many packets were sent and how many arrived. PAUSE is
+in seconds, from one burst of a client to its next. MANNER: a burst leaves with one system call (`train`, by UDP_SEGMENT), so that it
+arrives as one from a network card does; or a call a packet (`single`). RFC 8656, on IPv4 loopback.
 """
 import hashlib
 import hmac
@@ -17,9 +18,9 @@ IP = '127.0.0.1'
 COOKIE = bytes.fromhex('2112a442')
 TRANSACTION = b'transactions'
 UDP_SEGMENT, UDP_GRO = 103, 104
-PAUSE = 0.002  # between two bursts of one client
 
-port, secret, seconds, clients, burst, size = sys.argv[1], sys.argv[2], *map(float, sys.argv[3:7])
+port, secret, seconds, clients, burst, size, pause = sys.argv[1], sys.argv[2], *map(float, sys.argv[3:8])
+single = {'train': False, 'single': True}[sys.argv[8]]
 server, clients, burst, size = (IP, int(port)), int(clients), int(burst), int(size)
 user = f'{int(time.time()) + 3600}:bursts'.encode()
 
@@ -81,7 +82,11 @@ def pair():
     return client, peer, relayed
 
 
-def train(s, to, datagram):
+def send(s, to, datagram):
+    if single:
+        for _ in range(burst):
+            s.sendto(datagram, to)
+        return
     s.sendmsg([datagram * burst], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack('=H', len(datagram)))], 0, to)
 
 
@@ -109,14 +114,16 @@ def drain(wait):
             pass
 
 
-end = time.monotonic() + seconds
-while time.monotonic() < end:
+start = due = time.monotonic()
+while due < start + seconds:
     for client, peer, relayed in pairs:
-        train(client, server, channel)
-        train(peer, relayed, bytes(size))
+        send(client, server, channel)
+        send(peer, relayed, bytes(size))
         sent += 2 * burst
         drain(0)
-    drain(PAUSE)
+    due += pause
+    while (rest := due - time.monotonic()) > 0:
+        drain(rest)
 quiet = time.monotonic() + 0.5
 while time.monotonic() < quiet and received < sent:
     drain(0.05)

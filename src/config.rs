@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::room::VideoCodec;
 
+mod access;
+mod api;
+mod hls;
 mod load;
 mod network;
 mod origin;
@@ -14,7 +17,10 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use load::{ConfigError, load};
+pub use access::{Access, Algorithm, ApiKey, TokenKey};
+pub use api::{Api, BroadcastHooks, Receiver, WebhookFormat, Webhooks, is_receiver};
+pub use hls::Hls;
+pub use load::{ConfigError, check, load};
 pub use network::{Network, NotANetwork};
 pub use origin::{Origin, Origins};
 pub use record::{Record, SyncPolicy};
@@ -25,6 +31,9 @@ pub use record::{Record, SyncPolicy};
 pub struct Config {
     pub http: Http,
     pub tls: Tls,
+    pub access: Access,
+    pub api: Api,
+    pub webhooks: Webhooks,
     pub signal: Signal,
     pub antmedia: AntMedia,
     pub whip: Whip,
@@ -36,6 +45,7 @@ pub struct Config {
     pub record: Record,
     pub limits: Limits,
     pub log: Log,
+    pub trace: Trace,
 }
 
 /// Pages, API, signaling, HLS.
@@ -85,6 +95,7 @@ pub struct Signal {
     pub timeout_ms: u32,
     pub join_timeout_ms: u32,
     pub outbox_messages: usize,
+    pub outbox_bytes: usize,
     /// What a room keeps of its last messages for sockets that come back.
     pub message_history_bytes: usize,
     /// STUN servers that clients are told of, as `stun:host:port`.
@@ -137,8 +148,12 @@ pub struct Room {
     pub moves_at_once: usize,
     pub resume_grace_ms: u32,
     pub capacity: usize,
+    /// Participants who publish anything.
+    pub publishers: usize,
     pub tracks_per_participant: usize,
     pub max_legs: usize,
+    /// How long a room that the API made is kept while nobody is there.
+    pub empty_ms: u32,
 }
 
 /// The media plane.
@@ -156,14 +171,31 @@ pub struct Sfu {
     /// Wanted video codecs, the most wanted first.
     pub video_codecs: Vec<String>,
     pub start_bitrate_kbps: u32,
+    /// Cameras are asked for in several sizes.
+    pub simulcast: bool,
+    /// Share of the pixels shown that a layer must have to be enough.
+    pub layer_enough: f32,
+    /// How many microphones are heard at once in rooms of more than `loudest_above`; 0: all.
+    pub loudest: usize,
+    /// In people.
+    pub loudest_above: usize,
     /// What an up transport may bring.
     pub max_kbps: u32,
+    /// What the path to each receiver takes is estimated, and bounds what is sent there.
+    pub bandwidth_estimation: bool,
+    pub down_start_kbps: u32,
+    pub down_min_kbps: u32,
+    pub down_max_kbps: u32,
     pub history_packets: usize,
     pub train_us: u32,
     pub consent_ms: u32,
     pub handshake_ms: u32,
     pub dtls_retransmit_ms: u32,
     pub pli_interval_ms: u32,
+    /// Age of the last key frame with which a receiver that comes may begin.
+    pub key_frame_reuse_ms: u32,
+    /// Most that a receiver is sent at once to begin with.
+    pub key_frame_reuse_bytes: usize,
     /// Largest message of a data channel.
     pub data_message_bytes: usize,
     /// Data channels of a transport.
@@ -235,18 +267,8 @@ pub struct Legs {
     pub queue_packets: usize,
     pub reorder_ms: u32,
     pub key_frame_retry_ms: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Hls {
-    pub part_ms: u32,
-    pub segment_ms: u32,
-    pub segments: usize,
-    pub audio_kbps: u32,
-    /// Where segments are written as well; nowhere when empty.
-    pub directory: PathBuf,
-    pub linger_ms: u32,
+    /// For legs of kind `other`.
+    pub other_directory: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -260,6 +282,12 @@ pub struct Limits {
     pub exempt_networks: Vec<Network>,
     pub sockets: usize,
     pub legs: usize,
+    /// In rooms, however they came.
+    pub participants: usize,
+    /// Of the busiest of all cores together and each media thread; 0: whatever it is.
+    pub cpu_percent: u32,
+    /// How long calls may go on once the server is told to end.
+    pub drain_s: u32,
     pub name_chars: usize,
 }
 
@@ -269,6 +297,24 @@ pub struct Log {
     /// `tracing` filter: `info`, `crescendo=debug`, …
     pub filter: String,
     pub json: bool,
+}
+
+/// Traces of joins and switches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trace {
+    /// Where a collector takes OTLP over HTTP; none when it is empty.
+    pub otlp: String,
+    /// PEM: whom to trust as the collector.
+    pub roots: PathBuf,
+    /// Spans that may wait for it.
+    pub queue_spans: usize,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { otlp: String::new(), roots: "/etc/ssl/certs/ca-certificates.crt".into(), queue_spans: 4_096 }
+    }
 }
 
 impl Sfu {
@@ -325,6 +371,7 @@ impl Default for Signal {
             timeout_ms: 15_000,
             join_timeout_ms: 10_000,
             outbox_messages: 1_024,
+            outbox_bytes: 1 << 20,
             message_history_bytes: 256 * 1024,
             stun_urls: Vec::new(),
         }
@@ -366,8 +413,10 @@ impl Default for Room {
             moves_at_once: 1,
             resume_grace_ms: 10_000,
             capacity: 100,
+            publishers: 100,
             tracks_per_participant: 4,
             max_legs: 4,
+            empty_ms: 300_000,
         }
     }
 }
@@ -381,13 +430,23 @@ impl Default for Sfu {
             pin: true,
             video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),
             start_bitrate_kbps: 1_500,
+            simulcast: true,
+            layer_enough: 0.6,
+            loudest: 6,
+            loudest_above: 10,
             max_kbps: 8_000,
+            bandwidth_estimation: false,
+            down_start_kbps: 3_000,
+            down_min_kbps: 50,
+            down_max_kbps: 100_000,
             history_packets: 512,
             train_us: 1_000,
             consent_ms: 15_000,
             handshake_ms: 10_000,
             dtls_retransmit_ms: 75,
             pli_interval_ms: 400,
+            key_frame_reuse_ms: 400,
+            key_frame_reuse_bytes: 128 * 1024,
             data_message_bytes: 65_536,
             data_channels: 16,
             data_queue_bytes: 256 * 1024,
@@ -433,20 +492,7 @@ impl Default for Turn {
 
 impl Default for Legs {
     fn default() -> Self {
-        Self { queue_packets: 4_096, reorder_ms: 100, key_frame_retry_ms: 500 }
-    }
-}
-
-impl Default for Hls {
-    fn default() -> Self {
-        Self {
-            part_ms: 200,
-            segment_ms: 1_000,
-            segments: 10,
-            audio_kbps: 96,
-            directory: PathBuf::new(),
-            linger_ms: 30_000,
-        }
+        Self { queue_packets: 4_096, reorder_ms: 100, key_frame_retry_ms: 500, other_directory: "legs".into() }
     }
 }
 
@@ -460,6 +506,9 @@ impl Default for Limits {
             exempt_networks: loopback.into(),
             sockets: 20_000,
             legs: 64,
+            participants: 20_000,
+            cpu_percent: 0,
+            drain_s: 0,
             name_chars: 80,
         }
     }

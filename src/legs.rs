@@ -7,6 +7,8 @@
 //! Nothing of a leg reaches the call: its queue drops when it is slow, and if it panics, it alone is gone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -16,13 +18,14 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config;
 use crate::sfu::PublicationId;
-use crate::sfu::tap::{self, Tap, TapId, Tapped};
+use crate::sfu::tap::{self, Layers, Tap, TapId, Tapped};
 
 mod assemble;
 mod clock;
 mod host;
 mod order;
 mod rtp;
+mod shift;
 #[cfg(test)]
 mod tests;
 
@@ -50,10 +53,30 @@ enum Control {
     Stop,
 }
 
+/// How well a leg has kept up since it was started.
+#[derive(Debug, Default)]
+pub struct Health {
+    dropped_frames: AtomicU64,
+    late_parts: AtomicU64,
+}
+
+impl Health {
+    /// Frames that did not reach its output: lost on the way, malformed, or too many.
+    pub fn dropped_frames(&self) -> u64 {
+        self.dropped_frames.load(Ordering::Relaxed)
+    }
+
+    /// Pieces of its output that were late.
+    pub fn late_parts(&self) -> u64 {
+        self.late_parts.load(Ordering::Relaxed)
+    }
+}
+
 /// A running leg. Dropping it stops the leg too.
 #[derive(Debug)]
 pub struct LegHost {
     tap: Tap,
+    health: Arc<Health>,
     controls: mpsc::Sender<Control>,
     ending: Ending,
 }
@@ -84,9 +107,14 @@ fn spawn_on(
     events: mpsc::Sender<LegEvent>,
 ) -> LegHost {
     let failed = events.clone();
-    let (tap, packets, dropped) = tap::channel(TapId(0), config.queue_packets);
+    let (mut tap, packets, dropped) = tap::channel(TapId(0), config.queue_packets);
+    tap.layers = match leg.layers() {
+        api::Layers::Largest => Layers::Largest,
+        api::Layers::Every => Layers::Every,
+    };
     let (controls, orders) = mpsc::channel(CONTROLS_MAX);
     let mut host = Host::new(leg, config, events.clone(), dropped, Instant::now());
+    let health = host.health();
     let run = move || {
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -104,7 +132,7 @@ fn spawn_on(
             tracing::error!("nobody hears that the leg has failed");
         }
     });
-    LegHost { tap, controls, ending: Ending(thread.ok()) }
+    LegHost { tap, health, controls, ending: Ending(thread.ok()) }
 }
 
 impl LegHost {
@@ -113,6 +141,10 @@ impl LegHost {
         let mut tap = self.tap.clone();
         tap.id = id;
         tap
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// From now on packets of `publication` are frames of `track`. Packets that come earlier are dropped.

@@ -27,7 +27,7 @@ export default defineConfig(({ mode }) => {
       // hls.js is one piece of half a megabyte; only /watch loads it.
       chunkSizeWarningLimit: 700,
       rolldownOptions: {
-        input: ['index', 'call', 'watch', 'notfound'].map((page) => here(`pages/${page}.html`)),
+        input: ['index', 'call', 'watch', 'admin', 'notfound'].map((page) => here(`pages/${page}.html`)),
       },
     },
   }
@@ -52,6 +52,7 @@ function addresses(fake: boolean): Plugin {
     }
     if (/^\/r\/[^/]+$/.test(path)) request.url = '/call.html'
     else if (/^\/watch\/[^/]+$/.test(path)) request.url = '/watch.html'
+    else if (path === '/admin') request.url = '/admin.html'
     next()
   }
   return {

@@ -14,7 +14,13 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|frames: &[u8]| {
     let streams = Streams::default();
-    let terms = Terms { most_peers: 4, name_chars: 80, publish_time: Duration::from_secs(10) };
+    let terms = Terms {
+        app: "live".to_owned(),
+        most_peers: 4,
+        name_chars: 80,
+        closed: false,
+        publish_time: Duration::from_secs(10),
+    };
     let mut client = Client::new(terms, streams.clone());
     let now = Instant::now();
     let mut places = Vec::new();

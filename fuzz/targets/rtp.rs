@@ -1,7 +1,7 @@
 //! An opened RTP packet: header and extensions, what the forwarder writes of it again, and where a key frame starts.
 #![no_main]
 
-use crescendo::sfu::forward::{header, keyframe};
+use crescendo::sfu::forward::{header, keyframe, picture};
 use crescendo::sfu::{Codec, VideoCodec};
 use libfuzzer_sys::fuzz_target;
 
@@ -10,7 +10,16 @@ fuzz_target!(|packet: &[u8]| {
     assert!(read.payload.start <= read.payload.end && read.payload.end <= packet.len());
     let payload = &packet[read.payload.clone()];
     for video in [VideoCodec::H264, VideoCodec::Vp8, VideoCodec::Vp9, VideoCodec::Av1] {
-        keyframe::is_start(Codec::Video(video), payload);
+        let codec = Codec::Video(video);
+        keyframe::is_start(codec, payload);
+        picture::size(codec, payload);
+        let mut shifted = payload.to_vec();
+        picture::shift(codec, &mut shifted, picture::Picture { id: 5, tl0: 6 });
+        if let Some(before) = picture::read(codec, payload) {
+            let after = picture::read(codec, &shifted).expect("it is as long");
+            // Numbers of 7 bits stay so.
+            assert_eq!(after.id & 0x7f, before.id.wrapping_add(5) & 0x7f);
+        }
     }
 
     let fixed = header::Fixed {
@@ -21,6 +30,12 @@ fuzz_target!(|packet: &[u8]| {
         ssrc: read.ssrc,
     };
     let mut written = Vec::new();
+    header::write_repair(&mut written, packet, header::Repair { payload_type: 97, sequence: 1, ssrc: 2 }, 3, 4);
+    if let Some(read) = header::Header::parse(&written) {
+        let end = read.payload.end;
+        header::restore(&mut written[..end], &read, 96, 5);
+    }
+    written.clear();
     header::write(&mut written, fixed, read.extensions(packet), payload);
     let again = header::Header::parse(&written).expect("what was written can be read");
     assert_eq!(&written[again.payload.clone()], payload);

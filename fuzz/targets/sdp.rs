@@ -34,7 +34,7 @@ fuzz_target!(|answers: &[u8]| {
     let _ = up.answer(down_answer, publication_of);
 
     // Both are offers as well as they are answers.
-    let mut answered = AnsweredUp::new(local(), &CODECS, 1_500);
+    let mut answered = AnsweredUp::new(local(), &CODECS, 1_500, true);
     if let Ok((answer, remote)) = answered.answer(down_answer, publication_of) {
         assert!(answer.ends_with("\r\n") && (1..=4).contains(&remote.receive.len()));
     }

@@ -26,7 +26,7 @@ fuzz_target!(|bodies: &[u8]| {
     let (offer, fragment) = bodies.split_once("---\r\n").unwrap_or((bodies, bodies));
 
     let mut session = None;
-    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500, false);
     let answered = up.answer(offer, |source: Source| PublicationId(source as u64));
     if let Ok(sources) = AnsweredUp::sources(offer, &CODECS) {
         let (_, remote) = answered.as_ref().expect("what would be taken is taken");

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::api::is_receiver;
+use super::{Config, Webhooks};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -101,11 +102,35 @@ fn is_section(name: &str) -> bool {
 /// First segments of this server's own paths.
 const RESERVED: [&str; 8] = ["api", "hls", "r", "watch", "signal", "whip", "whep", "lab"];
 
+/// Each has a task, a queue and connections of its own.
+const WEBHOOKS_MAX: usize = 16;
+
 /// Values that the types allow and the server could not run with.
-fn check(config: &Config) -> Result<(), ConfigError> {
+///
+/// # Errors
+/// The first that is found.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
     let range =
         |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
-    let Config { http, tls, signal, antmedia, whip, room, sfu, turn, legs, hls, record, limits, log: _ } = config;
+    let Config {
+        http,
+        tls,
+        access,
+        api,
+        webhooks,
+        signal,
+        antmedia,
+        whip,
+        room,
+        sfu,
+        turn,
+        legs,
+        hls,
+        record,
+        limits,
+        log: _,
+        trace,
+    } = config;
     range(
         !(http.listen.is_empty() && tls.listen.is_empty()),
         "http.listen",
@@ -135,6 +160,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         tls.handshake_timeout_ms.to_string(),
         "at least 100",
     )?;
+    range(access.leeway_s <= 300, "access.leeway_s", access.leeway_s.to_string(), "at most 300")?;
+    range(
+        (512..=16_384).contains(&access.max_token_bytes),
+        "access.max_token_bytes",
+        access.max_token_bytes.to_string(),
+        "512 to 16384",
+    )?;
+    range(access.max_ttl_s >= 60, "access.max_ttl_s", access.max_ttl_s.to_string(), "at least 60")?;
     // Twice as many m-lines are offered ahead of need.
     range((1..=100).contains(&room.mesh_limit), "room.mesh_limit", room.mesh_limit.to_string(), "1 to 100")?;
     range(room.warm_at >= 1, "room.warm_at", room.warm_at.to_string(), "at least 1")?;
@@ -145,6 +178,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         room.relayed_to_sfu.to_string(),
         "0 to 1",
     )?;
+    range(room.empty_ms >= 1_000, "room.empty_ms", room.empty_ms.to_string(), "at least 1000")?;
     range(room.capacity >= 1, "room.capacity", room.capacity.to_string(), "at least 1")?;
     range(room.moves_at_once >= 1, "room.moves_at_once", room.moves_at_once.to_string(), "at least 1")?;
     range(
@@ -198,12 +232,28 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     )?;
     range(signal.outbox_messages >= 64, "signal.outbox_messages", signal.outbox_messages.to_string(), "at least 64")?;
     range(
+        signal.outbox_bytes >= signal.message_history_bytes.saturating_add(2 * signal.max_message_bytes),
+        "signal.outbox_bytes",
+        signal.outbox_bytes.to_string(),
+        "at least signal.message_history_bytes and twice signal.max_message_bytes together",
+    )?;
+    range(
         sfu.history_packets.is_power_of_two() && (64..=32_768).contains(&sfu.history_packets),
         "sfu.history_packets",
         sfu.history_packets.to_string(),
         "a power of two from 64 to 32768",
     )?;
     range(sfu.train_us <= 10_000, "sfu.train_us", sfu.train_us.to_string(), "at most 10000")?;
+    let reuse = sfu.key_frame_reuse_ms;
+    range(reuse <= 900, "sfu.key_frame_reuse_ms", reuse.to_string(), "at most 900")?;
+    range(
+        sfu.key_frame_reuse_bytes <= 1 << 20,
+        "sfu.key_frame_reuse_bytes",
+        sfu.key_frame_reuse_bytes.to_string(),
+        "at most 1048576",
+    )?;
+    let enough = sfu.layer_enough;
+    range((0.0..=1.0).contains(&enough), "sfu.layer_enough", enough.to_string(), "from 0 to 1")?;
     range(
         (1_200..=65_536).contains(&sfu.data_message_bytes),
         "sfu.data_message_bytes",
@@ -223,6 +273,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         sfu.data_messages_per_second.to_string(),
         "at least 1",
     )?;
+    range(sfu.down_min_kbps >= 10, "sfu.down_min_kbps", sfu.down_min_kbps.to_string(), "at least 10")?;
+    let most = sfu.down_max_kbps;
+    let fits = most >= sfu.down_min_kbps && most >= sfu.down_start_kbps;
+    range(fits, "sfu.down_max_kbps", most.to_string(), "at least down_min_kbps and down_start_kbps")?;
     range(sfu.max_kbps >= 100, "sfu.max_kbps", sfu.max_kbps.to_string(), "at least 100")?;
     range(sfu.command_queue >= 64, "sfu.command_queue", sfu.command_queue.to_string(), "at least 64")?;
     range(legs.queue_packets >= 64, "legs.queue_packets", legs.queue_packets.to_string(), "at least 64")?;
@@ -285,7 +339,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         hls.part_ms.to_string(),
         "50 to 2000 and no longer than hls.segment_ms, which is at most 10000",
     )?;
-    range(hls.segments >= 3, "hls.segments", hls.segments.to_string(), "at least 3")?;
+    range((3..=1_000).contains(&hls.segments), "hls.segments", hls.segments.to_string(), "3 to 1000")?;
+    range((10..=86_400).contains(&hls.window_s), "hls.window_s", hls.window_s.to_string(), "10 to 86400")?;
+    range(
+        (100..=50_000).contains(&hls.transcode_kbps),
+        "hls.transcode_kbps",
+        hls.transcode_kbps.to_string(),
+        "100 to 50000",
+    )?;
     range(
         record.files.parse::<crescendo_record::Template>().is_ok(),
         "record.files",
@@ -300,6 +361,27 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     )?;
     range(record.key_frame_ms >= 500, "record.key_frame_ms", record.key_frame_ms.to_string(), "at least 500")?;
     range((1..=4_096).contains(&record.queue_mib), "record.queue_mib", record.queue_mib.to_string(), "1 to 4096")?;
+    range((16..=1 << 20).contains(&api.events_kept), "api.events_kept", api.events_kept.to_string(), "16 to 1048576")?;
+    range(api.keep_alive_ms >= 100, "api.keep_alive_ms", api.keep_alive_ms.to_string(), "at least 100")?;
+    range(
+        (1024..=1 << 20).contains(&api.max_body_bytes),
+        "api.max_body_bytes",
+        api.max_body_bytes.to_string(),
+        "1024 to 1048576",
+    )?;
+    check_webhooks(webhooks)?;
+    range(
+        (64..=1 << 20).contains(&trace.queue_spans),
+        "trace.queue_spans",
+        trace.queue_spans.to_string(),
+        "64 to 1048576",
+    )?;
+    range(
+        (10..=86_400).contains(&access.jwks_cache_s),
+        "access.jwks_cache_s",
+        access.jwks_cache_s.to_string(),
+        "10 to 86400",
+    )?;
     range(limits.connections >= 1, "limits.connections", limits.connections.to_string(), "at least 1")?;
     range(
         limits.connections_per_address >= 1,
@@ -307,5 +389,30 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         limits.connections_per_address.to_string(),
         "at least 1",
     )?;
+    range(room.publishers >= 1, "room.publishers", room.publishers.to_string(), "at least 1")?;
+    range(limits.cpu_percent <= 100, "limits.cpu_percent", limits.cpu_percent.to_string(), "0 to 100")?;
     range(limits.rooms >= 1, "limits.rooms", limits.rooms.to_string(), "at least 1")
+}
+
+fn check_webhooks(webhooks: &Webhooks) -> Result<(), ConfigError> {
+    let range =
+        |ok: bool, key, value: String, must| if ok { Ok(()) } else { Err(ConfigError::Range { key, value, must }) };
+    let addresses: Vec<&str> = webhooks.urls.iter().map(|receiver| receiver.url.as_str()).collect();
+    range(
+        addresses.len() <= WEBHOOKS_MAX && addresses.iter().all(|text| is_receiver(text)),
+        "webhooks.urls",
+        format!("{addresses:?}"),
+        "at most 16 addresses of http or https, without users and passwords",
+    )?;
+    range(
+        webhooks.key().is_some() || (!webhooks.needs_secret() && webhooks.secret.0.is_empty()),
+        "webhooks.secret",
+        "hidden".into(),
+        "whsec_ and 24 to 64 bytes in base64",
+    )?;
+    range(webhooks.timeout_ms >= 100, "webhooks.timeout_ms", webhooks.timeout_ms.to_string(), "at least 100")?;
+    range(webhooks.retry_ms >= 10, "webhooks.retry_ms", webhooks.retry_ms.to_string(), "at least 10")?;
+    range((1..=256).contains(&webhooks.at_once), "webhooks.at_once", webhooks.at_once.to_string(), "1 to 256")?;
+    range(webhooks.queue_events >= 1, "webhooks.queue_events", webhooks.queue_events.to_string(), "at least 1")?;
+    range(webhooks.queue_mib >= 1, "webhooks.queue_mib", webhooks.queue_mib.to_string(), "at least 1")
 }

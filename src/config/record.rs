@@ -17,6 +17,9 @@ pub struct Record {
     pub sync: SyncPolicy,
     /// What may wait for the disk, for each recording.
     pub queue_mib: usize,
+    /// URL of where they are uploaded to; they stay here when it is empty.
+    pub upload_to: String,
+    pub upload_moves: bool,
     /// 0: for ever.
     pub keep_hours: u32,
     /// All recordings together; 0: no limit.
@@ -46,6 +49,8 @@ impl Default for Record {
             key_frame_ms: 10_000,
             sync: SyncPolicy::Fragment,
             queue_mib: 32,
+            upload_to: String::new(),
+            upload_moves: true,
             keep_hours: 0,
             keep_mib: 0,
         }

@@ -1,18 +1,19 @@
 //! How a room's outputs are carried out: to sockets, to the media plane, to legs.
 
-use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::RoomView;
+use super::events::Happening;
 use super::legs;
 use super::member::{DownTransport, Member, UpTransport};
 use super::task::Task;
+use super::{DownlinkView, LegView, RoomView};
 use crate::room::ids::{LegId, ParticipantId, TrackId};
-use crate::room::{Carrier, Departure, Direction, Event, Input, LegKind, Output, Source, VideoCodec};
+use crate::room::{Carrier, Departure, Direction, Event, Input, LegInfo, LegKind, Output, Source, VideoCodec};
 use crate::sfu::data::{Client, DataEnd};
-use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId};
+use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId, Wish};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
+use crate::signal::outbox::Full;
 use crate::signal::outgoing::{Notice, Outgoing};
 
 /// Commands that may wait for the media thread. More: longer stalls are survived, for memory; fewer: a dead one is seen
@@ -32,10 +33,16 @@ impl Task {
                 Output::StartLeg { leg, kind, of } => self.run_leg(leg, kind, of),
                 Output::Tap { leg, track } => self.tap(leg, track),
                 Output::Untap { leg, track } => self.untap(leg, track),
-                Output::StopLeg { leg } => self.legs.stop(leg),
+                Output::StopLeg { leg } => {
+                    self.legs.stop(&self.shared, leg);
+                    self.happened(Happening::LegEnded { leg: wire::Id(leg) });
+                }
                 Output::Removed { participant, reason } => self.removed(participant, reason),
                 Output::Switched { to, took } => {
+                    self.switching = None;
                     info!(room = %self.name, ?to, ms = took.as_millis(), "switched");
+                    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                    self.happened(Happening::ModeSwitched { to: to.into(), took_ms });
                     let to = match to {
                         Carrier::Mesh => "mesh",
                         Carrier::Sfu => "sfu",
@@ -45,6 +52,7 @@ impl Task {
                 Output::Empty => {}
             }
         }
+        self.trace_shown();
     }
 
     fn tell_event(&mut self, to: ParticipantId, event: Event) {
@@ -63,7 +71,7 @@ impl Task {
                     legs: legs.into_iter().map(|leg| convert::leg(&self.name, leg)).collect(),
                     ice_servers: self.shared.ice.servers(&self.name, to, member),
                     heartbeat_ms: config.signal.heartbeat_ms,
-                    grace_ms: config.room.resume_grace_ms,
+                    grace_ms: self.settings.resume_grace_ms,
                     max_message_bytes: config.signal.max_message_bytes,
                     messages_per_second: config.signal.messages_per_second,
                 };
@@ -78,16 +86,22 @@ impl Task {
                 self.note_tracks();
                 self.tell_converted(to, event);
             }
+            Event::Mode { mode, .. } => {
+                self.trace_mode(mode);
+                self.tell_converted(to, event);
+            }
+            Event::PathStuck { peer, .. } => {
+                self.trace_stuck(to, peer);
+                self.tell_converted(to, event);
+            }
             Event::ParticipantJoined(_)
             | Event::ParticipantLeft { .. }
             | Event::ParticipantAway { .. }
             | Event::TrackUnpublished { .. }
             | Event::TrackMuted { .. }
-            | Event::Mode { .. }
             | Event::CloseLink { .. }
             | Event::SendUp { .. }
             | Event::Path { .. }
-            | Event::PathStuck { .. }
             | Event::Leg(_)
             | Event::SfuUnreachable => self.tell_converted(to, event),
         }
@@ -110,57 +124,84 @@ impl Task {
     /// Remembers whose every track is.
     fn note_tracks(&mut self) {
         for participant in self.room.participants() {
-            for track in &participant.tracks {
-                self.tracks.insert(track.id, (participant.id, track.source));
+            for track in participant.tracks {
+                if self.tracks.insert(track.id, (participant.id, track.source)).is_none() {
+                    let participant = wire::Id(participant.id);
+                    self.happened(Happening::TrackPublished { participant, track: track.into() });
+                }
             }
+        }
+    }
+
+    /// Its owner publishes it no more.
+    pub(super) fn forget_track(&mut self, track: TrackId) {
+        self.held_back.remove(&track);
+        if let Some((owner, _)) = self.tracks.remove(&track) {
+            self.happened(Happening::TrackUnpublished { participant: wire::Id(owner), track: wire::Id(track) });
         }
     }
 
     fn open(&mut self, participant: ParticipantId, direction: Direction) {
         let Some(member) = self.members.get_mut(&participant) else { return };
+        member.entering.offered(direction);
         let (sfu, config) = (&self.shared.sfu, &self.shared.config);
         let transport = sfu.next_transport_id();
         let generation = member.next_generation();
         let local = sfu.local(self.shard);
         let credential = local.ice.clone();
         let codecs = preference(self.room.preferred_codec(), &config.sfu.codecs());
-        let offer = match direction {
+        let may_offer = match direction {
+            Direction::Up => member.is_plain(),
+            Direction::Down => member.plays(),
+        };
+        let (offer, traffic) = match direction {
             Direction::Up => {
                 for source in [Source::Microphone, Source::Camera, Source::Screen, Source::ScreenAudio] {
                     member.publications.entry(source).or_insert_with(|| sfu.next_publication_id());
                 }
                 let start = config.sfu.start_bitrate_kbps;
                 let up = match member.is_plain() {
-                    true => UpTransport::offered(transport, generation, local, &codecs, start),
-                    false => UpTransport::new(transport, generation, local, &codecs, start),
+                    true => UpTransport::offered(transport, generation, local, &codecs, start, member.has_data()),
+                    false => UpTransport::new(transport, generation, local, &codecs, start, config.sfu.simulcast),
                 };
-                member.up.insert(up).offer()
+                let up = member.up.insert(up);
+                (up.offer(), up.traffic.clone())
             }
             Direction::Down => {
                 let down = match member.plays() {
                     true => DownTransport::offered(transport, generation, local, &codecs),
                     false => {
-                        let reserve = member.reserve(config.room.mesh_limit);
+                        let reserve = member.reserve(self.settings.mesh_limit);
                         DownTransport::new(transport, generation, local, &codecs, reserve)
                     }
                 };
-                member.down.insert(down).flush()
+                // What it is to get is in its first offer, which comes once that is known.
+                let down = member.down.insert(down);
+                self.unflushed.insert(participant);
+                (None, down.traffic.clone())
             }
         };
         let client = match (member.is_plain(), direction) {
-            (false, _) => Client::Native,
+            _ if !member.has_data() => None,
+            (false, _) => Some(Client::Native),
             // Its SDK opens a channel where it sends, and waits for one where it watches.
-            (true, Direction::Up) => Client::Other { open: None },
-            (true, Direction::Down) => Client::Other { open: Some(self.name.to_string()) },
+            (true, Direction::Up) => Some(Client::Other { open: None }),
+            (true, Direction::Down) => Some(Client::Other { open: Some(self.name.to_string()) }),
         };
         self.transports.insert(transport, participant);
         let events = self.media_in.clone();
         self.command(Command::Open { transport, direction, local: credential, events });
-        let end = DataEnd { hub: self.hub, participant, client, events: self.data_in.clone() };
-        self.command(Command::OpenData { transport, end });
-        match offer {
-            Some(offer) => self.tell(participant, offer),
-            None => self.notice(participant, Notice::MayOffer { generation }),
+        self.command(Command::Count { transport, traffic });
+        if let Some(client) = client {
+            let (crowd, events) = (self.crowd.clone(), self.data_in.clone());
+            let end = DataEnd { hub: self.hub, participant, client, crowd, events };
+            self.command(Command::OpenData { transport, end });
+        }
+        if may_offer {
+            self.notice(participant, Notice::MayOffer { generation });
+        }
+        if let Some(offer) = offer {
+            self.tell(participant, offer);
         }
     }
 
@@ -177,23 +218,23 @@ impl Task {
     }
 
     /// The publication that carries a track.
-    fn publication(&self, track: TrackId) -> Option<(PublicationId, Source)> {
+    pub(super) fn publication(&self, track: TrackId) -> Option<(PublicationId, Source)> {
         let (owner, source) = self.tracks.get(&track)?;
         Some((*self.members.get(owner)?.publications.get(source)?, *source))
     }
 
-    fn subscribe(&mut self, receiver: ParticipantId, track: TrackId) {
+    pub(super) fn subscribe(&mut self, receiver: ParticipantId, track: TrackId) {
         let Some((publication, source)) = self.publication(track) else {
             warn!(room = %self.name, %track, "subscribed to a track that has no up transport");
             return;
         };
         let Some(owner) = self.tracks.get(&track).map(|(owner, _)| *owner) else { return };
         let Some(member) = self.members.get_mut(&receiver).filter(|member| member.watches(owner)) else { return };
-        let wanted = member.wants(track);
+        let (wanted, wish) = (member.wants(track) && !self.held_back.contains(&track), member.wish(track));
         let Some(down) = member.down.as_mut() else { return };
         let transport = down.id;
         if let Some(send) = down.assign(publication, source, track) {
-            self.send_down(transport, send, wanted);
+            self.send_down(transport, send, wish, wanted);
         }
         self.unflushed.insert(receiver);
     }
@@ -209,14 +250,15 @@ impl Task {
         }
         let sent = member.down.as_ref().and_then(|down| Some((down.id, down.sent(publication)?.mid)));
         if let Some((transport, mid)) = sent {
+            let on = on && !self.held_back.contains(&track);
             self.command(Command::Forward { transport, mid, on });
         }
     }
 
     /// Sends a publication down, unless its receiver does not want it now.
-    pub(super) fn send_down(&mut self, transport: TransportId, send: Send, wanted: bool) {
+    pub(super) fn send_down(&mut self, transport: TransportId, send: Send, wish: Wish, wanted: bool) {
         let mid = send.mid.clone();
-        self.command(Command::Subscribe { transport, send });
+        self.command(Command::Subscribe { transport, send, wish });
         if !wanted {
             self.command(Command::Forward { transport, mid, on: false });
         }
@@ -245,6 +287,7 @@ impl Task {
 
     fn run_leg(&mut self, leg: LegId, kind: LegKind, of: Option<ParticipantId>) {
         let Some(place) = self.leg_place.take() else { return };
+        self.happened(Happening::LegStarted { leg: wire::Id(leg), kind: kind.into() });
         match kind {
             LegKind::Record => {
                 let info = self.room.legs().find(|info| info.id == leg);
@@ -252,6 +295,7 @@ impl Task {
                 let by = by.map(|by| crescendo_record::Starter { id: by.id.to_string(), name: by.name });
                 self.legs.start_record(&self.shared, &self.name, leg, by, place);
             }
+            LegKind::Other => self.legs.start_other(&self.shared, &self.name, leg, place),
             LegKind::Hls => {
                 let of = of.map(|participant| participant.to_string());
                 self.legs.start_hls(&self.shared, &self.name, leg, of, place);
@@ -289,9 +333,20 @@ impl Task {
             self.close(participant, direction);
         }
         self.members.remove(&participant);
-        self.tracks.retain(|_, (owner, _)| *owner != participant);
+        self.count_crowd();
+        let tracks = self.tracks.iter().filter(|(_, (owner, _))| *owner == participant).map(|(track, _)| *track);
+        for track in tracks.collect::<Vec<_>>() {
+            self.forget_track(track);
+        }
         self.unflushed.remove(&participant);
         info!(room = %self.name, %participant, ?reason, "left");
+        let participant = wire::Id(participant);
+        self.happened(Happening::ParticipantLeft { participant, reason: reason.into() });
+    }
+
+    /// How many there are to whom unreliable messages are of use; who is hidden gets them by its socket.
+    pub(super) fn count_crowd(&self) {
+        self.crowd.set(self.members.values().filter(|member| member.has_data() || member.is_hidden()).count());
     }
 
     // What goes out.
@@ -307,11 +362,19 @@ impl Task {
     pub(super) fn tell(&mut self, to: ParticipantId, message: impl Into<Outgoing>) {
         let Some(member) = self.members.get_mut(&to) else { return };
         let Some(outbox) = &member.outbox else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = outbox.try_send(message.into()) {
+        if let Err(Full) = outbox.push(message.into()) {
             warn!(room = %self.name, participant = %to, "the socket does not keep up and is closed");
             metrics::counter!("crescendo_signal_overflows_total").increment(1);
             member.outbox = None;
             self.overrun.push(to);
+        }
+    }
+
+    /// To a participant's socket, if that keeps up.
+    pub(super) fn tell_unreliable(&mut self, to: ParticipantId, message: Outgoing) {
+        let outbox = self.members.get(&to).and_then(|member| member.outbox.as_ref());
+        if let Some(Err(Full)) = outbox.map(|outbox| outbox.push_unreliable(message)) {
+            metrics::counter!("crescendo_signal_unreliable_dropped_total").increment(1);
         }
     }
 
@@ -348,7 +411,24 @@ impl Task {
                 self.tell(participant, message);
             }
         }
+        self.choose_voices();
         self.gauge((!self.room.is_empty()).then(|| (self.room.mode().into(), self.members.len())));
+    }
+
+    /// In a large room the media thread forwards the loudest microphones only.
+    fn choose_voices(&mut self) {
+        let sfu = &self.shared.config.sfu;
+        let is_large = sfu.loudest > 0 && self.members.len() > sfu.loudest_above;
+        if !is_large && self.choir.is_empty() {
+            return;
+        }
+        let members = self.members.values().filter(|_| is_large);
+        let choir: Vec<_> =
+            members.filter_map(|member| member.publications.get(&Source::Microphone)).copied().collect();
+        if choir != self.choir {
+            self.choir.clone_from(&choir);
+            self.command(Command::Loudest { room: self.hub, most: self.shared.config.sfu.loudest, among: choir });
+        }
     }
 
     pub(super) fn gauge(&mut self, now: Option<(wire::Mode, usize)>) {
@@ -378,11 +458,35 @@ impl Task {
             name: self.name.to_string(),
             mode: self.room.mode().into(),
             epoch: self.room.epoch().0,
+            shard: self.shard.number(),
             participants: self.room.participants().map(Into::into).collect(),
+            hidden: self.room.participants().filter(|other| other.hidden).map(|other| wire::Id(other.id)).collect(),
             paths: pairs.map(path).collect(),
-            legs: self.room.legs().map(|leg| convert::leg(&self.name, leg)).collect(),
+            traffic: self.traffic(),
+            downlinks: self.members.iter().filter_map(downlink).collect(),
+            viewers: self.viewers(),
+            legs: self.room.legs().map(|leg| self.leg_view(leg)).collect(),
         }
     }
+
+    /// How many watch the room's broadcast.
+    fn viewers(&self) -> usize {
+        self.shared.hls.get(&self.name).map_or(0, |store| store.viewers())
+    }
+
+    fn leg_view(&self, info: LegInfo) -> LegView {
+        let viewers = match info.kind {
+            LegKind::Hls => Some(self.viewers()),
+            LegKind::Record | LegKind::Other => None,
+        };
+        let (health, since) = (self.legs.health(info.id), self.legs.since(info.id));
+        LegView { since, leg: convert::leg(&self.name, info), viewers, health }
+    }
+}
+
+fn downlink((&participant, member): (&ParticipantId, &Member)) -> Option<DownlinkView> {
+    let kbps = member.down.as_ref()?.estimate_kbps?;
+    Some(DownlinkView { participant: wire::Id(participant), kbps })
 }
 
 /// The configured codecs with the room's choice in front.

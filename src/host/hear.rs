@@ -3,15 +3,16 @@
 use tracing::{debug, info, warn};
 
 use super::ice::IcePatch;
-use super::member::Accepted;
+use super::member::{self, Accepted, DownTransport, Member, UpTransport};
 use super::messages::Sent;
 use super::task::{Task, refusal};
 use super::{IfMatch, Patched, Refusal};
-use crate::room::ids::{Epoch, LinkId, ParticipantId};
+use crate::access::Grant;
+use crate::room::ids::{Epoch, LinkId, ParticipantId, TrackId};
 use crate::room::{Direction, Input, LinkReport, TransportReport};
 use crate::sfu::sdp::SdpError;
-use crate::sfu::{Command, PublicationId};
-use crate::signal::message::{ClientMessage, ErrorCode, Id, LinkStatus, ServerMessage};
+use crate::sfu::{Command, Counts, Layer, PublicationId, Size, Wish};
+use crate::signal::message::{ClientMessage, ErrorCode, Id, Leg, LinkStatus, ServerMessage};
 use crate::signal::outgoing::Outgoing;
 
 impl Task {
@@ -21,16 +22,20 @@ impl Task {
             ClientMessage::Join { .. } | ClientMessage::Ping { .. } => {}
             ClientMessage::Leave {} => self.quiet(from, Input::Leave { participant: from }),
             ClientMessage::Publish { request, source, muted } => {
-                let input = Input::Publish { participant: from, source: source.into(), muted };
-                self.asked(from, input, Some(request));
+                let source = source.into();
+                if self.may(from, Grant::Publish(source), request) {
+                    self.asked(from, Input::Publish { participant: from, source, muted }, Some(request));
+                }
             }
             ClientMessage::Unpublish { track } => {
                 if self.asked(from, Input::Unpublish { participant: from, track: track.0 }, None) {
-                    self.tracks.remove(&track.0);
+                    self.forget_track(track.0);
                 }
             }
             ClientMessage::Mute { track, muted } => {
-                self.asked(from, Input::Mute { participant: from, track: track.0, muted }, None);
+                if self.asked(from, Input::Mute { participant: from, track: track.0, muted }, None) && !muted {
+                    self.hold_back(track.0, false);
+                }
             }
             ClientMessage::LinkDescription { peer, link, description, tracks } => {
                 let relayed = ServerMessage::LinkDescription { peer: Id(from), link, description, tracks };
@@ -47,6 +52,9 @@ impl Task {
                 };
                 self.quiet(from, Input::Link { participant: from, peer: peer.0, link: LinkId(link), report });
             }
+            ClientMessage::LinkTraffic { peer, link, bytes, packets, lost, rtt_ms } => {
+                self.traffic_told(from, peer.0, LinkId(link), Counts { bytes, packets, lost }, rtt_ms);
+            }
             ClientMessage::Answer { transport, generation, sdp } => {
                 self.answer(from, transport.into(), generation, &sdp);
             }
@@ -59,29 +67,72 @@ impl Task {
                     self.quiet(from, Input::Transport { participant: from, direction, report });
                 }
             }
+            ClientMessage::RestartIce { transport, generation } => {
+                self.restart_ice(from, transport.into(), generation);
+            }
             ClientMessage::Shown { peer, carrier, epoch } => {
                 let (carrier, epoch) = (carrier.into(), Epoch(epoch));
                 self.quiet(from, Input::Shown { receiver: from, sender: peer.0, carrier, epoch });
             }
+            ClientMessage::View { track, width, height, layer } => {
+                self.seen(from, track.0, Size { width, height }, layer.map(member::layer));
+            }
+            ClientMessage::Keys { .. } if self.is_hidden(from) => self.refuse_word(from, None),
+            ClientMessage::Message { request, .. } if self.is_hidden(from) => self.refuse_word(from, request),
             ClientMessage::Keys { to, data } if self.members.contains_key(&to.0) => {
                 self.tell(to.0, ServerMessage::Keys { from: Id(from), data });
             }
             // It has just left: nobody has to be told a key.
             ClientMessage::Keys { .. } => {}
-            ClientMessage::Message { request, to, data, binary } => {
+            ClientMessage::Message { to, data, binary, unreliable: true, .. } => {
+                self.pass_on_unreliable(from, &Sent { to: to.map(|id| id.0), data, binary });
+            }
+            ClientMessage::Message { request, to, data, binary, unreliable: false } => {
                 self.pass_on(from, request, Sent { to: to.map(|id| id.0), data, binary });
             }
             ClientMessage::StartLeg { request, kind, of } => {
-                match self.start_leg(kind.into(), of.map(|id| id.0), Some(from)) {
-                    Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),
-                    Err(refusal) => self.tell(from, refusal.into_message(false, Some(request))),
+                if self.may(from, Grant::Legs, request) {
+                    let started = self.start_leg(
+                        kind.into(),
+                        of.map(|id| id.0),
+                        Some(from).filter(|from| !self.is_hidden(*from)),
+                    );
+                    self.tell_of_leg(from, started, request);
                 }
             }
-            ClientMessage::StopLeg { request, leg } => match self.stop_leg(leg.0) {
-                Ok(leg) => self.tell(from, ServerMessage::Leg { leg, request: Some(request) }),
-                Err(refusal) => self.tell(from, refusal.into_message(false, Some(request))),
-            },
+            ClientMessage::StopLeg { request, leg } => {
+                if self.may(from, Grant::Legs, request) {
+                    let stopped = self.stop_leg(leg.0);
+                    self.tell_of_leg(from, stopped, request);
+                }
+            }
         }
+    }
+
+    fn is_hidden(&self, participant: ParticipantId) -> bool {
+        self.members.get(&participant).is_some_and(Member::is_hidden)
+    }
+
+    /// Others do not know of it, and so hear nothing from it.
+    fn refuse_word(&mut self, from: ParticipantId, request: Option<u32>) {
+        let refusal = Refusal::new(ErrorCode::NotGranted, "who is hidden says nothing to the others");
+        self.tell(from, refusal.into_message(false, request));
+    }
+
+    fn tell_of_leg(&mut self, to: ParticipantId, changed: Result<Leg, Refusal>, request: u32) {
+        match changed {
+            Ok(leg) => self.tell(to, ServerMessage::Leg { leg, request: Some(request) }),
+            Err(refusal) => self.tell(to, refusal.into_message(false, Some(request))),
+        }
+    }
+
+    /// Whether a participant was granted this; it is told when it was not.
+    fn may(&mut self, from: ParticipantId, grant: Grant, request: u32) -> bool {
+        let Some(member) = self.members.get(&from) else { return false };
+        let Err(refused) = member.grants.check(grant) else { return true };
+        refused.count("room");
+        self.tell(from, Refusal::of_access(refused).into_message(false, Some(request)));
+        false
     }
 
     /// From one end of a mesh link to the other, while it is the link of the two.
@@ -106,10 +157,11 @@ impl Task {
         };
         match accepted {
             Ok((transport, remote, sends)) => {
+                member.entering.answered(direction);
                 self.command(Command::SetRemote { transport, remote });
                 for send in sends {
-                    let wanted = self.is_wanted(from, send.publication);
-                    self.send_down(transport, send, wanted);
+                    let (wish, wanted) = self.wanted(from, send.publication);
+                    self.send_down(transport, send, wish, wanted);
                 }
                 if direction == Direction::Down {
                     self.unflushed.insert(from);
@@ -132,7 +184,13 @@ impl Task {
         match member.take_offer(generation, sdp) {
             None => {}
             Some(Ok(Accepted { transport, answer, entity_tag, remote })) => {
+                if let Some(direction) = member.direction_of(transport) {
+                    member.entering.answered(direction);
+                }
                 self.command(Command::SetRemote { transport, remote });
+                let down = self.members.get(&from).and_then(|member| member.down.as_ref());
+                let unsent = down.filter(|down| down.id == transport).map(DownTransport::unsent);
+                unsent.into_iter().flatten().for_each(|track| self.subscribe(from, track));
                 self.tell(from, Outgoing::Answer { generation, sdp: answer.into(), entity_tag: entity_tag.into() });
             }
             Some(Err(error)) => {
@@ -164,9 +222,49 @@ impl Task {
         }
     }
 
-    fn is_wanted(&self, receiver: ParticipantId, publication: PublicationId) -> bool {
-        let member = self.members.get(&receiver);
-        member.is_some_and(|member| member.track(publication).is_none_or(|track| member.wants(track)))
+    /// The client has lost contact, as after a change of networks.
+    fn restart_ice(&mut self, from: ParticipantId, direction: Direction, generation: u32) {
+        let fresh = self.shared.sfu.local(self.shard).ice;
+        let Some(member) = self.members.get_mut(&from) else { return };
+        let Some(transport) = member.restart_ice(direction, generation, fresh.clone()) else { return };
+        info!(room = %self.name, participant = %from, ?transport, "ICE restarts");
+        metrics::counter!("crescendo_ice_restarts_total").increment(1);
+        let offer = match direction {
+            Direction::Up => member.up.as_mut().and_then(UpTransport::offer),
+            // With what else it has to be told, or after the answer that is awaited.
+            Direction::Down => {
+                self.unflushed.insert(from);
+                None
+            }
+        };
+        self.command(Command::RestartIce { transport, local: fresh });
+        if let Some(offer) = offer {
+            self.tell(from, offer);
+        }
+    }
+
+    fn wanted(&self, receiver: ParticipantId, publication: PublicationId) -> (Wish, bool) {
+        let Some(member) = self.members.get(&receiver) else { return (Wish::default(), false) };
+        let is_held_back = |track| self.held_back.contains(&track);
+        let own = |track| (member.wish(track), member.wants(track) && !is_held_back(track));
+        member.track(publication).map_or((Wish::default(), true), own)
+    }
+
+    /// A participant says how large it shows a track.
+    fn seen(&mut self, from: ParticipantId, track: TrackId, shown: Size, most: Option<Layer>) {
+        let Some((publication, _)) = self.publication(track) else { return };
+        let Some(member) = self.members.get_mut(&from) else { return };
+        let is_seen = shown.width > 0 && shown.height > 0;
+        // What is not seen comes back as it was.
+        if is_seen {
+            let wish = Wish { shown: Some(shown), most };
+            member.set_wish(track, wish);
+            let sent = member.down.as_ref().and_then(|down| Some((down.id, down.sent(publication)?.mid)));
+            if let Some((transport, mid)) = sent {
+                self.command(Command::Wish { transport, mid, wish });
+            }
+        }
+        self.forward(from, track, is_seen);
     }
 
     /// An input that a participant asked for: what is wrong with it is told. True when nothing was.

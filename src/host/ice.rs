@@ -37,6 +37,11 @@ impl IceServers {
         others.into_iter().chain(own.map(IceServer::from)).collect()
     }
 
+    /// How many allocations our own relay has, and may have.
+    pub(super) fn allocations(&self) -> Option<(usize, usize)> {
+        self.turn.as_ref().map(Turn::allocations)
+    }
+
     /// How often clients need new ones: twice in the life of their credentials, so that a restart of ICE at any time has
     /// some that are good. None: what they have never runs out.
     pub(super) fn renew_every(&self) -> Option<Duration> {

@@ -1,9 +1,11 @@
 //! The running legs of one room.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::config::SyncPolicy;
 use crate::legs::{self, LegEvent, LegHost};
@@ -12,10 +14,12 @@ use crate::room::ids::{LegId, RoomName};
 use crate::sfu::tap::TapId;
 use crate::sfu::{PublicationId, tap::Tap};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
-use crescendo_record::{Starter, Sync};
+use crescendo_record::{Listed, Starter, Sync};
 
-use super::Shared;
+use super::events::Happening;
 use super::limit::Place;
+use super::recordings::library;
+use super::{HealthView, Shared, other};
 
 /// Events that may wait for the room.
 const EVENTS: usize = 256;
@@ -28,13 +32,41 @@ pub(super) struct Legs {
 
 struct Running {
     host: LegHost,
+    since: SystemTime,
     tap: TapId,
-    over: Over,
+    ends: Ends,
     _place: Place,
 }
 
-/// What is to be done about a leg's output when the leg has ended.
-type Over = Box<dyn FnOnce() + Send>;
+/// Legs that finish what they began. The server is not over before they are.
+#[derive(Debug, Default)]
+pub(super) struct Endings(Mutex<JoinSet<()>>);
+
+impl Endings {
+    fn lock(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `end` on a thread that may block.
+    fn spawn(&self, end: impl FnOnce() + Send + 'static) {
+        let mut endings = self.lock();
+        while endings.try_join_next().is_some() {}
+        endings.spawn_blocking(end);
+    }
+
+    /// Waits for all that have begun.
+    pub(super) async fn over(&self) {
+        let mut endings = std::mem::take(&mut *self.lock());
+        while endings.join_next().await.is_some() {}
+    }
+}
+
+/// What is to be done about a leg's output when the leg is told to end, and when it has.
+struct Ends {
+    stopped: Box<dyn FnOnce() + Send>,
+    /// On a thread that may block.
+    finished: Box<dyn FnOnce() + Send>,
+}
 
 impl Legs {
     pub(super) fn new() -> Self {
@@ -44,12 +76,14 @@ impl Legs {
 
     /// Starts the HLS leg of `room`; `of` names whose picture it shows.
     pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>, place: Place) {
-        let (plugin, store) = crescendo_hls::HlsLeg::new(hls_options(&shared.config.hls, room, of));
+        let options = hls_options(&shared.config.hls, room, of, shared.transcodes.clone());
+        let (plugin, store) = crescendo_hls::HlsLeg::new(options);
         shared.hls.insert(room.clone(), store.clone());
         let (directory, room) = (shared.hls.clone(), room.clone());
         let linger = Duration::from_millis(shared.config.hls.linger_ms.into());
         let over = Box::new(move || directory.remove_after(room, store, linger));
-        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), over, place);
+        let ends = Ends { stopped: over, finished: Box::new(|| ()) };
+        self.run(shared, leg, Box::new(plugin), format!("hls-{leg}"), ends, place);
     }
 
     /// Starts the recording of `room`.
@@ -61,11 +95,21 @@ impl Legs {
         by: Option<Starter>,
         place: Place,
     ) {
+        let finished = recording_ready(shared, room, leg);
         let plugin = crescendo_record::RecordLeg::new(record_options(&shared.config.record, room, leg, by));
-        self.run(shared, leg, Box::new(plugin), format!("record-{leg}"), Box::new(|| ()), place);
+        let ends = Ends { stopped: Box::new(|| ()), finished };
+        self.run(shared, leg, Box::new(plugin), format!("record-{leg}"), ends, place);
     }
 
-    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, over: Over, place: Place) {
+    /// Starts what the server was built with besides; where that is nothing, it is not asked for.
+    pub(super) fn start_other(&mut self, shared: &Shared, room: &RoomName, leg: LegId, place: Place) {
+        if let Some(plugin) = other::leg(&shared.config.legs, room, leg) {
+            let ends = Ends { stopped: Box::new(|| ()), finished: Box::new(|| ()) };
+            self.run(shared, leg, plugin, format!("other-{leg}"), ends, place);
+        }
+    }
+
+    fn run(&mut self, shared: &Shared, leg: LegId, plugin: Box<dyn Leg>, name: String, ends: Ends, place: Place) {
         let (to, mut from) = mpsc::channel(EVENTS);
         let host = legs::spawn(plugin, name, &shared.config.legs, to);
         let events = self.events_in.clone();
@@ -76,7 +120,10 @@ impl Legs {
                 }
             }
         });
-        self.running.insert(leg, Running { host, tap: shared.sfu.next_tap_id(), over, _place: place });
+        self.running.insert(
+            leg,
+            Running { host, since: SystemTime::now(), tap: shared.sfu.next_tap_id(), ends, _place: place },
+        );
     }
 
     /// Tells the leg of a track and gives the tap through which its packets are to come.
@@ -92,13 +139,42 @@ impl Legs {
         Some(running.tap)
     }
 
+    pub(super) fn health(&self, leg: LegId) -> Option<HealthView> {
+        let health = self.running.get(&leg)?.host.health();
+        Some(HealthView { dropped_frames: health.dropped_frames(), late_parts: health.late_parts() })
+    }
+
+    /// When it was started: RFC 3339, UTC. None when it runs no more.
+    pub(super) fn since(&self, leg: LegId) -> Option<String> {
+        Some(humantime::format_rfc3339_seconds(self.running.get(&leg)?.since).to_string())
+    }
+
     /// The leg finishes on a thread of its own; its output lingers.
-    pub(super) fn stop(&mut self, leg: LegId) {
+    pub(super) fn stop(&mut self, shared: &Shared, leg: LegId) {
         if let Some(running) = self.running.remove(&leg) {
-            (running.over)();
-            tokio::task::spawn_blocking(move || running.host.stop().join());
+            (running.ends.stopped)();
+            shared.endings.spawn(move || {
+                // What is wrong with a leg that has panicked was said where it did.
+                let _ = running.host.stop().join();
+                (running.ends.finished)();
+            });
         }
     }
+}
+
+/// Tells of the recording of a leg that is written.
+fn recording_ready(shared: &Shared, room: &RoomName, leg: LegId) -> Box<dyn FnOnce() + Send> {
+    let (library, events) = (library(&shared.config.record), shared.events.clone());
+    let (room, leg) = (room.clone(), leg.to_string());
+    let begun = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    Box::new(move || {
+        let recordings = library.map(|library| library.list(Some(room.as_str()))).unwrap_or_default();
+        // Legs of an earlier room of this name had the same names.
+        let is_it = |listed: &&Listed| listed.recording.leg == leg && listed.recording.started >= begun;
+        if let Some(listed) = recordings.iter().find(is_it) {
+            events.tell(&room, Happening::RecordingReady { recording: listed.id.to_string() });
+        }
+    })
 }
 
 /// The key by which a leg knows a publication.
@@ -115,14 +191,22 @@ pub(super) fn state(of: State) -> LegState {
     }
 }
 
-fn hls_options(config: &crate::config::Hls, room: &RoomName, of: Option<String>) -> crescendo_hls::Options {
+fn hls_options(
+    config: &crate::config::Hls,
+    room: &RoomName,
+    of: Option<String>,
+    transcodes: Arc<crescendo_hls::Budget>,
+) -> crescendo_hls::Options {
     let ms = |ms: u32| Duration::from_millis(ms.into());
-    let directory = (!config.directory.as_os_str().is_empty()).then(|| config.directory.join(room.as_str()));
+    let directory = config.is_stored().then(|| config.directory.join(room.as_str()));
     crescendo_hls::Options {
         part: ms(config.part_ms),
         segment: ms(config.segment_ms),
         segments: config.segments,
+        window: Duration::from_secs(config.window_s.into()),
         audio_kbps: config.audio_kbps,
+        transcodes,
+        transcode_kbps: config.transcode_kbps,
         directory,
         of,
         started: SystemTime::now(),

@@ -12,6 +12,10 @@ pub struct Count(Arc<AtomicUsize>);
 pub struct Place(Count);
 
 impl Count {
+    pub fn taken(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// A place, unless `limit` are taken.
     pub fn take(&self, limit: usize) -> Option<Place> {
         let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));

@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::access::Grants;
 use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Source, VideoCodec};
 use crate::sfu::sdp::{AnsweredDown, AnsweredUp, Assigned, Down, IceSession, Local, SdpError, Up};
-use crate::sfu::{Codec, PublicationId, Remote, Send, TransportId};
+use crate::sfu::{Codec, IceCredential, Layer, PublicationId, Remote, Send, Traffic, TransportId, Wish};
 use crate::signal::message::{self as wire, Id, ServerMessage, Slot};
 
-use super::{Entry, Manner, Outbox};
+use super::limit::Place;
+use super::messages::Answered;
+use super::trace::Entering;
+use super::traffic::LinkTraffic;
+use super::{Entry, Manner};
+use crate::signal::outbox::Outbox;
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -26,17 +32,34 @@ pub(super) struct Member {
     /// What is known to arrive of each.
     codecs: BTreeMap<PublicationId, Codec>,
     generations: u32,
-    /// Highest request of a message that was taken.
-    pub(super) last_message: u32,
+    /// What it has told of its mesh links.
+    pub(super) links: BTreeMap<ParticipantId, LinkTraffic>,
+    /// Its messages.
+    pub(super) answered: Answered,
     /// The room's last message when it joined.
     pub(super) first_message: u32,
     manner: Manner,
+    pub(super) grants: Grants,
+    pub(super) decodes: Vec<VideoCodec>,
     /// Tracks that a plain client does not want forwarded. As many as there are in the room at most.
     unwanted: BTreeSet<TrackId>,
+    /// What it can use of tracks, where it has said so. As many as there are in the room at most.
+    wishes: BTreeMap<TrackId, Wish>,
+    /// For whoever traces.
+    pub(super) entering: Entering,
+    _place: Place,
 }
 
 impl Member {
-    pub(super) fn new(outbox: Outbox, secret: String, manner: Manner, first_message: u32) -> Self {
+    pub(super) fn new(
+        outbox: Outbox,
+        secret: String,
+        manner: Manner,
+        grants: Grants,
+        decodes: Vec<VideoCodec>,
+        first_message: u32,
+        place: Place,
+    ) -> Self {
         Self {
             outbox: Some(outbox),
             seat: 0,
@@ -47,10 +70,16 @@ impl Member {
             publications: BTreeMap::new(),
             codecs: BTreeMap::new(),
             generations: 0,
-            last_message: 0,
+            links: BTreeMap::new(),
+            answered: Answered::default(),
             first_message,
             manner,
+            grants,
+            decodes,
             unwanted: BTreeSet::new(),
+            wishes: BTreeMap::new(),
+            entering: Entering::default(),
+            _place: place,
         }
     }
 
@@ -71,7 +100,30 @@ impl Member {
         match self.manner {
             Manner::Plain(Entry::Watch { only: Some(only) }) => only == owner,
             Manner::Plain(Entry::Play { of }) => of == owner,
-            Manner::Native | Manner::Plain(Entry::Mesh { .. } | Entry::Publish | Entry::Watch { only: None }) => true,
+            Manner::Native
+            | Manner::Plain(Entry::Mesh { .. } | Entry::Publish { .. } | Entry::Watch { only: None }) => true,
+        }
+    }
+
+    /// It speaks the native protocol in full.
+    pub(super) fn is_native(&self) -> bool {
+        self.manner == Manner::Native
+    }
+
+    /// The others do not know of it.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.grants.hidden
+    }
+
+    /// Its transports may carry data channels: WHIP and WHEP know none, and who is hidden says nothing by them.
+    pub(super) fn has_data(&self) -> bool {
+        if self.is_hidden() {
+            return false;
+        }
+        match self.manner {
+            Manner::Native | Manner::Plain(Entry::Mesh { .. } | Entry::Watch { .. }) => true,
+            Manner::Plain(Entry::Publish { data }) => data,
+            Manner::Plain(Entry::Play { .. }) => false,
         }
     }
 
@@ -89,12 +141,15 @@ impl Member {
         is_own
     }
 
-    /// The video codec that it sends, whoever comes: nobody but the server asks others for another one.
-    pub(super) fn fixed_codec(&self) -> Option<VideoCodec> {
-        let camera = self.publications.get(&Source::Camera).filter(|_| self.is_plain())?;
-        match self.codecs.get(camera)? {
-            Codec::Video(codec) => Some(*codec),
-            Codec::Opus => None,
+    /// What of video it sends, whoever comes: the codec that arrives, or before one does those that were agreed on. Empty where
+    /// that is not known, or goes by what others decode.
+    pub(super) fn fixed_codecs(&self) -> &[VideoCodec] {
+        let Some(camera) = self.publications.get(&Source::Camera).filter(|_| self.is_plain()) else { return &[] };
+        match (self.codecs.get(camera), self.up.as_ref().map(|up| &up.sdp)) {
+            (Some(Codec::Video(codec)), _) => std::slice::from_ref(codec),
+            (Some(Codec::Opus), _) => &[],
+            (None, Some(UpSdp::Client(answered))) => answered.agreed_codecs(),
+            (None, Some(UpSdp::Server { .. }) | None) => &[],
         }
     }
 
@@ -117,6 +172,19 @@ impl Member {
         Some((down.id, down.ice.as_mut()?))
     }
 
+    /// ICE of the transport of this generation begins anew where the server offers it; the offer is for the caller to send.
+    pub(super) fn restart_ice(
+        &mut self,
+        direction: Direction,
+        generation: u32,
+        ice: IceCredential,
+    ) -> Option<TransportId> {
+        match direction {
+            Direction::Up => self.up.as_mut().filter(|up| up.generation == generation)?.restart_ice(ice),
+            Direction::Down => self.down.as_mut().filter(|down| down.generation == generation)?.restart_ice(ice),
+        }
+    }
+
     pub(super) fn wants(&self, track: TrackId) -> bool {
         !self.unwanted.contains(&track)
     }
@@ -126,9 +194,18 @@ impl Member {
         if on { self.unwanted.remove(&track) } else { self.unwanted.insert(track) }
     }
 
-    /// Keeps of what is not wanted only what there still is.
+    pub(super) fn wish(&self, track: TrackId) -> Wish {
+        self.wishes.get(&track).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_wish(&mut self, track: TrackId, wish: Wish) {
+        self.wishes.insert(track, wish);
+    }
+
+    /// Keeps of what is wanted and not wanted only what there still is.
     pub(super) fn forget_unwanted(&mut self, is_there: impl Fn(TrackId) -> bool) {
         self.unwanted.retain(|track| is_there(*track));
+        self.wishes.retain(|track, _| is_there(*track));
     }
 
     /// Which track a publication is on the down transport.
@@ -174,6 +251,7 @@ pub(super) struct UpTransport {
     sdp: UpSdp,
     /// Once the client has offered for it.
     ice: Option<IceSession>,
+    pub(super) traffic: Traffic,
 }
 
 /// Who offers.
@@ -194,20 +272,23 @@ impl UpTransport {
         local: Local,
         codecs: &[VideoCodec],
         start_bitrate_kbps: u32,
+        simulcast: bool,
     ) -> Self {
-        let sdp = UpSdp::Server { sdp: Up::new(local, codecs, start_bitrate_kbps), unanswered: None };
-        Self { id, generation, sdp, ice: None }
+        let sdp = Up::new(local, codecs, start_bitrate_kbps).with_simulcast(simulcast);
+        Self { id, generation, sdp: UpSdp::Server { sdp, unanswered: None }, ice: None, traffic: Traffic::default() }
     }
 
-    /// One that the client offers.
+    /// One that the client offers, with data channels or without.
     pub(super) fn offered(
         id: TransportId,
         generation: u32,
         local: Local,
         codecs: &[VideoCodec],
         start_bitrate_kbps: u32,
+        data: bool,
     ) -> Self {
-        Self { id, generation, sdp: UpSdp::Client(AnsweredUp::new(local, codecs, start_bitrate_kbps)), ice: None }
+        let answered = AnsweredUp::new(local, codecs, start_bitrate_kbps, data);
+        Self { id, generation, sdp: UpSdp::Client(answered), ice: None, traffic: Traffic::default() }
     }
 
     /// The server's offer, where it is the one who offers.
@@ -237,6 +318,13 @@ impl UpTransport {
             UpSdp::Server { sdp, .. } => sdp.prefer(codec).then(|| self.offer()).flatten(),
             UpSdp::Client(_) => None,
         }
+    }
+
+    /// Nothing where the client offers.
+    fn restart_ice(&mut self, ice: IceCredential) -> Option<TransportId> {
+        let UpSdp::Server { sdp, .. } = &mut self.sdp else { return None };
+        sdp.restart(ice);
+        Some(self.id)
     }
 
     /// Answers the client's offer.
@@ -279,6 +367,9 @@ pub(super) struct DownTransport {
     unanswered: Option<String>,
     /// The slots have changed since they were last told.
     untold: bool,
+    /// What its path was last said to take.
+    pub(super) estimate_kbps: Option<u32>,
+    pub(super) traffic: Traffic,
 }
 
 /// Who offers.
@@ -299,7 +390,17 @@ impl DownTransport {
     }
 
     fn of(id: TransportId, generation: u32, sdp: DownSdp) -> Self {
-        Self { id, generation, sdp, ice: None, tracks: BTreeMap::new(), unanswered: None, untold: false }
+        Self {
+            id,
+            generation,
+            sdp,
+            ice: None,
+            tracks: BTreeMap::new(),
+            unanswered: None,
+            untold: false,
+            estimate_kbps: None,
+            traffic: Traffic::default(),
+        }
     }
 
     /// Answers the client's offer.
@@ -308,6 +409,13 @@ impl DownTransport {
         let (answer, remote) = answered.answer(sdp)?;
         let ice = self.ice.insert(answered.ice(&remote).ok_or(SdpError::Nothing)?);
         Ok(Accepted { transport: self.id, answer, entity_tag: ice.entity_tag().to_owned(), remote })
+    }
+
+    /// Nothing where the client offers.
+    fn restart_ice(&mut self, ice: IceCredential) -> Option<TransportId> {
+        let DownSdp::Server(down) = &mut self.sdp else { return None };
+        down.restart(ice);
+        Some(self.id)
     }
 
     /// What can be sent at once; None: it takes a new offer, see [`Self::flush`].
@@ -335,6 +443,12 @@ impl DownTransport {
             DownSdp::Server(down) => down.sent(publication),
             DownSdp::Client(answered) => answered.sent(publication),
         }
+    }
+
+    /// What it was to get before its client had offered for it.
+    pub(super) fn unsent(&self) -> Vec<TrackId> {
+        let unsent = self.tracks.iter().filter(|(publication, _)| self.sent(**publication).is_none());
+        unsent.map(|(_, track)| *track).collect()
     }
 
     /// The m-line that is to fall silent.
@@ -391,4 +505,19 @@ impl DownTransport {
         let slots = down.slots().into_iter();
         slots.map(|(mid, publication)| Slot { mid, source: None, track: track(publication) }).collect()
     }
+}
+
+/// A layer as the media plane knows it.
+pub(super) fn layer(layer: wire::Layer) -> Layer {
+    match layer {
+        wire::Layer::Low => Layer::LOW,
+        wire::Layer::Medium => Layer::MEDIUM,
+        wire::Layer::High => Layer::HIGH,
+    }
+}
+
+/// The same on the wire.
+pub(super) fn layer_on_wire(of: Layer) -> wire::Layer {
+    let all = [wire::Layer::Low, wire::Layer::Medium, wire::Layer::High];
+    all[of.index()]
 }

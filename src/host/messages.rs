@@ -5,43 +5,54 @@
 
 use std::collections::VecDeque;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use serde_json::Value;
-
 use super::Refusal;
 use super::task::Task;
 use crate::room::ids::ParticipantId;
 use crate::sfu::data::{DataEvent, Kind, To};
 use crate::sfu::{Command, TransportId};
-use crate::signal::message::{ErrorCode, Id, ServerMessage};
-use crate::signal::outgoing::{Outgoing, Payload};
+use crate::signal::message::{ErrorCode, Id, Json, ServerMessage};
+use crate::signal::outgoing::{Outgoing, Payload, Written};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 
 /// What a message is, on its way to sockets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sent {
     pub(super) to: Option<ParticipantId>,
-    pub(super) data: Value,
+    pub(super) data: Json,
     pub(super) binary: bool,
 }
 
-/// Times the bytes of a message that it may take in memory: JSON of many small parts is much larger there than on the wire.
-const WEIGHT_FACTOR: usize = 16;
-/// What a JSON value takes, and what a map takes that has an entry, in bytes.
-const VALUE_BYTES: usize = size_of::<Value>();
-const MAP_BYTES: usize = 11 * (size_of::<String>() + VALUE_BYTES) + 64;
+/// Refusals that are remembered for each participant: as many as a client may have unanswered. Higher: more memory; lower: one
+/// whose socket was lost may be told that a message was taken which was not.
+const REFUSED: usize = 64;
 
-/// Bytes that a JSON value takes in memory, roughly.
-fn weight(value: &Value) -> usize {
-    VALUE_BYTES
-        + match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-            Value::String(text) => text.len(),
-            Value::Array(values) => values.iter().map(weight).sum(),
-            Value::Object(map) if map.is_empty() => 0,
-            Value::Object(map) => MAP_BYTES + map.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>(),
+/// What became of a participant's messages: it is said again when the answer was lost with a socket.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// The highest number.
+    last: u32,
+    refused: VecDeque<(u32, Refusal)>,
+}
+
+impl Answered {
+    /// None for a message that is new.
+    fn find(&self, request: u32) -> Option<Result<(), Refusal>> {
+        let refused = self.refused.iter().find(|(number, _)| *number == request);
+        let is_old = request <= self.last;
+        is_old.then(|| refused.map_or(Ok(()), |(_, refusal)| Err(refusal.clone())))
+    }
+
+    fn keep(&mut self, request: u32, answer: &Result<(), Refusal>) {
+        self.last = request;
+        if let Err(refusal) = answer {
+            self.refused.push_back((request, refusal.clone()));
+            if self.refused.len() > REFUSED {
+                self.refused.pop_front();
+            }
         }
+    }
 }
 
 /// The last messages of a room.
@@ -61,8 +72,7 @@ struct Kept {
     number: u32,
     from: ParticipantId,
     to: Option<ParticipantId>,
-    message: Outgoing,
-    bytes: usize,
+    message: Written,
 }
 
 impl History {
@@ -76,26 +86,24 @@ impl History {
     }
 
     /// Gives a message its number and keeps it.
-    fn keep(&mut self, from: ParticipantId, sent: Sent) -> Outgoing {
-        let weight = weight(&sent.data);
+    fn keep(&mut self, from: ParticipantId, sent: Sent) -> Written {
         let Sent { to, data, binary } = sent;
         self.number += 1;
         let number = self.number;
-        let message = Outgoing::from(ServerMessage::Message { number: Some(number), from: Id(from), data, binary });
-        let bytes = message.bytes().max(weight);
-        self.kept.push_back(Kept { number, from, to, message: message.clone(), bytes });
-        self.bytes += bytes;
+        let message = Written::new(ServerMessage::Message { number: Some(number), from: Id(from), data, binary });
+        self.bytes += message.bytes();
+        self.kept.push_back(Kept { number, from, to, message: message.clone() });
         while self.bytes > self.limit_bytes
             && let Some(oldest) = self.kept.pop_front()
         {
-            self.bytes -= oldest.bytes;
+            self.bytes -= oldest.message.bytes();
             self.forgotten = oldest.number;
         }
         message
     }
 
     /// What came for `participant` after the message with this number, and whether some of it may be gone.
-    fn since(&self, participant: ParticipantId, number: u32) -> (bool, Vec<Outgoing>) {
+    fn since(&self, participant: ParticipantId, number: u32) -> (bool, Vec<Written>) {
         let is_for = |kept: &&Kept| {
             kept.number > number && kept.from != participant && kept.to.is_none_or(|to| to == participant)
         };
@@ -105,46 +113,71 @@ impl History {
 }
 
 impl Task {
-    /// From a participant to one or to all others. `request`: it is told that the message was taken, once.
+    /// From a participant to one or to all others. `request`: it is told once what became of the message.
     pub(super) fn pass_on(&mut self, from: ParticipantId, request: Option<u32>, sent: Sent) {
-        let last = self.members.get(&from).map_or(0, |member| member.last_message);
-        if let Some(request) = request.filter(|request| *request <= last) {
-            // Said again, because the answer was lost with a socket.
-            return self.tell(from, ServerMessage::MessageTaken { request });
+        let before = request.and_then(|request| self.members.get(&from)?.answered.find(request));
+        let answer = before.unwrap_or_else(|| {
+            let answer = self.check(&sent);
+            if let (Some(member), Some(request)) = (self.members.get_mut(&from), request) {
+                member.answered.keep(request, &answer);
+            }
+            if answer.is_ok() {
+                self.deliver(from, sent);
+            }
+            answer
+        });
+        match (answer, request) {
+            (Err(refusal), request) => self.tell(from, refusal.into_message(false, request)),
+            (Ok(()), Some(request)) => self.tell(from, ServerMessage::MessageTaken { request }),
+            (Ok(()), None) => {}
         }
-        if let Err(refusal) = self.check(&sent) {
-            return self.tell(from, refusal.into_message(false, request));
-        }
-        if let (Some(member), Some(request)) = (self.members.get_mut(&from), request) {
-            member.last_message = request;
-        }
-        let to = sent.to;
+    }
+
+    fn deliver(&mut self, from: ParticipantId, sent: Sent) {
+        let receivers = self.receivers(from, sent.to);
         let message = self.history.keep(from, sent);
-        let receivers: Vec<_> = match to {
-            Some(to) => vec![to],
-            None => self.members.keys().copied().filter(|to| *to != from).collect(),
-        };
         for to in receivers {
             self.tell(to, message.clone());
         }
-        if let Some(request) = request {
-            self.tell(from, ServerMessage::MessageTaken { request });
+    }
+
+    /// From a participant whose data channel does not reach all that it was for. Nobody is told what became of it.
+    pub(super) fn pass_on_unreliable(&mut self, from: ParticipantId, sent: &Sent) {
+        match self.check(sent) {
+            Ok(()) => self.tell_unreliably(self.receivers(from, sent.to), from, sent.data.clone(), sent.binary),
+            // It has just left.
+            Err(refusal) if refusal.code == ErrorCode::UnknownParticipant => {}
+            Err(refusal) => self.tell(from, refusal.into_message(false, None)),
+        }
+    }
+
+    fn tell_unreliably(&mut self, receivers: Vec<ParticipantId>, from: ParticipantId, data: Json, binary: bool) {
+        let message = Written::new(ServerMessage::Message { number: None, from: Id(from), data, binary });
+        for to in receivers {
+            self.tell_unreliable(to, message.clone().into());
+        }
+    }
+
+    fn receivers(&self, from: ParticipantId, to: Option<ParticipantId>) -> Vec<ParticipantId> {
+        match to {
+            Some(to) => vec![to],
+            None => self.members.keys().copied().filter(|to| *to != from).collect(),
         }
     }
 
     fn check(&self, sent: &Sent) -> Result<(), Refusal> {
-        if let Some(to) = sent.to.filter(|to| !self.members.contains_key(to)) {
+        let is_known = |to: &ParticipantId| self.members.get(to).is_some_and(|member| !member.is_hidden());
+        if let Some(to) = sent.to.filter(|to| !is_known(to)) {
             return Err(Refusal::new(ErrorCode::UnknownParticipant, format!("{to} is not in this room")));
         }
         let limit = self.shared.config.signal.max_message_bytes;
-        let length = serde_json::to_string(&sent.data).map_or(usize::MAX, |text| text.len());
-        if length > limit || weight(&sent.data) > WEIGHT_FACTOR * limit {
-            return Err(Refusal::new(
-                ErrorCode::TooLarge,
-                format!("a message has at most {limit} bytes, of not too many parts"),
-            ));
+        let text = sent.data.text();
+        if text.len() > limit {
+            return Err(Refusal::new(ErrorCode::TooLarge, format!("a message has at most {limit} bytes")));
         }
-        if sent.binary && sent.data.as_str().is_none_or(|text| BASE64.decode(text).is_err()) {
+        // Nothing in base64 is escaped in JSON.
+        let base64 = || text.strip_prefix('"')?.strip_suffix('"');
+        if sent.binary && base64().is_none_or(|text| BASE64.decode(text).is_err()) {
             return Err(Refusal::new(ErrorCode::BadMessage, "binary data is text in base64"));
         }
         Ok(())
@@ -158,8 +191,8 @@ impl Task {
             let text = "some messages were sent while the connection was lost, and are no longer there";
             self.tell(participant, Refusal::new(ErrorCode::MessagesMissed, text).into_message(false, None));
         }
-        for message in missed {
-            self.tell(participant, message);
+        if !missed.is_empty() {
+            self.tell(participant, Outgoing::Missed(missed));
         }
     }
 
@@ -175,23 +208,28 @@ impl Task {
             };
             return self.tell(from, Outgoing::Data(payload));
         }
-        let receivers: Vec<_> = match to {
-            To::All => self.members.iter().filter(|(_, member)| member.is_plain()).map(|(to, _)| *to).collect(),
+        let mut receivers = match to {
+            To::All => self.receivers(from, None),
+            To::AllBut(reached) => {
+                let mut receivers = self.receivers(from, None);
+                // It is in order.
+                receivers.retain(|receiver| reached.binary_search(receiver).is_err());
+                receivers
+            }
             To::These(to) => to,
         };
+        receivers.retain(|receiver| self.members.contains_key(receiver));
+        if receivers.is_empty() {
+            return;
+        }
         let (data, binary) = match kind {
             Kind::Text => match serde_json::from_slice(&bytes) {
-                Ok(data) if weight(&data) <= WEIGHT_FACTOR * self.shared.config.signal.max_message_bytes => {
-                    (data, false)
-                }
-                Ok(_) | Err(_) => return,
+                Ok(data) => (data, false),
+                Err(_) => return,
             },
             Kind::Binary => (BASE64.encode(&bytes).into(), true),
         };
-        let message = Outgoing::from(ServerMessage::Message { number: None, from: Id(from), data, binary });
-        for to in receivers {
-            self.tell(to, message.clone());
-        }
+        self.tell_unreliably(receivers, from, data, binary);
     }
 
     /// A plain client is sent something on the data channel of the transport by which it watches, or else sends.
@@ -216,13 +254,10 @@ mod tests {
         Sent { to: to.map(ParticipantId), data: data.into(), binary: false }
     }
 
-    fn numbers(messages: &[Outgoing]) -> Vec<u32> {
-        let number = |message: &Outgoing| match message {
-            Outgoing::Message(written) => match written.message() {
-                ServerMessage::Message { number, .. } => *number,
-                _ => None,
-            },
-            Outgoing::Notice(_) | Outgoing::Data(_) | Outgoing::Answer { .. } => None,
+    fn numbers(messages: &[Written]) -> Vec<u32> {
+        let number = |written: &Written| match written.message() {
+            ServerMessage::Message { number, .. } => *number,
+            _ => None,
         };
         messages.iter().filter_map(number).collect()
     }
@@ -241,25 +276,23 @@ mod tests {
     }
 
     #[test]
-    fn many_small_parts_weigh_what_they_take_in_memory() {
-        let parts: Value = serde_json::from_str(&format!("[{}]", vec![r#"{"":0}"#; 7_000].join(","))).expect("JSON");
-        let text = parts.to_string().len();
-        assert!(text < 64 * 1_024 && weight(&parts) > WEIGHT_FACTOR * 64 * 1_024);
-        assert!(weight(&"x".repeat(1_000).into()) < 1_100);
-        let mut history = History::new(100_000);
-        history.keep(ParticipantId(1), Sent { to: None, data: parts, binary: false });
-        assert_eq!(history.bytes, 0, "it is larger than all that is kept");
+    fn what_is_larger_than_all_that_is_kept_is_not_kept() {
+        let mut history = History::new(1_000);
+        history.keep(ParticipantId(1), said("x", None));
+        history.keep(ParticipantId(1), said(&"x".repeat(2_000), None));
+        assert_eq!((history.bytes, history.kept.len()), (0, 0));
+        assert!(history.since(ParticipantId(2), 1).0);
     }
 
     #[test]
     fn what_is_no_longer_there_is_said_to_be_missing() {
-        let mut history = History::new(200);
+        let mut history = History::new(500);
         for _ in 0..10 {
             history.keep(ParticipantId(1), said(&"x".repeat(30), None));
         }
         let (gone, missed) = history.since(ParticipantId(2), 3);
         assert!(gone && !missed.is_empty() && missed.len() < 7);
         assert!(!history.since(ParticipantId(2), 9).0);
-        assert!(history.bytes <= 200);
+        assert!(history.bytes <= 500);
     }
 }

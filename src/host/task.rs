@@ -7,19 +7,24 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
+use super::events::Happening;
 use super::legs::{self, Legs};
 use super::limit::Place;
-use super::member::{DownTransport, Member, UpTransport};
+use super::member::{self, DownTransport, Member, UpTransport};
 use super::messages::History;
-use super::{Entry, Joining, Manner, Refusal, Request, Resuming, Shared, legs_supported};
+use super::plan::Kept;
+use super::trace::{Entering, Switching};
+use super::{Entry, Joining, Manner, Refusal, Request, Resuming, Shared, going, legs_supported};
+use crate::access::{Grant, Grants};
+use crate::config;
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
     Event, Input, LegInfo, LegKind, LegState, Output, Reach, Room, RoomError, Settings, Source, TransportReport,
     VideoCodec,
 };
-use crate::sfu::data::{DataEvent, HubId};
-use crate::sfu::{self, Command, ShardId, TransportId};
+use crate::sfu::data::{Crowd, DataEvent, HubId};
+use crate::sfu::{self, Command, PublicationId, ShardId, TransportId};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ErrorCode};
 use crate::signal::outgoing::Notice;
@@ -39,16 +44,20 @@ const IDLE: Duration = Duration::from_secs(3_600);
 pub(super) async fn run(
     shared: Arc<Shared>,
     name: RoomName,
+    settings: config::Room,
+    kept: Option<Kept>,
     own: mpsc::Sender<Request>,
     mut inbox: mpsc::Receiver<Request>,
 ) {
-    let mut task = Task::new(shared.clone(), name.clone());
+    let mut task = Task::new(shared.clone(), name.clone(), settings, kept);
     info!(room = %name, "room opened");
+    task.happened(Happening::RoomOpened {});
     let renew_every = shared.ice.renew_every().unwrap_or(IDLE);
     let mut renew = tokio::time::interval_at((Instant::now() + renew_every).into(), renew_every);
     loop {
         let now = Instant::now();
-        let wake = task.room.poll_timeout().unwrap_or(now + IDLE);
+        let kept = task.kept.as_ref().filter(|_| task.room.is_empty()).map(Kept::until);
+        let wake = task.room.poll_timeout().into_iter().chain(kept).min().unwrap_or(now + IDLE);
         let retry = task.has_backlog().then_some(now + RETRY);
         tokio::select! {
             Some(request) = inbox.recv() => task.request(request),
@@ -60,7 +69,10 @@ pub(super) async fn run(
             () = tokio::time::sleep_until(retry.unwrap_or(now + IDLE).into()) => task.hand_over(),
         }
         task.flush();
-        if task.room.is_empty() {
+        if let Some(kept) = task.kept.as_mut().filter(|_| !task.room.is_empty()) {
+            kept.renew(Instant::now());
+        }
+        if task.is_over(Instant::now()) {
             break;
         }
     }
@@ -76,12 +88,16 @@ pub(super) async fn run(
     shared.sfu.release(&name);
     task.gauge(None);
     info!(room = %name, "room closed");
+    task.happened(Happening::RoomClosed {});
 }
 
 pub(super) struct Task {
     pub(super) shared: Arc<Shared>,
     pub(super) name: RoomName,
     pub(super) room: Room,
+    pub(super) settings: config::Room,
+    /// Made by the API.
+    pub(super) kept: Option<Kept>,
     pub(super) shard: ShardId,
     pub(super) members: BTreeMap<ParticipantId, Member>,
     /// Whose a track is. Kept for as long as something may still refer to it.
@@ -93,27 +109,39 @@ pub(super) struct Task {
     pub(super) data_in: mpsc::Sender<DataEvent>,
     data: mpsc::Receiver<DataEvent>,
     pub(super) hub: HubId,
+    /// How many members take messages, for the media plane.
+    pub(super) crowd: Crowd,
     pub(super) history: History,
     /// Down transports with changes that the client has not been told of.
     pub(super) unflushed: BTreeSet<ParticipantId>,
+    /// Tracks that are forwarded to nobody, by order of whoever runs the room.
+    pub(super) held_back: BTreeSet<TrackId>,
     /// What the metrics count this room as.
     pub(super) counted: Option<(wire::Mode, usize)>,
     /// Whose sockets did not keep up; the room does not know yet.
     pub(super) overrun: Vec<ParticipantId>,
+    /// Microphones of which only the loudest are forwarded; none in small rooms.
+    pub(super) choir: Vec<PublicationId>,
     /// What the media thread had no room for.
     pub(super) backlog: VecDeque<Command>,
     /// Taken for the leg that is about to be started.
     pub(super) leg_place: Option<Place>,
+    /// For whoever traces.
+    pub(super) switching: Option<Switching>,
 }
 
 impl Task {
-    fn new(shared: Arc<Shared>, name: RoomName) -> Self {
+    fn new(shared: Arc<Shared>, name: RoomName, own: config::Room, kept: Option<Kept>) -> Self {
         let (media_in, media) = mpsc::channel(MEDIA_EVENTS);
         let (data_in, data) = mpsc::channel(DATA_EVENTS);
         Self {
-            room: Room::new(settings(&shared.config), Instant::now()),
+            room: Room::new(settings(&own, shared.config.sfu.codecs()), Instant::now()),
+            settings: own,
+            kept,
+            held_back: BTreeSet::new(),
             shard: shared.sfu.place(&name),
             hub: shared.sfu.next_hub_id(),
+            crowd: Crowd::default(),
             history: History::new(shared.config.signal.message_history_bytes),
             shared,
             name,
@@ -128,8 +156,10 @@ impl Task {
             unflushed: BTreeSet::new(),
             counted: None,
             overrun: Vec::new(),
+            choir: Vec::new(),
             backlog: VecDeque::new(),
             leg_place: None,
+            switching: None,
         }
     }
 
@@ -191,6 +221,19 @@ impl Task {
                 }
             }
             Request::Remove { participant } => self.quiet(participant, Input::Leave { participant }),
+            Request::Expel { participant, reply } => {
+                let _ = reply.send(self.expel(participant));
+            }
+            Request::Welcomes(reply) => {
+                let _ = reply.send(self.welcomes());
+            }
+            Request::Move { participant, to, access, reply } => {
+                let _ = reply.send(self.send_to(participant, &to, &access));
+            }
+            Request::Silence { participant, track, muted, reply } => {
+                let _ = reply.send(self.silence(participant, track, muted));
+            }
+            Request::End => self.end(),
             Request::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
@@ -200,35 +243,71 @@ impl Task {
             Request::StopLeg { leg, reply } => {
                 let _ = reply.send(self.stop_leg(leg));
             }
-            Request::Drain => self.drain(),
+            Request::Recording { of, reply } => {
+                let is_it = |leg: &LegInfo| leg.kind == LegKind::Record && leg.of == of;
+                let _ = reply.send(self.room.legs().find(is_it).map(|leg| leg.id));
+            }
+            Request::Drain => self.kept = None,
+            Request::Close => self.let_everybody_go(),
         }
     }
 
     fn join(&mut self, joining: Joining) -> Result<(ParticipantId, u64), Refusal> {
-        let Joining { name, tracks, decodes, encrypted, outbox, manner } = joining;
-        let reach = self.admit(manner, &decodes)?;
-        let input = Input::Join { name, tracks, decodes: decodes.into_iter().collect(), encrypted, reach };
+        let Joining { name, tracks, decodes, encrypted, outbox, manner, grants, join } = joining;
+        for (source, _) in &tracks {
+            grants.check(Grant::Publish(*source)).map_err(Refusal::of_access)?;
+        }
+        let reach = match (self.admit(manner, &decodes, &grants)?, grants.hidden) {
+            (reach, false) => reach,
+            (_, true) => {
+                grants.check(Grant::Subscribe).map_err(Refusal::of_access)?;
+                Reach::Hidden
+            }
+        };
+        let limit = self.shared.config.limits.participants;
+        let place = self.shared.participants.take(limit).ok_or_else(|| {
+            metrics::counter!("crescendo_refused_total", "limit" => "limits.participants").increment(1);
+            Refusal::new(ErrorCode::ServerFull, format!("this server takes {limit} participants at most"))
+        })?;
+        let known = decodes.iter().copied().collect();
+        let input = Input::Join { name, tracks, decodes: known, encrypted, reach };
         let mut out = Vec::new();
         self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
         let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
             return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
         };
         let participant = *participant;
-        self.members.insert(participant, Member::new(outbox, secret(), manner, self.history.number()));
+        let number = self.history.number();
+        let mut member = Member::new(outbox, secret(), manner, grants, decodes, number, place);
+        member.entering = Entering::new(join);
+        self.members.insert(participant, member);
+        self.count_crowd();
         info!(room = %self.name, %participant, "joined");
+        if let Some(joined) = self.room.participant(participant) {
+            self.happened(Happening::ParticipantJoined {
+                participant: wire::Id(participant),
+                name: joined.name,
+                hidden: joined.hidden,
+            });
+        }
         self.carry_out(out);
+        if let Some(member) = self.members.get_mut(&participant) {
+            member.entering.is_in();
+        }
         Ok((participant, 0))
     }
 
     /// What a client's manner means for the room, unless it cannot come in so.
-    fn admit(&self, manner: Manner, decodes: &[VideoCodec]) -> Result<Reach, Refusal> {
+    fn admit(&self, manner: Manner, decodes: &[VideoCodec], grants: &Grants) -> Result<Reach, Refusal> {
         match manner {
-            Manner::Native => Ok(Reach::Mesh { warm: true }),
-            Manner::Plain(Entry::Mesh { most }) if self.members.len() >= most => {
+            Manner::Native if grants.subscribe => Ok(Reach::Mesh { warm: true }),
+            // A mesh link goes both ways, and the server holds nothing back there.
+            Manner::Native => Ok(Reach::Server { sends: grants.publishes(), receives: false }),
+            Manner::Plain(Entry::Mesh { most }) if self.room.participants().filter(|p| !p.hidden).count() >= most => {
                 Err(Refusal::new(ErrorCode::RoomFull, format!("this room takes {most} at most")))
             }
             Manner::Plain(Entry::Mesh { .. }) => Ok(Reach::Mesh { warm: false }),
-            Manner::Plain(Entry::Publish) => Ok(Reach::Server { sends: true, receives: false }),
+            Manner::Plain(Entry::Publish { .. }) => Ok(Reach::Server { sends: true, receives: false }),
             Manner::Plain(Entry::Watch { .. }) if self.room.participants().all(|other| other.tracks.is_empty()) => {
                 Err(Refusal::new(ErrorCode::UnknownParticipant, "nobody sends anything in this room"))
             }
@@ -238,9 +317,12 @@ impl Task {
                 let Some(shown) = self.members.get(&of).filter(|_| sends) else {
                     return Err(Refusal::new(ErrorCode::UnknownParticipant, format!("{of} sends nothing")));
                 };
-                match shown.fixed_codec().filter(|codec| !decodes.is_empty() && !decodes.contains(codec)) {
-                    Some(codec) => Err(Refusal::new(ErrorCode::BadSdp, format!("what {of} sends is {codec:?}"))),
-                    None => Ok(Reach::Server { sends: false, receives: true }),
+                match shown.fixed_codecs() {
+                    [first, rest @ ..] if !can_decode(decodes, shown.fixed_codecs()) => {
+                        let others = rest.iter().map(|codec| format!(" or {codec:?}")).collect::<String>();
+                        Err(Refusal::new(ErrorCode::BadSdp, format!("what {of} sends is {first:?}{others}")))
+                    }
+                    [] | [..] => Ok(Reach::Server { sends: false, receives: true }),
                 }
             }
         }
@@ -259,7 +341,7 @@ impl Task {
         if let Some(replaced) = replaced {
             // The old socket was not known to be lost: it is told, and the room sees it vanish and return.
             let taken = Refusal::new(ErrorCode::Replaced, "another connection took over this session");
-            let _ = replaced.try_send(taken.into_message(true, None).into());
+            let _ = replaced.push(taken.into_message(true, None).into());
             let _ = self.input(Input::Vanish { participant });
         }
         info!(room = %self.name, %participant, "resumed");
@@ -275,19 +357,52 @@ impl Task {
         Ok((participant, seat))
     }
 
+    /// How far the participant of a transport is on its way in, for whoever traces.
+    fn entering(&mut self, transport: TransportId) -> Option<&mut Entering> {
+        Some(&mut self.members.get_mut(self.transports.get(&transport)?)?.entering)
+    }
+
     fn media_event(&mut self, event: sfu::Event) {
         let (transport, report) = match event {
-            sfu::Event::Connected { transport, .. } => (transport, TransportReport::Connected),
+            sfu::Event::Connected { transport, direction, reached, .. } => {
+                if let Some(entering) = self.entering(transport) {
+                    entering.connected(direction, reached);
+                }
+                (transport, TransportReport::Connected)
+            }
             sfu::Event::Failed { transport, reason, direction } => {
                 info!(room = %self.name, ?transport, ?direction, %reason, "server transport failed");
+                if let Some(entering) = self.entering(transport) {
+                    entering.failed(direction, &reason.to_string());
+                }
                 (transport, TransportReport::Failed)
+            }
+            sfu::Event::Layer { transport, publication, layer } => {
+                let Some(&receiver) = self.transports.get(&transport) else { return };
+                let track = self.members.get(&receiver).and_then(|member| member.track(publication));
+                if let Some(track) = track {
+                    let layer = member::layer_on_wire(layer);
+                    self.tell(receiver, wire::ServerMessage::Layer { track: wire::Id(track), layer });
+                }
+                return;
+            }
+            sfu::Event::Estimate { transport, kbps } => {
+                let Some(&receiver) = self.transports.get(&transport) else { return };
+                let down = self.members.get_mut(&receiver).and_then(|member| member.down.as_mut());
+                if let Some(down) = down.filter(|down| down.id == transport) {
+                    down.estimate_kbps = Some(kbps);
+                    self.tell(receiver, wire::ServerMessage::Downlink { kbps });
+                }
+                return;
             }
             sfu::Event::Media { publication, codec } => {
                 debug!(room = %self.name, ?publication, ?codec, "media");
-                let found =
-                    self.members.iter_mut().find_map(|(id, member)| member.sends(publication, codec).then_some(*id));
-                if let Some(participant) = found {
+                let mut members = self.members.iter_mut();
+                let found = members.find_map(|(id, member)| member.sends(publication, codec).then_some((*id, member)));
+                if let Some((participant, member)) = found {
+                    member.entering.has_media();
                     self.notice(participant, Notice::Media);
+                    self.release_who_cannot_decode(participant);
                 }
                 return;
             }
@@ -301,15 +416,34 @@ impl Task {
         self.quiet(participant, Input::Transport { participant, direction, report });
     }
 
+    /// Players that came before the first picture, and cannot decode it after all: they ask again, and are told.
+    fn release_who_cannot_decode(&mut self, sender: ParticipantId) {
+        let sent = self.members.get(&sender).map_or(&[][..], Member::fixed_codecs);
+        let plays = |member: &Member| member.plays() && member.watches(sender);
+        let cannot = |member: &Member| !sent.is_empty() && !can_decode(&member.decodes, sent);
+        let players = self.members.iter().filter(|(_, member)| plays(member) && cannot(member));
+        for player in players.map(|(player, _)| *player).collect::<Vec<_>>() {
+            info!(room = %self.name, participant = %player, "cannot decode what it plays");
+            self.quiet(player, Input::Leave { participant: player });
+        }
+    }
+
     fn leg_event(&mut self, leg: LegId, event: LegEvent) {
         match event {
             LegEvent::State(state) => {
                 let state = legs::state(state);
                 info!(room = %self.name, %leg, ?state, "leg");
+                match &state {
+                    LegState::Running => self.happened(Happening::LegLive { leg: wire::Id(leg) }),
+                    LegState::Failed(reason) => {
+                        self.happened(Happening::LegFailed { leg: wire::Id(leg), reason: reason.clone() });
+                    }
+                    LegState::Starting | LegState::Waiting(_) | LegState::Stopped => {}
+                }
                 let _ = self.input(Input::LegChanged { leg, state });
                 // One that has failed is gone from the room already.
                 if self.room.legs().all(|info| info.id != leg) {
-                    self.legs.stop(leg);
+                    self.legs.stop(&self.shared, leg);
                 }
             }
             LegEvent::WantsKey(publication) => self.command(Command::RequestKeyFrame { publication }),
@@ -326,7 +460,14 @@ impl Task {
         if !legs_supported(&self.shared.config).contains(&kind.into()) {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "this server does not do that kind of leg"));
         }
-        let same = |leg: &LegInfo| leg.kind == kind;
+        // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone.
+        let same = |leg: &LegInfo| {
+            leg.kind == kind
+                && match kind {
+                    LegKind::Hls => true,
+                    LegKind::Record | LegKind::Other => leg.of == of,
+                }
+        };
         let running = self.room.legs().find(same);
         match running {
             Some(leg) if of.is_some() && leg.of != of => {
@@ -335,6 +476,7 @@ impl Task {
             }
             Some(_) => {}
             None => {
+                self.shared.refuse_when_busy()?;
                 let limit = self.shared.config.limits.legs;
                 let full = || {
                     metrics::counter!("crescendo_refused_total", "limit" => "limits.legs").increment(1);
@@ -360,13 +502,18 @@ impl Task {
         Ok(convert::leg(&self.name, LegInfo { state: LegState::Stopped, ..info }))
     }
 
-    fn drain(&mut self) {
+    fn let_everybody_go(&mut self) {
+        self.kept = None;
         let everybody: Vec<_> = self.members.keys().copied().collect();
         for participant in everybody {
-            let going = Refusal::new(ErrorCode::ShuttingDown, "the server is shutting down; connect again");
-            self.tell(participant, going.into_message(true, None));
+            self.tell(participant, going().into_message(true, None));
             self.quiet(participant, Input::Leave { participant });
         }
+    }
+
+    /// For whoever listens.
+    pub(super) fn happened(&self, what: Happening) {
+        self.shared.events.tell(&self.name, what);
     }
 
     // What the room decides.
@@ -379,6 +526,11 @@ impl Task {
     }
 }
 
+/// Who decodes no picture at all has not come for one.
+fn can_decode(decodes: &[VideoCodec], sent: &[VideoCodec]) -> bool {
+    decodes.is_empty() || sent.iter().any(|codec| decodes.contains(codec))
+}
+
 /// 128 random bits in hex.
 fn secret() -> String {
     let mut bytes = [0u8; 16];
@@ -386,9 +538,8 @@ fn secret() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn settings(config: &crate::config::Config) -> Settings {
+fn settings(room: &config::Room, video_codecs: Vec<VideoCodec>) -> Settings {
     let ms = |ms: u32| Duration::from_millis(ms.into());
-    let room = &config.room;
     Settings {
         mesh_limit: room.mesh_limit,
         warm_at: room.warm_at,
@@ -398,23 +549,49 @@ fn settings(config: &crate::config::Config) -> Settings {
         moves_at_once: room.moves_at_once,
         resume_grace: ms(room.resume_grace_ms),
         capacity: room.capacity,
+        publishers: room.publishers,
         tracks_per_participant: room.tracks_per_participant,
         max_legs: room.max_legs,
-        video_codecs: config.sfu.codecs(),
+        video_codecs,
     }
 }
 
+/// In the words of the wire; counted where a limit was met.
 pub(super) fn refusal(error: RoomError) -> Refusal {
+    if let Some(limit) = limit_met(error) {
+        metrics::counter!("crescendo_refused_total", "limit" => limit).increment(1);
+    }
     let code = match error {
         RoomError::RoomFull => ErrorCode::RoomFull,
         RoomError::SourceTaken(_) => ErrorCode::SourceTaken,
+        RoomError::TooManyPublishers => ErrorCode::TooManyPublishers,
         RoomError::TooManyTracks => ErrorCode::TooManyTracks,
         RoomError::UnknownParticipant(_) | RoomError::NobodyHere => ErrorCode::UnknownParticipant,
         RoomError::UnknownTrack(_) | RoomError::NotYourTrack(_) => ErrorCode::UnknownTrack,
         RoomError::UnknownLeg(_) => ErrorCode::UnknownLeg,
         RoomError::TooManyLegs => ErrorCode::TooManyLegs,
         RoomError::RoomEncrypted | RoomError::RoomNotEncrypted => ErrorCode::EncryptionDiffers,
+        RoomError::Hidden => ErrorCode::NotGranted,
         RoomError::LegOfEncrypted => ErrorCode::RoomEncrypted,
     };
     Refusal::new(code, error.to_string())
+}
+
+fn limit_met(error: RoomError) -> Option<&'static str> {
+    match error {
+        RoomError::RoomFull => Some("room.capacity"),
+        RoomError::TooManyPublishers => Some("room.publishers"),
+        RoomError::TooManyTracks => Some("room.tracks_per_participant"),
+        RoomError::TooManyLegs => Some("room.max_legs"),
+        RoomError::SourceTaken(_)
+        | RoomError::UnknownParticipant(_)
+        | RoomError::UnknownTrack(_)
+        | RoomError::UnknownLeg(_)
+        | RoomError::NotYourTrack(_)
+        | RoomError::RoomEncrypted
+        | RoomError::RoomNotEncrypted
+        | RoomError::LegOfEncrypted
+        | RoomError::Hidden
+        | RoomError::NobodyHere => None,
+    }
 }

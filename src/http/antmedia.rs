@@ -1,7 +1,8 @@
 //! The doors for apps that are built on Ant Media's SDKs, under each name of `antmedia.apps`: signaling, HLS, REST.
 
 mod rest;
-mod streams;
+pub(super) mod streams;
+mod tokens;
 
 use axum::Router;
 use axum::extract::{Path, Request, State, WebSocketUpgrade};
@@ -22,7 +23,7 @@ pub(super) fn router(app: App) -> Router {
         .with_state(app.clone())
         .merge(whip::stream_router(app.clone()))
         .merge(rest::router(app.clone()))
-        .merge(streams::router(app.hls))
+        .merge(streams::router(&app))
         .route_layer(known)
 }
 
@@ -51,6 +52,6 @@ async fn websocket(State(app): State<App>, Path(name): Path<String>, upgrade: We
     let most = config.antmedia.max_message_bytes * OVERSIZE_FACTOR;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
         let _place = place;
-        antmedia::socket::run(socket, app.rooms, app.streams, &app.config, most_peers).await;
+        antmedia::socket::run(socket, app.rooms, app.streams, &app.access, &app.config, (name, most_peers)).await;
     })
 }

@@ -1,97 +1,110 @@
-//! The REST API, `/api/v1`.
+//! The REST API, `/api/v1`, and its description (OpenAPI 3.1).
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+mod common;
+mod legs;
+mod node;
+mod participants;
+mod rooms;
+
+use axum::body::to_bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router, middleware};
-use serde::{Deserialize, Serialize};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::problem::{Problem, refused, room_name};
-use super::{App, recordings, security};
-use crate::host::legs_supported;
-use crate::room::ids::{LegId, ParticipantId, RoomName};
-use crate::signal::message::{ErrorCode, Id, LegKind};
+use super::problem::{PROBLEM, Problem};
+use super::{App, access, events, idempotency, recordings};
+use crate::host::events::Event;
+use crate::room::ids::RoomName;
 
-pub(super) fn router(app: App) -> Router {
-    Router::new()
-        .route("/api/v1/rooms", get(list))
-        .route("/api/v1/rooms/{room}", get(inspect))
-        .route("/api/v1/rooms/{room}/legs", get(legs).post(start_leg))
-        .route("/api/v1/rooms/{room}/legs/{id}", get(leg).delete(stop_leg))
-        .merge(recordings::routes())
-        .route_layer(middleware::from_fn(security::local_only))
-        .route("/api/v1/capabilities", get(capabilities))
-        .with_state(app)
+#[cfg(test)]
+mod tests;
+
+/// Longest text of the framework's that is passed on, in bytes.
+const REFUSAL_MAX: usize = 1_024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Crescendo", description = "Rooms, those who are in them, broadcasts and recordings."),
+    components(schemas(Event, Problem)),
+    tags(
+        (name = "rooms"), (name = "participants"), (name = "legs", description = "Broadcasts and recordings that run"),
+        (name = "recordings"), (name = "events"), (name = "tokens"), (name = "node"),
+    )
+)]
+struct Description;
+
+/// For those who run rooms. What is added here is in the description.
+fn guarded() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(rooms::list, rooms::create))
+        .routes(routes!(rooms::inspect, rooms::close))
+        .routes(routes!(participants::list))
+        .routes(routes!(participants::inspect, participants::remove))
+        .routes(routes!(participants::transfer))
+        .routes(routes!(participants::mute))
+        .routes(routes!(legs::list, legs::start))
+        .routes(routes!(legs::inspect, legs::stop))
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::one, recordings::delete))
+        .routes(routes!(recordings::download))
+        .routes(routes!(events::read))
+        .routes(routes!(node::inspect))
+        .merge(access::routes())
 }
 
-fn leg_id(text: &str) -> Result<LegId, Problem> {
-    text.parse()
-        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, format!("no leg {text:?}"), Some(ErrorCode::UnknownLeg)))
+/// For everybody: pages ask it.
+fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(node::capabilities))
+}
+
+pub(super) fn router(app: App) -> Router {
+    let (guarded, of_guarded) = guarded().split_for_parts();
+    let (open, of_open) = open().split_for_parts();
+    let description = common::describe(of_guarded, of_open, !app.access.is_open(), app.config.access.max_ttl_s);
+    let guarded = guarded
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::once))
+        .layer(DefaultBodyLimit::max(app.config.api.max_body_bytes))
+        .method_not_allowed_fallback(no_method)
+        .route_layer(middleware::from_fn_with_state(app.clone(), access::back_end))
+        .layer(middleware::map_response(as_problem));
+    let reference = Router::new()
+        .route("/api", get(async || axum::response::Redirect::permanent("/api/")))
+        .route("/api/", get(async || text("text/html; charset=utf-8", include_str!("reference/index.html"))))
+        .route("/api/reference.js", get(async || text("text/javascript", include_str!("reference/reference.js"))))
+        .route("/api/reference.css", get(async || text("text/css", include_str!("reference/reference.css"))))
+        .route("/api/openapi.json", get(async move || Json(description)))
+        .route("/api/{*path}", any(nothing));
+    guarded.merge(open.method_not_allowed_fallback(no_method)).merge(reference).with_state(app)
+}
+
+/// What the framework refuses by itself, as a path that is no UTF-8, is told as everything else.
+async fn as_problem(response: Response) -> Response {
+    let is_told = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    if is_told || !response.status().is_client_error() || response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = to_bytes(body, REFUSAL_MAX).await.unwrap_or_default();
+    Problem::new(parts.status, String::from_utf8_lossy(&text), None).into_response()
+}
+
+async fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "the API has nothing under this path", None)
+}
+
+async fn no_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method", None)
+}
+
+fn text(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
 fn no_room(room: &RoomName) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("nobody is in a room {room}"), None)
-}
-
-#[derive(Serialize)]
-struct Capabilities {
-    legs: &'static [LegKind],
-}
-
-/// What this server can do. Open to everybody: pages ask it.
-async fn capabilities(State(app): State<App>) -> Json<Capabilities> {
-    Json(Capabilities { legs: legs_supported(&app.config) })
-}
-
-async fn list(State(app): State<App>) -> Response {
-    Json(serde_json::json!({ "rooms": app.rooms.list().await })).into_response()
-}
-
-async fn inspect(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Problem> {
-    let room = room_name(&room)?;
-    let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
-    Ok(Json(view).into_response())
-}
-
-async fn legs(State(app): State<App>, Path(room): Path<String>) -> Result<Response, Problem> {
-    let room = room_name(&room)?;
-    let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
-    Ok(Json(serde_json::json!({ "legs": view.legs })).into_response())
-}
-
-async fn leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Problem> {
-    let (room, id) = (room_name(&room)?, leg_id(&id)?);
-    let view = app.rooms.inspect(&room).await.ok_or_else(|| no_room(&room))?;
-    match view.legs.into_iter().find(|leg| leg.id.0 == id) {
-        Some(leg) => Ok(Json(leg).into_response()),
-        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("no leg {id}"), Some(ErrorCode::UnknownLeg))),
-    }
-}
-
-/// The body of `POST /api/v1/rooms/{room}/legs`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct StartLeg {
-    kind: LegKind,
-    #[serde(default)]
-    of: Option<Id<ParticipantId>>,
-}
-
-async fn start_leg(
-    State(app): State<App>,
-    Path(room): Path<String>,
-    body: Result<Json<StartLeg>, axum::extract::rejection::JsonRejection>,
-) -> Result<Response, Problem> {
-    let room = room_name(&room)?;
-    let Json(body) = body.map_err(|bad| Problem::new(bad.status(), bad.body_text(), Some(ErrorCode::BadMessage)))?;
-    let started = app.rooms.start_leg(&room, body.kind.into(), body.of.map(|id| id.0)).await;
-    let leg = started.ok_or_else(|| no_room(&room))?.map_err(refused)?;
-    Ok((StatusCode::CREATED, Json(leg)).into_response())
-}
-
-async fn stop_leg(State(app): State<App>, Path((room, id)): Path<(String, String)>) -> Result<Response, Problem> {
-    let (room, id) = (room_name(&room)?, leg_id(&id)?);
-    let leg = app.rooms.stop_leg(&room, id).await.ok_or_else(|| no_room(&room))?.map_err(refused)?;
-    Ok(Json(leg).into_response())
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no room {room}"), None)
 }

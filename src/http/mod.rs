@@ -1,8 +1,11 @@
 //! The HTTP doors: pages, API, signaling, HLS, metrics. Wires everything; nobody imports it but `main` and the host's legs.
 
+mod access;
 mod antmedia;
 pub mod api;
+mod events;
 pub mod hls;
+mod idempotency;
 mod operators;
 mod pages;
 mod problem;
@@ -23,6 +26,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::host::Rooms;
 use crate::host::limit::Count;
@@ -35,25 +39,53 @@ pub struct App {
     pub rooms: Rooms,
     pub hls: hls::HlsDirectory,
     pub metrics: PrometheusHandle,
+    pub access: Access,
     pub config: Arc<Config>,
     /// Stream ids of apps that are built on Ant Media's SDKs.
     pub streams: Streams,
     /// Open signaling sockets.
     sockets: Count,
+    event_streams: Count,
+    /// To requests that may be made again.
+    answers: idempotency::Answers,
     whip: whip::Doors,
+    /// Of those who watch broadcasts.
+    tickets: access::Tickets,
 }
 
 impl App {
-    pub fn new(rooms: Rooms, hls: hls::HlsDirectory, metrics: PrometheusHandle, config: Arc<Config>) -> Self {
+    pub fn new(
+        rooms: Rooms,
+        hls: hls::HlsDirectory,
+        metrics: PrometheusHandle,
+        access: Access,
+        config: Arc<Config>,
+    ) -> Self {
+        let kept = Duration::from_secs(config.api.idempotency_s.into());
+        let answers = idempotency::Answers::new(config.api.idempotency_keys, kept);
         let whip = whip::Doors::new(&rooms, &config);
-        Self { rooms, hls, metrics, config, streams: Streams::default(), sockets: Count::default(), whip }
+        let streams = Streams::new(rooms.events().clone());
+        Self {
+            rooms,
+            hls,
+            metrics,
+            access,
+            config,
+            streams,
+            sockets: Count::default(),
+            event_streams: Count::default(),
+            answers,
+            whip,
+            tickets: access::Tickets::new(),
+        }
     }
 }
 
 /// Everything that the server answers over HTTP. Serve it with the peer's address as connect info.
 pub fn router(app: App) -> Router {
     let read_time = Duration::from_millis(app.config.http.read_timeout_ms.into());
-    Router::new()
+    let (access, learns) = (app.access.clone(), app.access.learns());
+    let site = Router::new()
         .route("/signal", get(signal))
         .with_state(app.clone())
         .merge(antmedia::router(app.clone()))
@@ -63,7 +95,8 @@ pub fn router(app: App) -> Router {
         .merge(pages::router())
         .layer(middleware::from_fn(security::headers))
         .layer(RequestBodyTimeoutLayer::new(read_time))
-        .merge(hls::router(app.hls))
+        .merge(access::watched(&app, hls::routes(app.hls.clone())).layer(hls::cors()));
+    if learns { site.layer(middleware::from_fn_with_state(access, access::learn)) } else { site }
 }
 
 /// Opens a signaling socket, unless there are too many.
@@ -75,6 +108,6 @@ async fn signal(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     let most = app.config.signal.max_message_bytes * socket::OVERSIZE_FACTOR;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
         let _place = place;
-        socket::run(socket, app.rooms, &app.config).await;
+        socket::run(socket, app.rooms, &app.access, &app.config).await;
     })
 }

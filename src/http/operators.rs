@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 
-use super::{App, security};
+use super::{App, access};
 
 pub(super) fn router(app: App) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
-        .route_layer(middleware::from_fn(security::local_only))
+        .route_layer(middleware::from_fn_with_state(app.clone(), access::back_end))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .with_state(app)
@@ -28,6 +28,8 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
+    metrics::gauge!("crescendo_draining").set(u8::from(app.rooms.is_draining()));
+    metrics::gauge!("crescendo_hls_viewers").set(app.hls.viewers() as f64);
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
 }

@@ -20,6 +20,7 @@ const REVALIDATE: &str = "no-cache";
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| file("index.html", REVALIDATE, &headers)))
+        .route("/admin", get(async |headers: HeaderMap| file("admin.html", REVALIDATE, &headers)))
         .route("/client.js", get(async |headers: HeaderMap| library("client.js", &headers)))
         .route("/client-worker.js", get(async |headers: HeaderMap| library("client-worker.js", &headers)))
         .route("/favicon.svg", get(async |headers: HeaderMap| file("favicon.svg", REVALIDATE, &headers)))

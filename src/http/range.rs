@@ -1,6 +1,14 @@
-//! The Range header (RFC 9110 section 14.2). Pure.
+//! The Range header (RFC 9110 section 14.2), and the body that answers it from a file.
 
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+
+use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
+use tokio::io::AsyncReadExt as _;
+
+/// What is read from disk and sent at a time. Higher: fewer reads; lower: less memory for each who downloads slowly.
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// What of a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,4 +46,16 @@ pub(super) fn parse(header: &str, length: usize) -> Span {
 /// The value of Content-Range.
 pub(super) fn content_range(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("digits are a header value")
+}
+
+/// `count` bytes of the file from `first` on, read as they are sent.
+pub(super) fn body(mut file: File, first: u64, count: u64) -> std::io::Result<Body> {
+    file.seek(SeekFrom::Start(first))?;
+    let reader = tokio::fs::File::from_std(file).take(count);
+    let pieces = futures_util::stream::try_unfold(reader, async |mut reader| {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let read = (&mut reader).take(PIECE_BYTES as u64).read_to_end(&mut piece).await?;
+        std::io::Result::Ok((read > 0).then(|| (Bytes::from(piece), reader)))
+    });
+    Ok(Body::from_stream(pieces))
 }

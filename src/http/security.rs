@@ -1,11 +1,13 @@
-//! Headers on every page, and who may use the doors that are for operators.
+//! Headers on every page, and which requests are the machine's own.
 
 use std::net::IpAddr;
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+
+use crate::listen::Secure;
 
 /// Scripts and styles from this server only; nobody frames a page of ours but ourselves.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; img-src 'self' data: blob:; \
@@ -25,16 +27,17 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets a request through when it comes from this machine itself. There are no keys yet that another could show, so the API
-/// and the metrics are for the machine's own processes; a request that a proxy has passed on is not one of these.
-pub(super) async fn local_only(request: Request, next: Next) -> Response {
+/// Whether a request comes from this machine itself. One that a proxy has passed on does not.
+pub(super) fn is_local(request: &Request) -> bool {
     let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    if peer.is_some_and(is_loopback) && !forwarded(request.headers()) && names_this_machine(&request) {
-        next.run(request).await
-    } else {
-        metrics::counter!("crescendo_refused_total", "limit" => "local only").increment(1);
-        (StatusCode::FORBIDDEN, "this door is open to the server's own machine only").into_response()
-    }
+    peer.is_some_and(is_loopback) && !forwarded(request.headers()) && names_this_machine(request)
+}
+
+/// Whether a request came over TLS: to us, or to a proxy that says so. Whoever says so and lies has cookies that do not come back.
+pub(super) fn is_secure(request: &Request) -> bool {
+    let forwarded = request.headers().get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    request.extensions().get::<Secure>().is_some()
+        || forwarded.is_some_and(|all| all.split(',').next().is_some_and(|first| first.trim() == "https"))
 }
 
 fn is_loopback(address: IpAddr) -> bool {

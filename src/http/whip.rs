@@ -4,6 +4,8 @@
 
 mod request;
 
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,9 +21,10 @@ use axum::{Extension, Router};
 use serde::Deserialize;
 
 use self::request::{SDP, SDP_FRAGMENT, body, if_match, links, refused, refused_sdp};
-use super::App;
 use super::problem::{Problem, room_name};
-use crate::config::Config;
+use super::{App, access};
+use crate::access::Grant;
+use crate::config::{Config, Origin};
 use crate::host::{Patched, RoomView, Rooms};
 use crate::room::ids::{ParticipantId, RoomName};
 use crate::room::{Kind, Source};
@@ -42,12 +45,14 @@ const RETRY_AFTER_S: &str = "2";
 pub(super) struct Doors {
     sessions: Sessions,
     gate: Arc<Gate>,
+    /// Makes users of the relay out of addresses, which nobody has to see.
+    users: RandomState,
 }
 
 impl Doors {
     pub(super) fn new(rooms: &Rooms, config: &Arc<Config>) -> Self {
         let gate = Gate::new(Instant::now(), config.whip.requests_per_second, config.whip.request_burst);
-        Self { sessions: Sessions::new(rooms.clone(), config.clone()), gate: Arc::new(gate) }
+        Self { sessions: Sessions::new(rooms.clone(), config.clone()), gate: Arc::new(gate), users: RandomState::new() }
     }
 }
 
@@ -169,13 +174,15 @@ async fn publish(
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (room, asked) = (room_name(&room)?, asked(query)?);
+    let room = room_name(&room)?;
+    let admitted = access::admit(&app, "whip", &headers, &room, &[Grant::Join])?;
+    let asked = asked(query)?;
     let offer = body(&headers, SDP, sent)?;
     let sources = AnsweredUp::sources(&offer, &app.config.sfu.codecs()).map_err(refused_sdp)?;
-    let name = display_name(asked.name, "WHIP", &app.config);
+    let name = display_name(admitted.pass.identity.clone().or(asked.name), "WHIP", &app.config);
     let base = format!("/whip/{room}");
     let purpose = Purpose::Publish { sources, stream: None };
-    open(&app, Opening { room, name, from: peer.ip(), offer, purpose }, &base).await
+    open(&app, Opening { room, name, from: peer.ip(), offer, purpose, admitted }, &base).await
 }
 
 async fn publish_stream(
@@ -186,6 +193,7 @@ async fn publish_stream(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let id: StreamId = room_name(&id)?;
+    let admitted = access::admit(&app, "whip", &headers, &id, &[Grant::Join])?;
     let offer = body(&headers, SDP, sent)?;
     let sources = AnsweredUp::sources(&offer, &app.config.sfu.codecs()).map_err(refused_sdp)?;
     let taken = |text: &str| Problem::new(StatusCode::CONFLICT, text, None);
@@ -193,6 +201,8 @@ async fn publish_stream(
         return Err(taken("ids of this form are those of a room's participants"));
     }
     let live = Live {
+        app: name.clone(),
+        started: false,
         room: id.clone(),
         participant: None,
         name: String::new(),
@@ -204,7 +214,8 @@ async fn publish_stream(
     let stream = Some(Stream { claim, broadcast: app.config.antmedia.hls });
     let base = format!("/{name}/whip/{id}");
     let purpose = Purpose::Publish { sources, stream };
-    open(&app, Opening { name: id.to_string(), room: id, from: peer.ip(), offer, purpose }, &base).await
+    let (name, from) = (id.to_string(), peer.ip());
+    open(&app, Opening { name, room: id, from, offer, purpose, admitted }, &base).await
 }
 
 async fn play(
@@ -215,7 +226,9 @@ async fn play(
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (room, asked) = (room_name(&room)?, asked(query)?);
+    let room = room_name(&room)?;
+    let admitted = access::admit(&app, "whep", &headers, &room, &[Grant::Join, Grant::Subscribe])?;
+    let asked = asked(query)?;
     let offer = body(&headers, SDP, sent)?;
     let decodes = AnsweredDown::decodes(&offer, &app.config.sfu.codecs()).map_err(refused_sdp)?;
     let view = app.rooms.inspect(&room).await;
@@ -227,9 +240,10 @@ async fn play(
         let problem = Problem::new(StatusCode::CONFLICT, text, None);
         return Err(problem.with(header::RETRY_AFTER, RETRY_AFTER_S));
     };
-    let name = display_name(asked.name, "WHEP", &app.config);
+    let name = display_name(admitted.pass.identity.clone().or(asked.name), "WHEP", &app.config);
     let base = format!("/whep/{room}");
-    open(&app, Opening { room, name, from: peer.ip(), offer, purpose: Purpose::Play { of, decodes } }, &base).await
+    let purpose = Purpose::Play { of, decodes };
+    open(&app, Opening { room, name, from: peer.ip(), offer, purpose, admitted }, &base).await
 }
 
 /// Of those who send, and have that name or id if one is wanted: who has a camera on, and came last.
@@ -265,10 +279,18 @@ async fn open(app: &App, opening: Opening, base: &str) -> Result<Response, Probl
 }
 
 /// ICE servers for those who cannot take them after their offer (RFC 9725 section 4.6); a browser's own question is not for them.
-async fn endpoint_options(State(app): State<App>, request: Request) -> Response {
+/// However often an address asks, it is one user of the relay. Credentials are for those who may come in.
+async fn endpoint_options(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(params): Path<BTreeMap<String, String>>,
+    request: Request,
+) -> Response {
     let mut response = ([(header::HeaderName::from_static("accept-post"), SDP)], StatusCode::OK).into_response();
-    if !is_preflight(&request) {
-        let who = format!("whip/{:016x}", fastrand::u64(..));
+    let room = params.get("room").and_then(|room| room.parse().ok());
+    let may_join = |room| access::may(&app, "whip", request.headers(), &room, Grant::Join);
+    if !is_preflight(&request) && room.is_some_and(may_join) {
+        let who = format!("whip/{:016x}", app.whip.users.hash_one(Origin::of(peer.ip())));
         links(&app.rooms.ice_servers(&who), response.headers_mut());
     }
     response

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crescendo_leg_api::{Codec, Frame, Leg, State, Track, TrackKey};
+use crescendo_leg_api::{Codec, Frame, Layer, Leg, State, Track, TrackKey};
 use tokio::sync::mpsc;
 
-use super::LegEvent;
 use super::assemble::{Assembler, Malformed};
 use super::clock::{RtpClock, WallClock};
 use super::order::{Order, Ordered};
 use super::rtp;
+use super::shift::{self, Report};
+use super::{Health, LegEvent};
 use crate::config;
 use crate::sfu::tap::Tapped;
 use crate::sfu::{self, PublicationId, VideoCodec};
@@ -35,15 +36,27 @@ pub(super) struct Host {
     /// Packets that found the queue full, and how many of them are counted.
     dropped: Arc<AtomicU64>,
     counted: u64,
+    health: Arc<Health>,
 }
 
 struct Input {
     track: Track,
+    clock: RtpClock,
+    /// The last sender report, with its RTP time on the clock of all layers.
+    report: Option<Report>,
+    layers: BTreeMap<Layer, Stream>,
+    /// When key frames were asked for that have not all come.
+    key_asked: Option<Instant>,
+}
+
+/// One layer of a picture, or sound.
+struct Stream {
     order: Order,
     assembler: Assembler,
-    clock: RtpClock,
-    /// When a key frame was asked for that has not come.
-    key_asked: Option<Instant>,
+    report: Option<Report>,
+    /// Added to its RTP timestamps to have them on the clock of all layers. Until it is known frames go nowhere.
+    shift: Option<u32>,
+    awaits_key: bool,
 }
 
 /// Why frames did not reach a leg: label `kind` of the metric.
@@ -58,7 +71,8 @@ enum Drop {
     Leg,
 }
 
-fn count(drop: Drop, frames: u64) {
+fn count(health: &Health, drop: Drop, frames: u64) {
+    health.dropped_frames.fetch_add(frames, Ordering::Relaxed);
     let kind = match drop {
         Drop::Queue => "queue",
         Drop::Lost => "lost",
@@ -87,15 +101,20 @@ impl Host {
             said: None,
             dropped,
             counted: 0,
+            health: Arc::default(),
         }
+    }
+
+    pub(super) fn health(&self) -> Arc<Health> {
+        self.health.clone()
     }
 
     pub(super) fn add(&mut self, publication: PublicationId, track: Track) {
         self.remove(publication);
-        let (rate, codec) = if track.audio { (AUDIO_RATE, Codec::Opus) } else { (VIDEO_RATE, Codec::H264) };
+        let clock = RtpClock::new(if track.audio { AUDIO_RATE } else { VIDEO_RATE });
         self.leg.track_added(track.clone());
-        let (order, assembler, clock) = (Order::new(self.reorder), Assembler::new(codec), RtpClock::new(rate));
-        self.inputs.insert(publication, Input { track, order, assembler, clock, key_asked: None });
+        let input = Input { track, clock, report: None, layers: BTreeMap::new(), key_asked: None };
+        self.inputs.insert(publication, input);
     }
 
     pub(super) fn remove(&mut self, publication: PublicationId) {
@@ -110,12 +129,17 @@ impl Host {
     /// What is not of a track that was added is dropped.
     pub(super) fn take(&mut self, tapped: Tapped) {
         match tapped {
-            Tapped::Rtp { publication, codec, arrival, packet } => self.packet(publication, codec, arrival, &packet),
-            Tapped::SenderReport { publication, ntp, rtp, arrival } => {
-                let arrival = self.since(arrival);
-                if let Some(input) = self.inputs.get_mut(&publication) {
-                    self.walls.entry(input.track.participant.clone()).or_default().report(ntp, arrival);
-                    input.clock.report(ntp, rtp);
+            Tapped::Rtp { publication, layer, codec, arrival, packet } => {
+                self.packet(publication, leg_layer(layer), codec, arrival, &packet);
+            }
+            Tapped::SenderReport { publication, layer, ntp, rtp, arrival } => {
+                let Some(input) = self.inputs.get_mut(&publication) else { return };
+                input.report(leg_layer(layer), Report { ntp, rtp }, self.reorder);
+                // What came before the leg began says how layers lie, and no more.
+                if let Some(arrival) = arrival.checked_duration_since(self.started) {
+                    let wall = self.walls.entry(input.track.participant.clone()).or_default();
+                    wall.report(ntp, nanoseconds(arrival));
+                    input.report.into_iter().for_each(|report| input.clock.report(report.ntp, report.rtp));
                 }
             }
             // The stream is over and the track is not: the participant's next up transport brings it again, and the tap is
@@ -130,8 +154,9 @@ impl Host {
 
     /// Gives up packets that did not come, lets the leg work, passes on what it says.
     pub(super) fn tick(&mut self, now: Instant) {
-        for publication in self.inputs.keys().copied().collect::<Vec<_>>() {
-            self.drain(publication, now);
+        let streams = self.inputs.iter().flat_map(|(id, input)| input.layers.keys().map(|layer| (*id, *layer)));
+        for (publication, layer) in streams.collect::<Vec<_>>() {
+            self.drain(publication, layer, now);
         }
         self.leg.tick(now.saturating_duration_since(self.started));
         for key in self.leg.wants_key() {
@@ -140,11 +165,16 @@ impl Host {
         self.say();
         let by_leg = self.leg.dropped();
         if by_leg > 0 {
-            count(Drop::Leg, by_leg);
+            count(&self.health, Drop::Leg, by_leg);
+        }
+        let late = self.leg.late();
+        if late > 0 {
+            self.health.late_parts.fetch_add(late, Ordering::Relaxed);
+            metrics::counter!("crescendo_leg_late_parts_total").increment(late);
         }
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > self.counted {
-            count(Drop::Queue, dropped - self.counted);
+            count(&self.health, Drop::Queue, dropped - self.counted);
             self.counted = dropped;
         }
     }
@@ -155,52 +185,74 @@ impl Host {
         self.say();
     }
 
-    fn packet(&mut self, publication: PublicationId, codec: sfu::Codec, arrival: Instant, packet: &Bytes) {
+    fn packet(
+        &mut self,
+        publication: PublicationId,
+        layer: Layer,
+        codec: sfu::Codec,
+        arrival: Instant,
+        packet: &Bytes,
+    ) {
         let Some(input) = self.inputs.get_mut(&publication) else { return };
         let codec = leg_codec(codec);
         if codec.is_audio() != input.track.audio {
             return;
         }
         let Some(packet) = rtp::parse(packet) else {
-            count(Drop::Malformed, 1);
+            count(&self.health, Drop::Malformed, 1);
             return;
         };
-        if input.assembler.codec() != codec {
-            input.assembler = Assembler::new(codec);
+        let is_first = input.layers.values().all(|stream| stream.shift.is_none());
+        let stream = input.layers.entry(layer).or_insert_with(|| Stream::new(codec, self.reorder));
+        if is_first {
+            stream.shift = Some(0);
+            input.report = stream.report;
+            input.report.into_iter().for_each(|report| input.clock.report(report.ntp, report.rtp));
         }
-        input.order.push(arrival, packet);
-        self.drain(publication, arrival);
+        if stream.assembler.codec() != codec {
+            stream.assembler = Assembler::new(codec);
+        }
+        stream.order.push(arrival, packet);
+        if is_first {
+            input.align();
+        }
+        self.drain(publication, layer, arrival);
     }
 
     /// Hands on what is in order.
-    fn drain(&mut self, publication: PublicationId, now: Instant) {
-        let Some(input) = self.inputs.get_mut(&publication) else { return };
-        let key = input.track.key;
-        while let Some(ordered) = input.order.pop(now) {
+    fn drain(&mut self, publication: PublicationId, layer: Layer, now: Instant) {
+        let Some(Input { track, clock, layers, key_asked, .. }) = self.inputs.get_mut(&publication) else { return };
+        let Some(stream) = layers.get_mut(&layer) else { return };
+        let key = track.key;
+        while let Some(ordered) = stream.order.pop(now) {
             let (arrival, packet) = match ordered {
                 Ordered::Packet { arrival, packet } => (arrival, packet),
                 Ordered::Gap => {
-                    input.assembler.gap();
-                    count(Drop::Lost, 1);
-                    self.leg.gap(key);
+                    stream.assembler.gap();
+                    count(&self.health, Drop::Lost, 1);
+                    self.leg.gap(key, layer);
                     continue;
                 }
             };
-            let codec = input.assembler.codec();
-            let pushed = input.assembler.push(arrival, &packet, |done| {
+            let codec = stream.assembler.codec();
+            let pushed = stream.assembler.push(arrival, &packet, |done| {
+                let Some(shift) = stream.shift else { return };
                 let arrival = nanoseconds(done.arrival.saturating_duration_since(self.started));
-                let wall = self.walls.get(&input.track.participant).cloned().unwrap_or_default();
-                let capture = input.clock.capture(done.timestamp, arrival, &wall);
+                let wall = self.walls.get(&track.participant).cloned().unwrap_or_default();
+                let capture = clock.capture(done.timestamp.wrapping_add(shift), arrival, &wall);
                 if done.key {
-                    input.key_asked = None;
+                    stream.awaits_key = false;
                 }
                 let capture = Duration::from_nanos(u64::try_from(capture).unwrap_or(0));
-                self.leg.frame(Frame { track: key, codec, capture, key: done.key, data: done.data });
+                self.leg.frame(Frame { track: key, layer, codec, capture, key: done.key, data: done.data });
             });
             if let Err(Malformed) = pushed {
-                count(Drop::Malformed, 1);
-                self.leg.gap(key);
+                count(&self.health, Drop::Malformed, 1);
+                self.leg.gap(key, layer);
             }
+        }
+        if layers.values().all(|stream| !stream.awaits_key) {
+            *key_asked = None;
         }
     }
 
@@ -214,6 +266,7 @@ impl Host {
         }
         if self.events.try_send(LegEvent::WantsKey(*publication)).is_ok() {
             input.key_asked = Some(now);
+            input.layers.values_mut().for_each(|stream| stream.awaits_key = true);
         }
     }
 
@@ -223,10 +276,42 @@ impl Host {
             self.said = Some(state);
         }
     }
+}
 
-    fn since(&self, instant: Instant) -> i64 {
-        nanoseconds(instant.saturating_duration_since(self.started))
+impl Stream {
+    fn new(codec: Codec, reorder: Duration) -> Self {
+        let (order, assembler) = (Order::new(reorder), Assembler::new(codec));
+        Self { order, assembler, report: None, shift: None, awaits_key: false }
     }
+}
+
+impl Input {
+    /// A layer's sender report: on the clock of all layers where its place there is known, and by it the place of others.
+    fn report(&mut self, layer: Layer, report: Report, reorder: Duration) {
+        let codec = if self.track.audio { Codec::Opus } else { Codec::H264 };
+        let stream = self.layers.entry(layer).or_insert_with(|| Stream::new(codec, reorder));
+        stream.report = Some(report);
+        self.align();
+        let shift = self.layers.get(&layer).and_then(|stream| stream.shift);
+        self.report = shift.map(|shift| report.shifted(shift)).or(self.report);
+        self.align();
+    }
+
+    fn align(&mut self) {
+        let rate = if self.track.audio { AUDIO_RATE } else { VIDEO_RATE };
+        // A layer alone is its own clock.
+        if self.layers.len() > 1 {
+            for stream in self.layers.values_mut() {
+                if let (Some(own), Some(common)) = (stream.report, self.report) {
+                    stream.shift = Some(shift::of(own, common, stream.shift, rate));
+                }
+            }
+        }
+    }
+}
+
+fn leg_layer(layer: sfu::Layer) -> Layer {
+    Layer::ALL[layer.index()]
 }
 
 fn nanoseconds(duration: Duration) -> i64 {

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use crescendo_leg_api::{Frame, Leg, State, Track, TrackKey};
+use crescendo_leg_api::{Frame, Layer, Leg, State, Track, TrackKey};
 use tokio::sync::mpsc;
 
 use super::host::Host;
 use super::*;
-use crate::sfu::{Codec, VideoCodec};
+use crate::sfu::{self, Codec, VideoCodec};
+
+mod hour;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {
@@ -44,7 +46,7 @@ impl Leg for Notes {
     fn track_removed(&mut self, key: TrackKey) {
         self.note(Seen::Removed(key));
     }
-    fn gap(&mut self, key: TrackKey) {
+    fn gap(&mut self, key: TrackKey, _layer: Layer) {
         self.note(Seen::Gap(key));
     }
     fn frame(&mut self, frame: Frame) {
@@ -79,7 +81,7 @@ fn picture(sequence: u16, timestamp: u32, arrival: Instant, key: bool) -> Tapped
     packet.put_u32(99);
     packet.put_slice(&[if key { 0x65 } else { 0x41 }, 0x9a, 0]);
     let codec = Codec::Video(VideoCodec::H264);
-    Tapped::Rtp { publication: PUBLICATION, codec, arrival, packet: packet.freeze() }
+    Tapped::Rtp { publication: PUBLICATION, layer: sfu::Layer::WHOLE, codec, arrival, packet: packet.freeze() }
 }
 
 struct Bench {
@@ -171,8 +173,18 @@ fn packets_of_random_bytes_disturb_nothing() {
             *first = *first & 0x1f | 0x80;
         }
         let codec = [Codec::Opus, Codec::Video(VideoCodec::H264), Codec::Video(VideoCodec::Av1)][random.usize(0..3)];
-        host.take(Tapped::Rtp { publication: PUBLICATION, codec, arrival, packet: Bytes::from(packet) });
-        host.take(Tapped::SenderReport { publication: PUBLICATION, ntp: random.u64(..), rtp: random.u32(..), arrival });
+        host.take(Tapped::Rtp {
+            publication: PUBLICATION,
+            layer: sfu::Layer::WHOLE,
+            codec,
+            arrival,
+            packet: Bytes::from(packet),
+        });
+        host.take({
+            let (ntp, rtp) = (random.u64(..), random.u32(..));
+            let layer = sfu::Layer::ALL[random.usize(..3)];
+            Tapped::SenderReport { publication: PUBLICATION, layer, ntp, rtp, arrival }
+        });
         host.tick(arrival);
     }
 }

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +31,7 @@ use door::{Door, Hall};
 use tls::Tls;
 
 pub use open_files::allow_open_files;
-pub use tls::TlsError;
+pub use tls::{TlsError, Validity, certificate, trusting};
 
 /// How long requests that are under way may take once the server is over. Higher: slow downloads are finished; lower: a
 /// client that does not read holds nobody up.
@@ -121,8 +121,9 @@ impl Listeners {
             let door = Door { tls: None, site: site.clone(), elsewhere: elsewhere.clone() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
+        let secure = site.layer(Extension(Secure));
         for listener in self.https.into_iter().chain(self.turns) {
-            let door = Door { tls: acceptor.clone(), site: site.clone(), elsewhere: elsewhere.clone() };
+            let door = Door { tls: acceptor.clone(), site: secure.clone(), elsewhere: elsewhere.clone() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
         over.await;
@@ -135,6 +136,10 @@ impl Listeners {
         }
     }
 }
+
+/// Among the extensions of a request that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Secure;
 
 /// Says true once the server is over.
 type Over = watch::Receiver<bool>;

@@ -19,8 +19,9 @@ pub fn allow_open_files(config: &Config) {
         warn!(
             have,
             want,
-            "too few open files are allowed for `limits.connections`, `turn.streams` and `turn.allocations`; raise the limit \
-             (LimitNOFILE=)"
+            "thousands of clients at once would find no room: fewer open files are allowed than `limits.connections`, \
+             `turn.streams` and `turn.allocations` add up to; raise the limit (ulimit -n, or LimitNOFILE= of a unit), or lower \
+             these"
         );
     }
 }

@@ -20,7 +20,9 @@ impl Room {
                 self.join(now, Participant::new(name, decodes, encrypted, reach), &tracks, out)
             }
             Input::Reach { participant, reach } => self.reach(now, participant, reach, out),
-            Input::Leave { participant } => self.leave(participant, out),
+            Input::Leave { participant } => self.leave(participant, Departure::Left, out),
+            Input::Remove { participant } => self.leave(participant, Departure::Removed, out),
+            Input::Move { participant } => self.leave(participant, Departure::Moved, out),
             Input::Vanish { participant } => self.vanish(now, participant, out),
             Input::Return { participant } => self.come_back(participant, out),
             Input::Publish { participant, source, muted } => self.publish(participant, source, muted, out),
@@ -45,7 +47,7 @@ impl Room {
         tracks: &[(Source, bool)],
         out: &mut Vec<Output>,
     ) -> Result<(), RoomError> {
-        if self.participants.len() >= self.settings.capacity {
+        if self.is_full() {
             return Err(RoomError::RoomFull);
         }
         match (self.is_encrypted(), participant.encrypted) {
@@ -53,11 +55,17 @@ impl Room {
             (Some(false), true) => return Err(RoomError::RoomNotEncrypted),
             (None, _) | (Some(false), false) | (Some(true), true) => {}
         }
+        if participant.reach.is_hidden() {
+            self.refuse_hidden(participant.encrypted, tracks)?;
+        }
         if let Some(source) = first_repeated(tracks) {
             return Err(RoomError::SourceTaken(source));
         }
         if tracks.len() > self.settings.tracks_per_participant {
             return Err(RoomError::TooManyTracks);
+        }
+        if !tracks.is_empty() {
+            self.refuse_another_publisher()?;
         }
         self.last.participant += 1;
         let id = ParticipantId(self.last.participant);
@@ -75,6 +83,10 @@ impl Room {
 
     fn reach(&mut self, now: Instant, id: ParticipantId, reach: Reach, out: &mut Vec<Output>) -> Result<(), RoomError> {
         let participant = self.known(id)?;
+        // Others would have to be told, or to forget, who it is.
+        if participant.reach.is_hidden() != reach.is_hidden() {
+            return Err(RoomError::Hidden);
+        }
         if std::mem::replace(&mut participant.reach, reach) != reach {
             self.pair_up(now, id, out);
             self.members_changed();
@@ -105,9 +117,9 @@ impl Room {
         out.extend(gone.map(|track| Output::Unsubscribe { receiver, track }));
     }
 
-    fn leave(&mut self, id: ParticipantId, out: &mut Vec<Output>) -> Result<(), RoomError> {
+    fn leave(&mut self, id: ParticipantId, reason: Departure, out: &mut Vec<Output>) -> Result<(), RoomError> {
         self.known(id)?;
-        self.remove(id, Departure::Left, out);
+        self.remove(id, reason, out);
         Ok(())
     }
 
@@ -158,11 +170,17 @@ impl Room {
     ) -> Result<(), RoomError> {
         let limit = self.settings.tracks_per_participant;
         let participant = self.known(id)?;
+        if participant.reach.is_hidden() {
+            return Err(RoomError::Hidden);
+        }
         if participant.publishes(source) {
             return Err(RoomError::SourceTaken(source));
         }
         if participant.tracks.len() >= limit {
             return Err(RoomError::TooManyTracks);
+        }
+        if participant.tracks.is_empty() {
+            self.refuse_another_publisher()?;
         }
         let track = self.next_track();
         let published = Track { source, muted };
@@ -326,8 +344,9 @@ impl Room {
 
     /// Takes a participant out, with all that hangs on it.
     pub(super) fn remove(&mut self, id: ParticipantId, reason: Departure, out: &mut Vec<Output>) {
+        let left = Event::ParticipantLeft { participant: id, reason };
+        self.tell_others(id, &left, out);
         let Some(mut gone) = self.participants.remove(&id) else { return };
-        self.tell_all(&Event::ParticipantLeft { participant: id, reason }, out);
         for &track in gone.tracks.keys() {
             self.release_track(track, out);
         }
@@ -377,9 +396,23 @@ impl Room {
 
     fn welcome(&self, id: ParticipantId, out: &mut Vec<Output>) {
         let Some(you) = self.participant(id) else { return };
-        let participants = self.participants().filter(|other| other.id != id).collect();
+        let participants = self.participants().filter(|other| other.id != id && !other.hidden).collect();
         let (mode, epoch) = self.announced;
         self.tell(id, Event::Welcome { you, participants, mode, epoch, legs: self.legs().collect() }, out);
+    }
+
+    /// Who is hidden shows nothing, and cannot ask for the keys of an encrypted room, where nobody is to listen unseen.
+    fn refuse_hidden(&self, encrypted: bool, tracks: &[(Source, bool)]) -> Result<(), RoomError> {
+        match encrypted || !tracks.is_empty() {
+            true => Err(RoomError::Hidden),
+            false => Ok(()),
+        }
+    }
+
+    /// For somebody who publishes nothing so far.
+    fn refuse_another_publisher(&self) -> Result<(), RoomError> {
+        let publishers = self.participants.values().filter(|participant| !participant.tracks.is_empty()).count();
+        if publishers < self.settings.publishers { Ok(()) } else { Err(RoomError::TooManyPublishers) }
     }
 
     fn known(&mut self, id: ParticipantId) -> Result<&mut Participant, RoomError> {

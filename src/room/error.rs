@@ -10,6 +10,8 @@ pub enum RoomError {
     RoomFull,
     #[error("a track of source {0:?} is published already")]
     SourceTaken(Source),
+    #[error("as many publish in this room as may; others can watch")]
+    TooManyPublishers,
     #[error("no more tracks are allowed")]
     TooManyTracks,
     #[error("no more legs are allowed in this room")]
@@ -28,6 +30,8 @@ pub enum RoomError {
     RoomNotEncrypted,
     #[error("the room is encrypted end to end: there is nothing that a leg could read")]
     LegOfEncrypted,
+    #[error("who is hidden takes part unseen: it sends nothing, and no room is encrypted end to end with it")]
+    Hidden,
     /// A leg does not keep a room alive, so it cannot start one.
     #[error("nobody is in the room")]
     NobodyHere,

@@ -27,6 +27,14 @@ pub enum Input {
     Leave {
         participant: ParticipantId,
     },
+    /// Whoever runs the room puts it out.
+    Remove {
+        participant: ParticipantId,
+    },
+    /// Whoever runs the room sends it to another one.
+    Move {
+        participant: ParticipantId,
+    },
     /// The socket was lost; the place is kept for the grace time.
     Vanish {
         participant: ParticipantId,

@@ -9,6 +9,8 @@ use super::ids::{LegId, ParticipantId, TrackId};
 pub enum LegKind {
     Hls,
     Record,
+    /// What the server was built with besides.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +55,15 @@ pub(super) struct Leg {
 
 impl Leg {
     /// Whether it takes a track of `source` that `owner` publishes. A broadcast mixes all sound, and its pictures are those of
-    /// the one who was named, or everybody's for the leg to choose from. A recording takes everything, of one or of everybody.
+    /// the one who was named, or everybody's for the leg to choose from. A recording takes everything, of one or of everybody, and so does what is neither.
     pub(super) fn wants(&self, owner: ParticipantId, source: Source) -> bool {
         match (self.info.kind, source) {
             (LegKind::Hls, Source::Microphone | Source::ScreenAudio) => true,
             (LegKind::Hls, Source::Camera | Source::Screen)
-            | (LegKind::Record, Source::Microphone | Source::ScreenAudio | Source::Camera | Source::Screen) => {
-                self.info.of.is_none_or(|of| of == owner)
-            }
+            | (
+                LegKind::Record | LegKind::Other,
+                Source::Microphone | Source::ScreenAudio | Source::Camera | Source::Screen,
+            ) => self.info.of.is_none_or(|of| of == owner),
         }
     }
 }

@@ -187,9 +187,16 @@ impl Room {
         self.links.get(&Couple::new(a, b))?.relayed()
     }
 
-    /// All media is encrypted end to end, or none: the first who comes decides. `None` while nobody is there.
+    /// All media is encrypted end to end, or none: the first who comes decides, but who is hidden, and what a leg takes is not.
+    /// `None` while nothing is decided.
     pub fn is_encrypted(&self) -> Option<bool> {
-        self.participants.first_key_value().map(|(_, participant)| participant.encrypted)
+        let first = self.participants.values().find(|participant| !participant.reach.is_hidden());
+        first.map(|participant| participant.encrypted).or((!self.legs.is_empty()).then_some(false))
+    }
+
+    /// As many are in it as its settings let in.
+    pub fn is_full(&self) -> bool {
+        self.participants.len() >= self.settings.capacity
     }
 
     /// The video codec that up transports are to ask for. `None` only when the settings name none.
@@ -210,8 +217,12 @@ impl Room {
         }
     }
 
-    fn tell_others(&self, but: ParticipantId, event: &Event, out: &mut Vec<Output>) {
-        for &to in self.participants.keys().filter(|&&to| to != but) {
+    /// What is told of one to all others, who know nothing of one who is hidden.
+    fn tell_others(&self, of: ParticipantId, event: &Event, out: &mut Vec<Output>) {
+        if self.participants.get(&of).is_some_and(|participant| participant.reach.is_hidden()) {
+            return;
+        }
+        for &to in self.participants.keys().filter(|&&to| to != of) {
             self.tell(to, event.clone(), out);
         }
     }

@@ -67,6 +67,10 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
     Left,
+    /// Whoever runs the room has put it out.
+    Removed,
+    /// Whoever runs the room has sent it to another one.
+    Moved,
     /// The grace time after a lost socket ran out.
     Vanished,
     /// It needed the server's media port and could not reach it.

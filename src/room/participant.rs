@@ -14,6 +14,8 @@ pub struct ParticipantInfo {
     pub tracks: Vec<TrackInfo>,
     /// Its socket is lost and its grace time runs.
     pub away: bool,
+    /// Others do not know that it is there.
+    pub hidden: bool,
 }
 
 /// How a participant takes part.
@@ -24,13 +26,22 @@ pub enum Reach {
     Mesh { warm: bool },
     /// By way of the server alone; its room is an SFU room.
     Server { sends: bool, receives: bool },
+    /// As one who only receives by way of the server, and the others are not told that it is there.
+    Hidden,
 }
 
 impl Reach {
     pub(super) fn can_mesh(self) -> bool {
         match self {
             Reach::Mesh { .. } => true,
-            Reach::Server { .. } => false,
+            Reach::Server { .. } | Reach::Hidden => false,
+        }
+    }
+
+    pub(super) fn is_hidden(self) -> bool {
+        match self {
+            Reach::Hidden => true,
+            Reach::Mesh { .. } | Reach::Server { .. } => false,
         }
     }
 
@@ -39,6 +50,7 @@ impl Reach {
         match self {
             Reach::Mesh { .. } => true,
             Reach::Server { sends, .. } => sends,
+            Reach::Hidden => false,
         }
     }
 
@@ -46,6 +58,7 @@ impl Reach {
         match self {
             Reach::Mesh { .. } => true,
             Reach::Server { receives, .. } => receives,
+            Reach::Hidden => true,
         }
     }
 }
@@ -118,7 +131,7 @@ impl Participant {
 
     pub(super) fn info(&self, id: ParticipantId) -> ParticipantInfo {
         let tracks = self.tracks.iter().map(|(&id, track)| track.info(id)).collect();
-        ParticipantInfo { id, name: self.name.clone(), tracks, away: !self.is_here() }
+        ParticipantInfo { id, name: self.name.clone(), tracks, away: !self.is_here(), hidden: self.reach.is_hidden() }
     }
 
     /// True when the media plane has to close the transport.

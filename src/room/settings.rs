@@ -25,6 +25,8 @@ pub struct Settings {
     pub resume_grace: Duration,
     /// Most participants in the room.
     pub capacity: usize,
+    /// Most participants who publish anything.
+    pub publishers: usize,
     /// Most tracks of one participant.
     pub tracks_per_participant: usize,
     /// Most legs of the room.

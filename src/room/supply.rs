@@ -4,7 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::ids::{ParticipantId, TrackId};
-use super::{Carrier, Event, Output, Pair, Reach, Room};
+use super::path::Way;
+use super::{Carrier, Event, Output, Pair, Path, Reach, Room};
+
+/// What a receiver needs of a sender by way of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Wanted,
+    /// Its sender has lost its transport for now: an m-line that it has is not given up for that.
+    Kept,
+    None,
+}
 
 impl Room {
     /// Who needs its transports, up and down. From `warm_at` participants on everybody who can has both.
@@ -16,6 +26,7 @@ impl Room {
             let (up, down) = match participant.reach {
                 Reach::Mesh { warm } => (warm && is_warm, warm && is_warm),
                 Reach::Server { sends, receives } => (sends, receives),
+                Reach::Hidden => (false, true),
             };
             ups.extend(up.then_some(id));
             downs.extend(down.then_some(id));
@@ -66,8 +77,8 @@ impl Room {
             }
         }
         self.send_up(true, out);
-        self.each_subscription(|pair, track, is_wanted, subscribed| {
-            if is_wanted && subscribed.insert(track) {
+        self.each_subscription(|pair, track, need, subscribed| {
+            if need == Need::Wanted && subscribed.insert(track) {
                 out.push(Output::Subscribe { receiver: pair.receiver, track });
             }
         });
@@ -75,8 +86,8 @@ impl Room {
 
     /// Senders and subscriptions that nobody needs.
     pub(super) fn carry_less(&mut self, out: &mut Vec<Output>) {
-        self.each_subscription(|pair, track, is_wanted, subscribed| {
-            if !is_wanted && subscribed.remove(&track) {
+        self.each_subscription(|pair, track, need, subscribed| {
+            if need == Need::None && subscribed.remove(&track) {
                 out.push(Output::Unsubscribe { receiver: pair.receiver, track });
             }
         });
@@ -85,15 +96,30 @@ impl Room {
 
     /// Calls `f` with each pair, each track of its sender, whether the receiver needs it by way of the server, and what the
     /// receiver is subscribed to.
-    fn each_subscription(&mut self, mut f: impl FnMut(Pair, TrackId, bool, &mut BTreeSet<TrackId>)) {
+    fn each_subscription(&mut self, mut f: impl FnMut(Pair, TrackId, Need, &mut BTreeSet<TrackId>)) {
         for (&pair, way) in &self.ways {
             let published = self.participants.get(&pair.sender).map(|sender| sender.tracks.keys().copied());
             let published: Vec<TrackId> = published.into_iter().flatten().collect();
+            let need = self.need(pair, way);
             let receiver = self.participants.get_mut(&pair.receiver);
             let Some(subscribed) = receiver.and_then(|receiver| receiver.down.load_mut()) else { continue };
             for track in published {
-                f(pair, track, way.path.uses(Carrier::Sfu), subscribed);
+                f(pair, track, need, subscribed);
             }
+        }
+    }
+
+    /// Who has nothing yet and waits for its own transport alone is subscribed ahead: what it is to get is in the first offer, and
+    /// comes in the moment when the transport is up.
+    fn need(&self, pair: Pair, way: &Way) -> Need {
+        let sends = || self.participants.get(&pair.sender).is_some_and(|sender| sender.up.is_connected());
+        let is_foreseen = matches!(way.path, Path::Nothing { .. }) && way.aims_for(self.target.carrier) == Carrier::Sfu;
+        if way.path.uses(Carrier::Sfu) || is_foreseen && sends() {
+            Need::Wanted
+        } else if is_foreseen {
+            Need::Kept
+        } else {
+            Need::None
         }
     }
 

@@ -36,6 +36,7 @@ impl Call {
             moves_at_once: 4,
             resume_grace: GRACE,
             capacity: 5,
+            publishers: 100,
             tracks_per_participant: 2,
             max_legs: 1,
             video_codecs: vec![VideoCodec::H264, VideoCodec::Vp8],
@@ -182,6 +183,25 @@ fn the_one_beyond_the_limit_is_seen_once_its_transports_are_proven() {
     call.everybody_shows();
     assert_eq!((call.room.mode(), call.room.path(a, b)), (Mode::Sfu, PathInfo::On(Carrier::Sfu)));
     assert_eq!(call.room.link(a, b), None);
+}
+
+#[test]
+fn who_has_nothing_yet_is_subscribed_ahead_to_those_who_send_up() {
+    let (mut call, a, b) = Call::of_two();
+    let c = call.joins();
+    call.connects(c);
+    call.everybody_shows();
+    assert_eq!(call.room.mode(), Mode::Sfu);
+    let d = call.joins();
+    let of = |receiver| move |o: &&Output| matches!(o, Output::Subscribe { receiver: to, .. } if *to == receiver);
+    assert_eq!((call.out.iter().filter(of(d)).count(), call.room.path(d, a)), (3, PathInfo::None));
+    assert_eq!(call.out.iter().filter(of(b)).count(), 0, "its up transport is not there yet");
+    call.reports(a, Direction::Up, TransportReport::Failed);
+    let is_less = |o: &Output| matches!(o, Output::Unsubscribe { .. });
+    assert!(!call.out.iter().any(is_less), "a sender that is away for a moment has not left");
+    call.connects(d);
+    assert_eq!(call.out.iter().filter(of(d)).count(), 0, "it is subscribed already");
+    assert_eq!(call.room.path(d, b), PathInfo::Arriving(Carrier::Sfu));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the host and a shard say to each other about data channels, and the frames of native clients.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
@@ -7,7 +10,7 @@ pub use super::transport::data::Kind;
 use super::transport::data::Opening;
 use crate::room::ids::ParticipantId;
 
-/// The data channels of one room.
+/// A room, as its shard knows it: those who are told what the others have sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HubId(pub u64);
 
@@ -17,8 +20,23 @@ pub struct DataEnd {
     pub hub: HubId,
     pub participant: ParticipantId,
     pub client: Client,
+    pub crowd: Crowd,
     /// What is not forwarded by the shard itself.
     pub events: mpsc::Sender<DataEvent>,
+}
+
+/// How many are in a room. The host counts; a shard that has reached fewer tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Crowd(Arc<AtomicUsize>);
+
+impl Crowd {
+    pub fn set(&self, count: usize) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +58,10 @@ pub struct DataEvent {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
-    /// Everybody else; where a native client sent it, everybody whose client is another.
+    /// Everybody else.
     All,
+    /// Everybody else but these, who have got it.
+    AllBut(Vec<ParticipantId>),
     These(Vec<ParticipantId>),
 }
 

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::bwe;
 use super::data::HubId;
-use super::place::{Load, Places};
+use super::place::{Load, Places, ShardLoad};
 use super::publication::Limits;
 use super::sdp::Local;
 use super::shard::{Control, Ended, Settings, Shard};
@@ -27,7 +28,9 @@ use crate::room::ids::RoomName;
 /// The media plane could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the media port {address} cannot be had")]
+    #[error(
+        "UDP port {address} for media cannot be had; does another server run here? `sfu.listen` names another port"
+    )]
     Bind { address: SocketAddr, source: io::Error },
     #[error("the addresses of this machine cannot be read")]
     Addresses(#[source] io::Error),
@@ -92,7 +95,16 @@ impl Sfu {
             publication: Limits {
                 history_packets: config.history_packets,
                 train: Duration::from_micros(config.train_us.into()),
+                layer_enough: config.layer_enough,
+                key_frame_reuse: Duration::from_millis(config.key_frame_reuse_ms.into()),
+                key_frame_reuse_bytes: config.key_frame_reuse_bytes,
+                estimates: config.bandwidth_estimation,
             },
+            bandwidth: config.bandwidth_estimation.then(|| bwe::Limits {
+                start: bwe::Rate::from_kbps(config.down_start_kbps),
+                least: bwe::Rate::from_kbps(config.down_min_kbps),
+                most: bwe::Rate::from_kbps(config.down_max_kbps),
+            }),
             max_kbps: config.max_kbps,
             data: data::Limits {
                 message_bytes: config.data_message_bytes,
@@ -152,6 +164,11 @@ impl Sfu {
 
     pub fn release(&self, room: &RoomName) {
         self.0.places.lock().unwrap_or_else(PoisonError::into_inner).release(room);
+    }
+
+    /// By number of the shard.
+    pub fn loads(&self) -> Vec<ShardLoad> {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner).loads()
     }
 
     /// Never blocks.

@@ -1,9 +1,10 @@
 //! What the media plane counts. Handles are taken once, so that counting costs an atomic addition.
 //! The recorder has to be installed before the shards start.
 
-use metrics::{Counter, Gauge};
+use metrics::{Counter, Gauge, Histogram};
 
 use super::Direction;
+use super::forward::layer::{LAYERS, Layer};
 
 /// Why a datagram went no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +25,22 @@ pub(crate) enum Dropped {
     Stale,
     /// RTP beyond what an up transport may bring.
     Rate,
+    /// A retransmission that repairs nothing: padding, or a packet that has come.
+    Padding,
 }
 
 impl Dropped {
-    const ALL: [Self; 8] =
-        [Self::Unknown, Self::Stun, Self::Stranger, Self::Early, Self::Srtp, Self::Unroutable, Self::Stale, Self::Rate];
+    const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Stun,
+        Self::Stranger,
+        Self::Early,
+        Self::Srtp,
+        Self::Unroutable,
+        Self::Stale,
+        Self::Rate,
+        Self::Padding,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -40,6 +52,7 @@ impl Dropped {
             Self::Unroutable => "unroutable",
             Self::Stale => "stale",
             Self::Rate => "rate",
+            Self::Padding => "padding",
         }
     }
 }
@@ -49,8 +62,16 @@ pub(crate) struct Meters {
     dropped: [Counter; Dropped::ALL.len()],
     packets: Counter,
     bytes: Counter,
+    unheard: Counter,
+    repaired: Counter,
+    rtx: Counter,
+    again: Counter,
+    switched: [Counter; LAYERS],
     up: Gauge,
     down: Gauge,
+    estimates: Histogram,
+    probes: Counter,
+    paused: Gauge,
 }
 
 impl Meters {
@@ -60,6 +81,15 @@ impl Meters {
                 .map(|reason| metrics::counter!("crescendo_dropped_datagrams_total", "reason" => reason.name())),
             packets: metrics::counter!("crescendo_forwarded_packets_total"),
             bytes: metrics::counter!("crescendo_forwarded_bytes_total"),
+            unheard: metrics::counter!("crescendo_unheard_packets_total"),
+            repaired: metrics::counter!("crescendo_repaired_packets_total"),
+            rtx: metrics::counter!("crescendo_retransmitted_packets_total", "how" => "rtx"),
+            again: metrics::counter!("crescendo_retransmitted_packets_total", "how" => "same"),
+            switched: ["low", "medium", "high"]
+                .map(|layer| metrics::counter!("crescendo_layer_switches_total", "layer" => layer)),
+            estimates: metrics::histogram!("crescendo_down_estimate_kbps"),
+            probes: metrics::counter!("crescendo_bandwidth_probes_total"),
+            paused: metrics::gauge!("crescendo_paused_tracks"),
             up: metrics::gauge!("crescendo_transports", "direction" => "up"),
             down: metrics::gauge!("crescendo_transports", "direction" => "down"),
         }
@@ -72,6 +102,41 @@ impl Meters {
     pub(crate) fn forwarded(&self, packets: u64, bytes: u64) {
         self.packets.increment(packets);
         self.bytes.increment(bytes);
+    }
+
+    /// Sound was not sent on to a receiver, since others were louder.
+    pub(crate) fn unheard(&self, packets: u64) {
+        self.unheard.increment(packets);
+    }
+
+    /// A retransmission brought what was missing.
+    pub(crate) fn repaired(&self) {
+        self.repaired.increment(1);
+    }
+
+    /// Packets were sent again: on a stream of their own (RFC 4588), or as they were.
+    pub(crate) fn retransmitted(&self, packets: u64, rtx: bool) {
+        if rtx { &self.rtx } else { &self.again }.increment(packets);
+    }
+
+    /// A receiver gets this layer from now on.
+    pub(crate) fn switched(&self, layer: Layer) {
+        self.switched[layer.index()].increment(1);
+    }
+
+    /// What the path of a receiver takes, in kbit/s.
+    pub(crate) fn estimate(&self, kbps: f64) {
+        self.estimates.record(kbps);
+    }
+
+    /// A path is tried with more than there is to send.
+    pub(crate) fn probed(&self) {
+        self.probes.increment(1);
+    }
+
+    /// So many more pictures than before find no room on their receiver's path.
+    pub(crate) fn paused(&self, more: f64) {
+        self.paused.increment(more);
     }
 
     pub(crate) fn transports(&self, direction: Direction) -> &Gauge {

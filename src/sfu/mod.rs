@@ -4,6 +4,7 @@
 //! what happened by [`Event`]s, both over bounded channels; it knows nothing of rooms, signaling or HTTP.
 //! SDP is written and read outside the shards ([`sdp`]), so that what reaches one is typed and checked.
 
+pub mod bwe;
 mod by_id;
 pub mod data;
 pub mod forward;
@@ -16,15 +17,20 @@ pub mod rtcp;
 pub mod sdp;
 mod shard;
 pub mod tap;
+mod traffic;
 pub mod transport;
 mod udp;
 mod up;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Instant;
 
+pub use forward::layer::{Layer, Wish};
+pub use forward::picture::Size;
 pub use handle::{Sfu, ShardFull, StartError};
-pub use place::ShardId;
+pub use place::{ShardId, ShardLoad};
+pub use traffic::{Counts, Traffic};
 pub(crate) use udp::machine_addresses;
 
 pub use crate::room::{Direction, Kind, Source, VideoCodec};
@@ -92,6 +98,8 @@ pub struct Receive {
     pub mid: String,
     /// From `a=ssrc`, where the far end says it; packets are else known by their MID extension.
     pub ssrc: Option<u32>,
+    /// The same of its retransmissions.
+    pub repair_ssrc: Option<u32>,
     pub kind: Kind,
     pub publication: PublicationId,
 }
@@ -101,6 +109,12 @@ pub struct Receive {
 pub struct Send {
     pub mid: String,
     pub ssrc: u32,
+    /// Where retransmissions go (RFC 4588), if the far end takes them apart.
+    pub rtx: Option<u32>,
+    /// The far end tells when packets with transport-wide numbers come.
+    pub transport_cc: bool,
+    /// It is somebody's screen, which goes before all other pictures.
+    pub screen: bool,
     pub publication: PublicationId,
 }
 
@@ -129,6 +143,13 @@ pub enum Command {
     Subscribe {
         transport: TransportId,
         send: Send,
+        wish: Wish,
+    },
+    /// What the receiver can use of what a down transport sends on an m-line, from now on.
+    Wish {
+        transport: TransportId,
+        mid: String,
+        wish: Wish,
     },
     Unsubscribe {
         transport: TransportId,
@@ -139,6 +160,13 @@ pub enum Command {
         transport: TransportId,
         mid: String,
         on: bool,
+    },
+    /// Of a room's microphones only the `most` loudest are forwarded from now on (RFC 6464), and for some seconds what is new to
+    /// its receiver; all again when there are none `among` which to choose.
+    Loudest {
+        room: data::HubId,
+        most: usize,
+        among: Vec<PublicationId>,
     },
     /// Copy a publication's packets to `tap` until the tap is dropped or `Untap`.
     Tap {
@@ -154,6 +182,11 @@ pub enum Command {
     },
     Close {
         transport: TransportId,
+    },
+    /// What goes over the transport is told there from now on.
+    Count {
+        transport: TransportId,
+        traffic: Traffic,
     },
     /// The transport has data channels. Once for each transport.
     OpenData {
@@ -171,12 +204,16 @@ pub enum Command {
 /// From a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// ICE and DTLS are up and the fingerprint agreed with the description.
-    Connected { transport: TransportId, direction: Direction, remote: SocketAddr },
+    /// ICE and DTLS are up and the fingerprint agreed with the description. `reached`: when the first check had arrived.
+    Connected { transport: TransportId, direction: Direction, remote: SocketAddr, reached: Instant },
     /// It is closed and forgotten: DTLS failed, the fingerprint was another, or nothing was heard for too long.
     Failed { transport: TransportId, direction: Direction, reason: FailReason },
     /// The first packet of a publication has arrived over this transport, or its codec has changed.
     Media { publication: PublicationId, codec: Codec },
+    /// A down transport sends another layer of a publication from now on, or the first. Not told of every one when there are many.
+    Layer { transport: TransportId, publication: PublicationId, layer: Layer },
+    /// What the path of a down transport is taken to take from now on. Told each second at most, of changes that are worth it.
+    Estimate { transport: TransportId, kbps: u32 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

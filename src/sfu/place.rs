@@ -9,6 +9,13 @@ use crate::room::ids::RoomName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub(super) usize);
 
+impl ShardId {
+    /// Counts from 0.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
+
 /// The transports of a shard, as it counts them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Load(Arc<AtomicUsize>);
@@ -21,6 +28,13 @@ impl Load {
     fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// How much a shard has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardLoad {
+    pub rooms: usize,
+    pub transports: usize,
 }
 
 /// Rooms on shards. A room stays where it is until it is released.
@@ -48,6 +62,10 @@ impl Places {
         self.shards[shard].0 += 1;
         self.rooms.insert(room.clone(), ShardId(shard));
         ShardId(shard)
+    }
+
+    pub(super) fn loads(&self) -> Vec<ShardLoad> {
+        self.shards.iter().map(|(rooms, load)| ShardLoad { rooms: *rooms, transports: load.get() }).collect()
     }
 
     pub(super) fn release(&mut self, room: &RoomName) {
@@ -87,6 +105,8 @@ mod tests {
             assert_eq!(places.place(&name(&format!("small{small}"))), ShardId(1));
         }
         loads[1].set(40);
+        let [busy, free] = [(1, 10), (10, 40)].map(|(rooms, transports)| ShardLoad { rooms, transports });
+        assert_eq!(places.loads(), [busy, free]);
         assert_eq!(places.place(&name("another")), ShardId(0));
     }
 }

@@ -1,47 +1,40 @@
-//! One publication: what its sender brings, and who gets it.
+//! One publication: what its sender brings, in one encoding or several ([`Layer`]s), and who gets which.
 //!
 //! Packets gather here for a moment (`sfu.train_us`) and are then sent on together, receiver by receiver: one train each.
-//!
-//! Later: several layers of one publication are several [`Media`], and a subscription moves between them by
-//! [`Rewrite::start`]; retransmissions over RTX change [`Publication::resend`].
+
+mod bandwidth;
+mod begin;
+mod encoding;
+mod meter;
+mod subscription;
+mod taps;
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+pub(crate) use bandwidth::{Demand, Use};
+pub(crate) use encoding::{Clock, Origin};
+use encoding::{Encoding, Gathered};
+use subscription::{Placed, Subscription, is_silent, send};
 
 use super::by_id::ById;
-use super::forward::header::{self, Fixed, Header};
-use super::forward::history::History;
-use super::forward::keyframe::{self, Requests, Wishes};
-use super::forward::rewrite::{Place, Rewrite};
-use super::forward::train;
+use super::forward::header::Header;
+use super::forward::layer::{LAYERS, Layer, Sent as SentLayers, Wish};
 use super::meters::Meters;
-use super::out::{Out, Route};
+use super::out::Out;
 use super::rtcp::{self, Sent};
-use super::sdp::tables;
-use super::tap::{Tap, TapId, Tapped};
-use super::transport::{Media as Keys, Transport};
-use super::{Codec, Kind, PublicationId, TransportId};
-
-/// Audio is not retransmitted; what is kept is for receivers that ask all the same. A power of two.
-const AUDIO_HISTORY: usize = 64;
-/// Packets that gather before they are sent on whatever the time is: a train's worth, and fewer than any history keeps.
-const MAX_GATHERED: usize = 44;
-/// After this long without packets a sender is taken for paused: it is not asked for key frames, and when it goes on, its RTP
-/// clock may have stood still meanwhile.
-const PAUSED: Duration = Duration::from_secs(2);
+use super::tap::Tap;
+use super::transport::Transport;
+use super::{Codec, Event, Kind, PublicationId, Send, TransportId};
 
 #[derive(Debug)]
 pub(crate) struct Publication {
     id: PublicationId,
-    source: Option<Origin>,
-    media: Option<Media>,
-    requests: Requests,
+    /// By layer, as soon as something of it has come.
+    encodings: [Option<Box<Encoding>>; LAYERS],
     subscriptions: Vec<Subscription>,
     taps: Vec<Tap>,
-    gathered: Vec<Gathered>,
-    /// When they are to be sent on; of the past when there are none.
-    departs: Option<Instant>,
+    /// The layer that taps of one layer get, which is the largest that comes.
+    tapped: Option<Layer>,
 }
 
 /// What a publication goes by; from configuration.
@@ -50,6 +43,14 @@ pub(crate) struct Limits {
     pub(crate) history_packets: usize,
     /// How long packets gather.
     pub(crate) train: Duration,
+    /// Share of the pixels shown that a layer must have to be enough.
+    pub(crate) layer_enough: f32,
+    /// How old a key frame may be for a receiver to begin with it.
+    pub(crate) key_frame_reuse: Duration,
+    /// Most that a receiver is sent at once to begin with, of all that it gets.
+    pub(crate) key_frame_reuse_bytes: usize,
+    /// What paths take is estimated: packets have room for a transport-wide number, and what comes is metered.
+    pub(crate) estimates: bool,
 }
 
 /// All that a packet meets on its way out.
@@ -58,6 +59,25 @@ pub(crate) struct Way<'a> {
     pub(crate) transports: &'a mut ById<TransportId, Transport>,
     pub(crate) out: &'a mut Out,
     pub(crate) meters: &'a Meters,
+    pub(crate) now: Instant,
+}
+
+/// Whom packets go to, of those who take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receivers {
+    All,
+    AllBut(TransportId),
+    Only(TransportId),
+}
+
+impl Receivers {
+    fn include(self, transport: TransportId) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(other) => transport != other,
+            Self::Only(one) => transport == one,
+        }
+    }
 }
 
 /// What has become of a packet.
@@ -69,139 +89,113 @@ pub(crate) struct Accepted {
     pub(crate) departs: Option<Instant>,
 }
 
-/// A packet in the history that has not been sent on yet.
-#[derive(Debug, Clone, Copy)]
-struct Gathered {
-    index: u64,
-    timestamp: u32,
-    /// In bytes, as in the history.
-    length: usize,
-    /// In bytes; 0 for one that was padding only.
-    payload: usize,
-    /// One can begin to decode here.
-    starts: bool,
-    at: Instant,
-}
-
-/// The stream that brings a publication now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) transport: TransportId,
-    pub(crate) ssrc: u32,
-}
-
-/// What is there once a packet has come; it outlives its source, so that numbers go on when another one comes.
-#[derive(Debug)]
-struct Media {
-    codec: Codec,
-    history: History,
-    /// Added to a source's indices, so that those of the next source are above all of this one. A multiple of 2^16.
-    base: u64,
-    highest: u64,
-    last_packet: Instant,
-    report: Option<Clock>,
-}
-
-/// A sender report of the source.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    pub(crate) ntp: u64,
-    pub(crate) rtp: u32,
-    pub(crate) at: Instant,
-}
-
-#[derive(Debug)]
-struct Subscription {
-    transport: TransportId,
-    mid: String,
-    ssrc: u32,
-    /// False while its receiver wants none of it.
-    on: bool,
-    rewrite: Rewrite,
-    state: State,
-    wishes: Wishes,
-    packets: u32,
-    octets: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// For the first packet of the source from which it can be decoded.
-    Waiting,
-    Going,
-}
-
 /// A packet that came in, opened and without RTP padding.
 #[derive(Debug)]
 pub(crate) struct Incoming<'a> {
     pub(crate) packet: &'a [u8],
     pub(crate) header: &'a Header,
     pub(crate) codec: Codec,
+    pub(crate) layer: Layer,
     /// Of its stream.
     pub(crate) index: u64,
+    /// False for sound that louder voices leave no place for.
+    pub(crate) heard: bool,
     pub(crate) now: Instant,
 }
 
 impl Publication {
     pub(crate) fn new(id: PublicationId) -> Self {
-        Self {
-            id,
-            source: None,
-            media: None,
-            requests: Requests::default(),
-            subscriptions: Vec::new(),
-            taps: Vec::new(),
-            gathered: Vec::new(),
-            departs: None,
-        }
+        Self { id, encodings: Default::default(), subscriptions: Vec::new(), taps: Vec::new(), tapped: None }
     }
 
     /// Nobody brings it, gets it or taps it.
     pub(crate) fn is_idle(&self) -> bool {
-        self.source.is_none() && self.subscriptions.is_empty() && self.taps.is_empty()
+        self.known().all(|(_, encoding)| encoding.source.is_none())
+            && self.subscriptions.is_empty()
+            && self.taps.is_empty()
     }
 
-    pub(crate) fn source(&self) -> Option<Origin> {
-        self.source
+    pub(crate) fn source(&self, layer: Layer) -> Option<Origin> {
+        self.encoding(layer)?.source
     }
 
-    /// Another stream brings the publication from now on. Numbers go on; pictures go on with its first key frame.
-    pub(crate) fn set_source(&mut self, source: Origin, way: &mut Way<'_>) {
-        self.depart(way);
-        self.source = Some(source);
-        if let Some(media) = &mut self.media {
-            media.base = ((media.highest >> 16) + 1) << 16;
-            media.report = None;
+    /// Something of it comes by this transport.
+    pub(crate) fn is_from(&self, transport: TransportId) -> bool {
+        self.known().any(|(_, encoding)| encoding.source.is_some_and(|source| source.transport == transport))
+    }
+
+    fn encoding(&self, layer: Layer) -> Option<&Encoding> {
+        self.encodings[layer.index()].as_deref()
+    }
+
+    fn known(&self) -> impl Iterator<Item = (Layer, &Encoding)> {
+        Layer::ALL.into_iter().filter_map(|layer| Some((layer, self.encoding(layer)?)))
+    }
+
+    /// Another stream brings an encoding from now on. Numbers go on; pictures go on with its first key frame. What another
+    /// transport brought is over.
+    pub(crate) fn set_source(&mut self, layer: Layer, source: Origin, now: Instant, limits: Limits, way: &mut Way<'_>) {
+        self.depart(layer, way);
+        for encoding in self.encodings.iter_mut().flatten() {
+            encoding.source = encoding.source.filter(|before| before.transport == source.transport);
         }
-        for subscription in &mut self.subscriptions {
-            subscription.state = State::Waiting;
+        self.encodings[layer.index()].get_or_insert_default().set_source(source, now);
+        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.gets == Some(layer)) {
+            subscription.gets = None;
         }
-        self.requests.want();
+        self.choose(now, limits);
     }
 
     /// The source is gone.
     pub(crate) fn end(&mut self) {
-        self.source = None;
-        let id = self.id;
-        self.taps.retain(|tap| tap.push(Tapped::Ended { publication: id }));
+        self.encodings.iter_mut().flatten().for_each(|encoding| encoding.source = None);
+        self.end_taps();
     }
 
-    /// Packets go on their way from the next key frame on, which the caller asks for when the transport is open.
-    pub(crate) fn subscribe(&mut self, transport: TransportId, mid: String, ssrc: u32) {
-        // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
-        let first = u64::from(fastrand::u16(1..1 << 15));
-        let (rewrite, state, wishes) = (Rewrite::new(first), State::Waiting, Wishes::default());
-        self.subscriptions.push(Subscription {
-            transport,
-            mid,
-            ssrc,
-            on: true,
-            rewrite,
-            state,
-            wishes,
-            packets: 0,
-            octets: 0,
-        });
+    /// Packets go on their way from a key frame on: when the transport opens ([`Self::begin`]), or from the next one that comes.
+    pub(crate) fn subscribe(&mut self, transport: TransportId, send: Send, wish: Wish, now: Instant, limits: Limits) {
+        self.subscriptions.push(Subscription::new(transport, send, wish));
+        self.choose(now, limits);
+    }
+
+    /// What a receiver can use from now on.
+    pub(crate) fn wish(&mut self, transport: TransportId, mid: &str, wish: Wish, now: Instant, limits: Limits) {
+        let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.mid == mid);
+        if let Some(subscription) = known.filter(|subscription| subscription.wish != wish) {
+            subscription.wish = wish;
+            self.choose(now, limits);
+        }
+    }
+
+    /// Decides anew which layer each subscription is to get; who is to get another one gets it from its next key frame on.
+    pub(crate) fn choose(&mut self, now: Instant, limits: Limits) {
+        let sent = self.sent(now);
+        for subscription in &mut self.subscriptions {
+            subscription.choose(&sent, &mut self.encodings, limits);
+        }
+        let top = Layer::ALL.into_iter().rfind(|layer| sent[layer.index()].is_some());
+        if let Some(top) = top.filter(|top| !self.taps.is_empty() && self.tapped.is_some_and(|tapped| tapped != *top))
+            && let Some(encoding) = &mut self.encodings[top.index()]
+        {
+            encoding.requests.want();
+        }
+    }
+
+    /// What its sender brings now.
+    fn sent(&self, now: Instant) -> SentLayers {
+        let newest = self.known().filter_map(|(_, encoding)| Some(encoding.media.as_ref()?.last_packet)).max();
+        let mut sent: SentLayers = [None; LAYERS];
+        for (layer, encoding) in self.known() {
+            let last = encoding.media.as_ref().map_or(now, |media| media.last_packet);
+            let comes = encoding.source.is_some() && newest.is_none_or(|newest| !is_silent(last, newest));
+            sent[layer.index()] = comes.then_some(encoding.size);
+        }
+        sent
+    }
+
+    /// It comes in more than one encoding.
+    pub(crate) fn has_layers(&self) -> bool {
+        self.known().filter(|(_, encoding)| encoding.source.is_some()).count() > 1
     }
 
     /// Pauses a subscription, or goes on with it from the next key frame.
@@ -209,18 +203,20 @@ impl Publication {
         let paused = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.mid == mid && s.on != on);
         let Some(subscription) = paused else { return };
         subscription.on = on;
-        subscription.state = State::Waiting;
+        subscription.gets = None;
+        let wanted = subscription.wanted;
         if on {
-            self.requests.want();
+            self.want_key_frame_of(wanted);
         }
     }
 
-    /// The SSRC that is sent no more.
-    pub(crate) fn unsubscribe(&mut self, transport: TransportId, mid: &str) -> Option<u32> {
-        let at = self.subscriptions.iter().position(|s| s.transport == transport && s.mid == mid)?;
-        let gone = self.subscriptions.swap_remove(at);
+    /// Nothing is sent there any more with this SSRC. False when it has another mid.
+    pub(crate) fn unsubscribe(&mut self, transport: TransportId, mid: &str, ssrc: u32) -> bool {
+        let is_it = |s: &Subscription| s.transport == transport && s.mid == mid && s.ssrc == ssrc;
+        let Some(at) = self.subscriptions.iter().position(is_it) else { return false };
+        self.subscriptions.swap_remove(at);
         self.forget_gathered();
-        Some(gone.ssrc)
+        true
     }
 
     /// A down transport is gone, with all that it got.
@@ -232,164 +228,194 @@ impl Publication {
     /// What has gathered is for nobody when no subscription is left.
     fn forget_gathered(&mut self) {
         if self.subscriptions.is_empty() {
-            self.gathered.clear();
+            self.encodings.iter_mut().flatten().for_each(|encoding| encoding.gathered.clear());
         }
     }
 
-    pub(crate) fn tap(&mut self, tap: Tap) {
-        self.taps.retain(|known| known.id != tap.id);
-        self.taps.push(tap);
-        self.requests.want();
+    pub(crate) fn want_key_frame_of(&mut self, layer: Layer) {
+        // One that has not come yet is asked for as soon as it does.
+        if let Some(encoding) = &mut self.encodings[layer.index()] {
+            encoding.requests.want();
+        }
     }
 
-    pub(crate) fn untap(&mut self, tap: TapId) {
-        self.taps.retain(|known| known.id != tap);
-    }
-
-    pub(crate) fn want_key_frame(&mut self) {
-        self.requests.want();
+    /// A receiver is to begin with a key frame.
+    pub(crate) fn want_key_frame_for(&mut self, transport: TransportId) {
+        let wanted = self.subscriptions.iter().find(|s| s.transport == transport && s.is_sent()).map(|s| s.wanted);
+        wanted.into_iter().for_each(|layer| self.want_key_frame_of(layer));
     }
 
     /// The receiver of a subscription says that it needs a key frame. It is heard so often and no more.
     pub(crate) fn wish_key_frame(&mut self, transport: TransportId, ssrc: u32, now: Instant) {
         let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
-        if known.is_some_and(|subscription| subscription.wishes.grant(now)) {
-            self.requests.want();
+        if let Some(subscription) = known.filter(|s| s.is_sent())
+            && subscription.wishes.grant(now)
+        {
+            let layer = subscription.gets.unwrap_or(subscription.wanted);
+            self.want_key_frame_of(layer);
         }
     }
 
-    /// Whom to ask for a key frame now.
-    pub(crate) fn key_frame_due(&mut self, now: Instant, interval: Duration) -> Option<Origin> {
-        let media = self.media.as_ref()?;
-        let sends = now.saturating_duration_since(media.last_packet) < PAUSED;
-        match media.codec {
-            Codec::Video(_) if sends && self.requests.due(now, interval) => self.source,
-            Codec::Video(_) | Codec::Opus => None,
-        }
+    /// A receiver says how many packets never came; how many more that is than it said before.
+    pub(crate) fn lost(&mut self, transport: TransportId, ssrc: u32, lost: u32) -> u64 {
+        let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
+        let Some(subscription) = known else { return 0 };
+        let more = lost.saturating_sub(subscription.lost);
+        subscription.lost += more;
+        more.into()
+    }
+
+    /// Whom to ask for key frames now.
+    pub(crate) fn key_frames_due(&mut self, now: Instant, interval: Duration) -> impl Iterator<Item = Origin> {
+        self.encodings.iter_mut().flatten().filter_map(move |encoding| encoding.key_frame_due(now, interval))
     }
 
     /// Takes a packet of the source. It is sent on at once, or with those that follow until the time that is given back has
     /// come ([`Self::depart`]): sound and what is late never wait.
     pub(crate) fn accept(&mut self, incoming: &Incoming<'_>, limits: Limits, way: &mut Way<'_>) -> Accepted {
-        let &Incoming { packet, header, codec, now, .. } = incoming;
-        let changed = self.media.as_ref().is_none_or(|media| media.codec != codec);
+        let &Incoming { codec, layer, .. } = incoming;
+        let changed = self.encoding(layer).is_none_or(|encoding| encoding.codec() != Some(codec));
         if changed {
-            self.depart(way);
+            self.depart(layer, way);
         }
-        let media = self.media.get_or_insert_with(|| {
-            let capacity = match codec.kind() {
-                Kind::Audio => AUDIO_HISTORY,
-                Kind::Video => limits.history_packets,
-            };
-            Media { codec, history: History::new(capacity), base: 0, highest: 0, last_packet: now, report: None }
-        });
-        let index = media.base + incoming.index;
-        if now.saturating_duration_since(media.last_packet) >= PAUSED && index > media.highest {
+        let (wanted, trains) = (!self.subscriptions.is_empty(), way.out.takes_trains());
+        let encoding = self.encodings[layer.index()].get_or_insert_default();
+        let kept = encoding.keep(incoming, limits, wanted, trains);
+        if kept.resumed && codec.kind() == Kind::Audio {
             // Sound goes on as much later as it is; a picture's clock never stands still, and a gap would cost a key frame.
-            media.report = None;
-            if codec.kind() == Kind::Audio {
-                self.subscriptions.iter_mut().for_each(|subscription| subscription.state = State::Waiting);
+            self.subscriptions.iter_mut().for_each(|subscription| subscription.gets = None);
+        }
+        if !self.taps.is_empty() {
+            self.hand_to_taps(incoming, kept.starts);
+        }
+        if kept.full {
+            self.depart(layer, way);
+        }
+        Accepted { changed, departs: kept.departs }
+    }
+
+    /// When what has gathered of a layer is to be sent on.
+    pub(crate) fn departs(&self, layer: Layer) -> Option<Instant> {
+        self.encoding(layer)?.departs()
+    }
+
+    /// Sends on what has gathered of a layer: to each receiver, one behind the other, so that it makes a train.
+    pub(crate) fn depart(&mut self, layer: Layer, way: &mut Way<'_>) {
+        self.depart_to(Receivers::All, layer, way);
+    }
+
+    fn depart_to(&mut self, receivers: Receivers, layer: Layer, way: &mut Way<'_>) {
+        // Taken out, so that the clocks of the others can be looked at.
+        let Some(mut encoding) = self.encodings[layer.index()].take() else { return };
+        if let Some(media) = encoding.media.as_mut().filter(|_| !encoding.gathered.is_empty()) {
+            if way.out.takes_trains() {
+                media.equalise(&encoding.gathered);
             }
+            self.send_on(receivers, layer, media, &encoding.gathered, way);
+            encoding.gathered.clear();
         }
-        let late = index < media.highest;
-        media.codec = codec;
-        media.last_packet = now;
-        media.highest = media.highest.max(index);
-
-        let payload = &packet[header.payload.clone()];
-        let starts = !payload.is_empty() && keyframe::is_start(codec, payload);
-        if starts {
-            self.requests.satisfied();
-        }
-        let kept = media.history.put(index, now, |slot| {
-            let extensions = header.extensions(packet).filter(|(id, _)| tables::is_forwarded(*id));
-            header::write(slot, Fixed::from(header), extensions, payload);
-        });
-        if !payload.is_empty() && !self.taps.is_empty() {
-            let (publication, packet) = (self.id, Bytes::copy_from_slice(packet));
-            self.taps.retain(|tap| tap.push(Tapped::Rtp { publication, codec, arrival: now, packet: packet.clone() }));
-        }
-        let first = self.gathered.is_empty();
-        if kept && !self.subscriptions.is_empty() {
-            let length = media.history.get(index).map_or(0, <[u8]>::len);
-            self.gathered.push(Gathered {
-                index,
-                timestamp: header.timestamp,
-                length,
-                payload: payload.len(),
-                starts,
-                at: now,
-            });
-        }
-        let gathers = codec.kind() == Kind::Video && !late && !limits.train.is_zero() && way.out.takes_trains();
-        if !gathers || self.gathered.len() >= MAX_GATHERED {
-            self.depart(way);
-        }
-        let departs = (first && !self.gathered.is_empty()).then(|| now + limits.train);
-        self.departs = departs.or(self.departs);
-        Accepted { changed, departs }
+        self.encodings[layer.index()] = Some(encoding);
     }
 
-    /// When what has gathered is to be sent on.
-    pub(crate) fn departs(&self) -> Option<Instant> {
-        self.departs.filter(|_| !self.gathered.is_empty())
-    }
-
-    /// Sends on what has gathered: to each receiver, one behind the other, so that it makes a train.
-    pub(crate) fn depart(&mut self, way: &mut Way<'_>) {
-        let Some(media) = self.media.as_mut().filter(|_| !self.gathered.is_empty()) else { return };
-        if way.out.takes_trains() {
-            media.equalise(&self.gathered);
-        }
-        let clock_rate = tables::clock_rate(media.codec);
-        let (mut packets, mut bytes) = (0, 0);
-        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.on) {
-            let transport = way.transports.get_mut(&subscription.transport);
-            let Some((keys, route)) = transport.and_then(Transport::media) else { continue };
-            for gathered in &self.gathered {
-                let Some(packet) = media.history.get(gathered.index) else { continue };
-                let Some(place) = subscription.place(gathered, clock_rate) else { continue };
-                if let Some(length) = send(keys, route, subscription.ssrc, packet, place, way.out) {
+    fn send_on(
+        &mut self,
+        receivers: Receivers,
+        layer: Layer,
+        media: &encoding::Media,
+        gathered: &[Gathered],
+        way: &mut Way<'_>,
+    ) {
+        let (publication, codec, clock_rate) = (self.id, media.codec, media.clock_rate());
+        let (mut packets, mut bytes, mut unheard) = (0, 0, 0);
+        let takes = |s: &&mut Subscription| s.takes(layer) && receivers.include(s.transport);
+        for subscription in self.subscriptions.iter_mut().filter(takes) {
+            // Sound leaves packet by packet.
+            if let [sound] = gathered
+                && !sound.heard
+                && subscription.leaves_out(sound.at)
+            {
+                unheard += 1;
+                continue;
+            }
+            let Some(transport) = way.transports.get_mut(&subscription.transport) else { continue };
+            let mut switched = false;
+            let Some(mut to) = transport.sending() else { continue };
+            let numbered = subscription.is_numbered(codec.kind()).then_some(way.now);
+            let before = (packets, bytes);
+            for gathered in gathered {
+                let Some(packet) = media.history.get(gathered.input.index) else { continue };
+                let captured = |before: Layer| {
+                    let to = self.encodings[before.index()].as_ref()?.media.as_ref()?.report?;
+                    Some(media.report?.translate(gathered.input.timestamp, &to, clock_rate))
+                };
+                let Some(placed) = subscription.place(gathered, clock_rate, captured) else { continue };
+                let Placed { place, switched: first } = placed;
+                switched |= first;
+                if let Some(length) = send(&mut to, subscription.ssrc, packet, codec, place, numbered, way.out) {
                     subscription.packets = subscription.packets.wrapping_add(1);
                     subscription.octets = subscription.octets.wrapping_add(gathered.payload as u32);
                     packets += 1;
                     bytes += length as u64;
                 }
             }
+            transport.counts.add(packets - before.0, bytes - before.1);
+            if switched && codec.kind() == Kind::Video {
+                way.meters.switched(layer);
+                transport.tell_layer(Event::Layer { transport: subscription.transport, publication, layer });
+            }
         }
         way.meters.forwarded(packets, bytes);
-        self.gathered.clear();
+        way.meters.unheard(unheard);
     }
 
-    /// Answers a NACK from the history.
-    pub(crate) fn resend(&self, transport: &mut Transport, ssrc: u32, sequences: &[u16], out: &mut Out) {
-        let Some(media) = &self.media else { return };
-        let subscription = self.subscriptions.iter().find(|s| s.transport == transport.id && s.ssrc == ssrc);
-        let (Some(subscription), Some((keys, route))) = (subscription, transport.media()) else { return };
+    /// Answers a NACK from the history: with retransmissions where the receiver takes them, else with the same packets again.
+    pub(crate) fn resend(
+        &mut self,
+        transport: &mut Transport,
+        ssrc: u32,
+        sequences: &[u16],
+        now: Instant,
+        out: &mut Out,
+        meters: &Meters,
+    ) {
+        let subscription = self.subscriptions.iter_mut().find(|s| s.transport == transport.id && s.ssrc == ssrc);
+        let (Some(subscription), Some(mut to)) = (subscription, transport.sending()) else { return };
+        let mut sent = 0;
         for sequence in sequences {
-            let Some((index, place)) = subscription.rewrite.sent(*sequence) else { continue };
-            let Some(packet) = media.history.get(index) else { continue };
-            send(keys, route, ssrc, packet, place, out);
+            let Some((layer, index, place)) = subscription.rewrite.sent(*sequence) else { continue };
+            let media = self.encodings[layer.index()].as_ref().and_then(|encoding| encoding.media.as_ref());
+            let Some((packet, codec)) = media.and_then(|m| Some((m.history.get(index)?, m.codec))) else { continue };
+            if subscription.is_given_up(place) {
+                continue;
+            }
+            let numbered = subscription.is_numbered(codec.kind());
+            let length = match &mut subscription.rtx {
+                Some(rtx) => rtx.send(&mut to, packet, codec, place, now, out),
+                // With another number it would be another packet.
+                None if numbered => None,
+                None => send(&mut to, ssrc, packet, codec, place, None, out),
+            };
+            sent += u64::from(length.is_some());
         }
+        meters.retransmitted(sent, subscription.rtx.is_some());
     }
 
-    pub(crate) fn reported(&mut self, clock: Clock) {
-        let Clock { ntp, rtp, at } = clock;
-        if let Some(media) = &mut self.media {
+    pub(crate) fn reported(&mut self, layer: Layer, clock: Clock) {
+        if let Some(media) = self.encodings[layer.index()].as_mut().and_then(|encoding| encoding.media.as_mut()) {
             media.report = Some(clock);
         }
-        let publication = self.id;
-        self.taps.retain(|tap| tap.push(Tapped::SenderReport { publication, ntp, rtp, arrival: at }));
+        self.report_to_taps(layer, clock);
     }
 
     /// Sender reports for everybody who gets it. They carry on the publisher's own clock, so that what it sends together
     /// stays together.
     pub(crate) fn report(&self, transports: &mut ById<TransportId, Transport>, out: &mut Out, now: Instant) {
-        let Some((media, clock)) = self.media.as_ref().and_then(|media| Some((media, media.report?))) else { return };
-        let elapsed = now.saturating_duration_since(clock.at).as_secs_f64();
-        let ntp = clock.ntp.wrapping_add((elapsed * (1u64 << 32) as f64) as u64);
-        let ticks = (elapsed * f64::from(tables::clock_rate(media.codec))) as u32;
-        for subscription in self.subscriptions.iter().filter(|s| s.state == State::Going && s.packets > 0) {
+        for subscription in self.subscriptions.iter().filter(|subscription| subscription.packets > 0) {
+            let media = subscription.gets.and_then(|layer| self.encoding(layer)?.media.as_ref());
+            let Some((media, clock)) = media.and_then(|media| Some((media, media.report?))) else { continue };
+            let elapsed = now.saturating_duration_since(clock.at).as_secs_f64();
+            let ntp = clock.ntp.wrapping_add((elapsed * (1u64 << 32) as f64) as u64);
+            let ticks = (elapsed * f64::from(media.clock_rate())) as u32;
             let Subscription { ssrc, packets, octets, .. } = *subscription;
             let (Some(shift), Some(transport)) =
                 (subscription.rewrite.timestamp_shift(), transports.get_mut(&subscription.transport))
@@ -405,57 +431,4 @@ impl Publication {
             });
         }
     }
-}
-
-impl Media {
-    /// Makes what leaves together of one length, as far as padding can. Nobody has been sent it yet: later it must not change
-    /// (RFC 3711 section 9.1: one key stream, one plaintext).
-    fn equalise(&mut self, gathered: &[Gathered]) {
-        let mut rest = gathered;
-        while !rest.is_empty() {
-            let (count, length) = train::train(rest.iter().map(|packet| packet.length));
-            let (train, after) = rest.split_at(count);
-            for packet in &train[..count - 1] {
-                let Some(padding) = u8::try_from(length - packet.length).ok().filter(|padding| *padding > 0) else {
-                    continue;
-                };
-                if let Some(slot) = self.history.get_mut(packet.index) {
-                    header::pad(slot, padding);
-                }
-            }
-            rest = after;
-        }
-    }
-}
-
-impl Subscription {
-    /// Where a packet of the source goes; nothing when this receiver does not get it.
-    fn place(&mut self, packet: &Gathered, clock_rate: u32) -> Option<Place> {
-        let &Gathered { index, timestamp, at, .. } = packet;
-        if self.state == State::Waiting {
-            if !packet.starts {
-                return None;
-            }
-            self.rewrite.start(index, timestamp, at, clock_rate);
-            self.state = State::Going;
-        }
-        // Padding is for the way it came; what was probed there says nothing here.
-        if packet.payload == 0 && self.rewrite.skip(index) {
-            return None;
-        }
-        self.rewrite.place(index, timestamp, at)
-    }
-}
-
-/// Copies, numbers, seals and queues one packet; its length on the wire. Nothing when its receiver has no number for its codec.
-fn send(keys: &mut Keys, route: Route, ssrc: u32, packet: &[u8], place: Place, out: &mut Out) -> Option<usize> {
-    out.push_with(route, |buffer, start| {
-        buffer.extend_from_slice(packet);
-        header::renumber(&mut buffer[start..], place.index as u16, place.timestamp_shift, ssrc);
-        if !keys.renumber(&mut buffer[start..]) {
-            return Err(());
-        }
-        keys.outbound.seal_rtp(place.index, buffer, start).map_err(drop)
-    })
-    .ok()
 }

@@ -1,6 +1,10 @@
 //! RTCP (RFC 3550 section 6) as far as the server reads and writes it.
 
+mod arrivals;
+
 use super::forward::reception::Block;
+
+pub use arrivals::{Arrivals, MAX_TOLD, Told};
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
@@ -25,17 +29,21 @@ const SELF: u32 = 1;
 
 /// What the server acts on. Everything else (REMB, SDES, BYE, extended reports …) is passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum Report<'a> {
     /// At NTP time `ntp` the clock of `ssrc` stood at `rtp`.
     Sender { ssrc: u32, ntp: u64, rtp: u32 },
+    /// So many packets never came to the far end, since the beginning.
+    Lost { ssrc: u32, lost: u32 },
     /// Packets that the far end misses.
     Nack { ssrc: u32, sequences: Vec<u16> },
     /// The far end needs a key frame (PLI or FIR).
     KeyFrame { ssrc: u32 },
+    /// When packets with transport-wide numbers came there.
+    Arrivals(Arrivals<'a>),
 }
 
 /// Reads a compound packet up to the first thing that is malformed.
-pub fn read(compound: &[u8], mut each: impl FnMut(Report)) {
+pub fn read<'a>(compound: &'a [u8], mut each: impl FnMut(Report<'a>)) {
     let mut rest = compound;
     while let [first, kind, high, low, ..] = *rest {
         let length = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
@@ -45,13 +53,15 @@ pub fn read(compound: &[u8], mut each: impl FnMut(Report)) {
     }
 }
 
-fn report(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Report)) -> Option<()> {
+fn report<'a>(format: u8, kind: u8, body: &'a [u8], each: &mut impl FnMut(Report<'a>)) -> Option<()> {
     let word = |at: usize| Some(u32::from_be_bytes(body.get(at * 4..at * 4 + 4)?.try_into().ok()?));
     match (kind, format) {
         (SENDER_REPORT, _) => {
             let ntp = u64::from(word(1)?) << 32 | u64::from(word(2)?);
             each(Report::Sender { ssrc: word(0)?, ntp, rtp: word(3)? });
+            lost(format, body.get(24..)?, each);
         }
+        (RECEIVER_REPORT, _) => lost(format, body.get(4..)?, each),
         (TRANSPORT_FEEDBACK, NACK) => {
             let sequences = body.get(8..)?.chunks_exact(4).flat_map(|pair| {
                 let first = u16::from_be_bytes([pair[0], pair[1]]);
@@ -62,6 +72,7 @@ fn report(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Report)) -> O
             });
             each(Report::Nack { ssrc: word(1)?, sequences: sequences.collect() });
         }
+        (TRANSPORT_FEEDBACK, TWCC) => each(Report::Arrivals(Arrivals::parse(body.get(8..)?)?)),
         (PAYLOAD_FEEDBACK, PLI) => each(Report::KeyFrame { ssrc: word(1)? }),
         (PAYLOAD_FEEDBACK, FIR) => {
             for entry in body.get(8..)?.chunks_exact(8) {
@@ -71,6 +82,15 @@ fn report(format: u8, kind: u8, body: &[u8], each: &mut impl FnMut(Report)) -> O
         _ => {}
     }
     Some(())
+}
+
+/// Report blocks (RFC 3550 section 6.4.1). Duplicates make a count negative: then nothing was lost.
+fn lost<'a>(count: u8, blocks: &'a [u8], each: &mut impl FnMut(Report<'a>)) {
+    for block in blocks.chunks_exact(24).take(count.into()) {
+        let ssrc = u32::from_be_bytes([block[0], block[1], block[2], block[3]]);
+        let lost = i32::from_be_bytes([block[5], block[6], block[7], 0]) >> 8;
+        each(Report::Lost { ssrc, lost: lost.max(0) as u32 });
+    }
 }
 
 /// Appends a packet whose body `write` appends; the body is a multiple of 4 bytes.

@@ -1,7 +1,9 @@
 //! One media thread: receive, route, forward, flush; and the timers.
 
+mod bandwidth;
 mod data;
 mod packets;
+mod voices;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
@@ -12,12 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::bwe;
 use super::by_id::ById;
 use super::data::{DataEnd, HubId};
+use super::forward::layer::{Layer, Wish};
 use super::meters::Meters;
 use super::out::{Out, Route};
 use super::place::Load;
-use super::publication::{Limits, Origin, Publication, Way};
+use super::publication::{Demand, Limits, Origin, Publication, Way};
 use super::rtcp;
 use super::transport::Transport;
 use super::transport::data as channels;
@@ -36,6 +40,11 @@ const TWCC_TICKS: u64 = 10;
 const DATA_TICKS: u64 = 5;
 /// Ticks between sender and receiver reports: 1 s.
 const REPORT_TICKS: u64 = 100;
+/// Ticks between looks at which layers still come: 100 ms. Lower: a layer that its sender has left out is replaced sooner; higher:
+/// less to do in rooms of many.
+const LAYER_TICKS: u64 = 10;
+/// Ticks between moments at which what has gone over each transport is told: 200 ms. Lower: rates over short times are more exact.
+const COUNT_TICKS: u64 = 20;
 /// How long a thread without transports sleeps when nothing wakes it.
 const IDLE: Duration = Duration::from_secs(1);
 /// Rests of a thread while a train gathers. More: sound waits less; fewer: fewer wake-ups, which are most of what a packet for
@@ -53,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) consent: Duration,
     pub(crate) pli_interval: Duration,
     pub(crate) publication: Limits,
+    /// Where it is to be known what down transports take.
+    pub(crate) bandwidth: Option<bwe::Limits>,
     pub(crate) max_kbps: u32,
     pub(crate) data: channels::Limits,
 }
@@ -87,13 +98,23 @@ pub(crate) struct Shard {
     downs: ById<TransportId, HashMap<u32, PublicationId>>,
     publications: ById<PublicationId, Publication>,
     /// Publications in which packets gather, by when they are to be sent on.
-    departures: VecDeque<(Instant, PublicationId)>,
+    departures: VecDeque<(Instant, PublicationId, Layer)>,
     /// Transports with data channels.
     data_ends: ById<TransportId, DataEnd>,
     hubs: HashMap<HubId, data::Hub>,
     data_meters: data::DataMeters,
+    /// Rooms in which only the loudest are heard.
+    voices: voices::Rooms,
     /// While data channels are gone through.
     data_ids: Vec<TransportId>,
+    /// While what paths take is divided.
+    demands: Vec<Demand>,
+    /// Something has changed, and it is to be divided anew.
+    divide: bool,
+    /// Pictures that found no room when it was divided last.
+    paused: usize,
+    /// Transports whose paths are probed, and beside which publication.
+    probing: Vec<(TransportId, PublicationId)>,
     /// RTCP while it is written.
     written: Vec<u8>,
     out: Out,
@@ -116,7 +137,12 @@ impl Shard {
             data_ends: ById::default(),
             hubs: HashMap::new(),
             data_meters: data::DataMeters::new(),
+            voices: voices::Rooms::default(),
             data_ids: Vec::new(),
+            demands: Vec::new(),
+            divide: false,
+            paused: 0,
+            probing: Vec::new(),
             written: Vec::new(),
             out: Out::new(socket),
             meters: Meters::new(),
@@ -152,6 +178,7 @@ impl Shard {
             full = ready.packets && self.packets(&mut batch);
             let now = Instant::now();
             self.depart(now);
+            self.probe(now);
             if now >= next_tick {
                 self.tick(now);
                 control.load.set(self.transports.len());
@@ -169,7 +196,8 @@ impl Shard {
     /// takes it all. What comes when nothing gathers is taken at once.
     fn rest(&self, next_tick: Instant) -> Wait {
         let now = Instant::now();
-        let Some((departure, _)) = self.departures.front() else {
+        let next_tick = if self.probing.is_empty() { next_tick } else { next_tick.min(now + bwe::PROBE_STEP) };
+        let Some((departure, ..)) = self.departures.front() else {
             return Wait::For(next_tick.saturating_duration_since(now));
         };
         let next = next_tick.min(*departure).saturating_duration_since(now);
@@ -213,12 +241,12 @@ impl Shard {
 
     /// Sends on what has gathered long enough.
     fn depart(&mut self, now: Instant) {
-        while let Some(&(at, id)) = self.departures.front().filter(|(at, _)| *at <= now) {
+        while let Some(&(at, id, layer)) = self.departures.front().filter(|(at, ..)| *at <= now) {
             self.departures.pop_front();
             // It may have left already, and others have gathered since.
-            if let Some(publication) = self.publications.get_mut(&id).filter(|p| p.departs() == Some(at)) {
+            if let Some(publication) = self.publications.get_mut(&id).filter(|p| p.departs(layer) == Some(at)) {
                 let (transports, out, meters) = (&mut self.transports, &mut self.out, &self.meters);
-                publication.depart(&mut Way { transports, out, meters });
+                publication.depart(layer, &mut Way { transports, out, meters, now });
             }
         }
     }
@@ -238,19 +266,23 @@ impl Shard {
             }
             Command::SetRemote { transport, remote } => self.set_remote(transport, remote, now),
             Command::RestartIce { transport, local } => self.restart_ice(transport, local),
-            Command::Subscribe { transport, send } => self.subscribe(transport, send),
+            Command::Subscribe { transport, send, wish } => self.subscribe(transport, send, wish, now),
+            Command::Wish { transport, mid, wish } => {
+                let limits = self.settings.publication;
+                self.sent_to(transport, |publication| publication.wish(transport, &mid, wish, now, limits));
+            }
             Command::Unsubscribe { transport, mid } => {
                 let Some(sends) = self.downs.get_mut(&transport) else { return };
-                for publication in self.publications.values_mut() {
-                    if let Some(ssrc) = publication.unsubscribe(transport, &mid) {
-                        sends.remove(&ssrc);
-                    }
-                }
+                sends.retain(|ssrc, publication| {
+                    let publication = self.publications.get_mut(publication);
+                    publication.is_some_and(|publication| !publication.unsubscribe(transport, &mid, *ssrc))
+                });
                 self.forget_idle();
             }
             Command::Forward { transport, mid, on } => {
-                self.publications.values_mut().for_each(|publication| publication.forward(transport, &mid, on));
+                self.sent_to(transport, |publication| publication.forward(transport, &mid, on));
             }
+            Command::Loudest { room, most, among } => self.voices.set(room, most, &among),
             Command::Tap { publication, tap } => self.publication(publication).tap(tap),
             Command::Untap { publication, tap } => {
                 self.publication(publication).untap(tap);
@@ -258,10 +290,15 @@ impl Shard {
             }
             Command::RequestKeyFrame { publication } => {
                 if let Some(publication) = self.publications.get_mut(&publication) {
-                    publication.want_key_frame();
+                    publication.want_tapped();
                 }
             }
             Command::Close { transport } => self.close(transport, now),
+            Command::Count { transport, traffic } => {
+                if let Some(transport) = self.transports.get_mut(&transport) {
+                    transport.traffic = Some(traffic);
+                }
+            }
             Command::OpenData { transport, end } => self.open_data(transport, end, now),
             Command::SendData { transport, kind, bytes } => self.send_data(transport, kind, &bytes, now),
         }
@@ -269,6 +306,15 @@ impl Shard {
 
     fn publication(&mut self, id: PublicationId) -> &mut Publication {
         self.publications.entry(id).or_insert_with(|| Publication::new(id))
+    }
+
+    /// Goes through what a down transport gets.
+    fn sent_to(&mut self, transport: TransportId, mut each: impl FnMut(&mut Publication)) {
+        for id in self.downs.get(&transport).into_iter().flat_map(HashMap::values) {
+            if let Some(publication) = self.publications.get_mut(id) {
+                each(publication);
+            }
+        }
     }
 
     fn forget_idle(&mut self) {
@@ -298,18 +344,20 @@ impl Shard {
         }
     }
 
-    fn subscribe(&mut self, transport: TransportId, send: Send) {
-        let Some(sends) = self.downs.get_mut(&transport) else { return };
-        let open = self.transports.get(&transport).is_some_and(Transport::is_open);
-        let Send { mid, ssrc, publication } = send;
-        if sends.insert(ssrc, publication).is_none() {
-            let publication = self.publication(publication);
-            publication.subscribe(transport, mid, ssrc);
-            // Before, a key frame would come too early and delay the next one.
-            if open {
-                publication.want_key_frame();
-            }
+    fn subscribe(&mut self, transport: TransportId, mut send: Send, wish: Wish, now: Instant) {
+        let Some(sends) = self.downs.get_mut(&transport).filter(|sends| !sends.contains_key(&send.ssrc)) else {
+            return;
+        };
+        match (self.settings.bandwidth, self.transports.get_mut(&transport)) {
+            (Some(limits), Some(to)) if send.transport_cc => to.estimate_bandwidth(limits, now),
+            (Some(_) | None, _) => send.transport_cc = false,
         }
+        sends.insert(send.ssrc, send.publication);
+        let limits = self.settings.publication;
+        let publication = self.publication(send.publication);
+        publication.subscribe(transport, send, wish, now, limits);
+        // Also of one that is not open yet: it comes while the handshake goes on, and is begun with.
+        publication.want_key_frame_for(transport);
     }
 
     /// After a step that may have opened the transport or ended it.
@@ -320,9 +368,12 @@ impl Shard {
         if was_open || !self.transports.get(&id).is_some_and(Transport::is_open) {
             return;
         }
+        let (transports, out, meters) = (&mut self.transports, &mut self.out, &self.meters);
+        let limits = self.settings.publication;
+        let mut left = limits.key_frame_reuse_bytes;
         for publication in self.downs.get(&id).into_iter().flat_map(HashMap::values) {
             if let Some(publication) = self.publications.get_mut(publication) {
-                publication.want_key_frame();
+                publication.begin(id, limits, &mut left, &mut Way { transports, out, meters, now });
             }
         }
         self.data(id, now);
@@ -342,10 +393,36 @@ impl Shard {
             self.tick_data(now);
         }
         self.feed_back(now);
+        let estimates = self.settings.publication.estimates;
+        if estimates && (std::mem::take(&mut self.divide) || self.ticks.is_multiple_of(LAYER_TICKS)) {
+            self.allocate(now);
+        }
+        if self.ticks.is_multiple_of(LAYER_TICKS) {
+            let limits = self.settings.publication;
+            self.publications.values_mut().filter(|p| p.has_layers()).for_each(|p| p.choose(now, limits));
+        }
         self.ask_for_key_frames(now);
+        if self.ticks.is_multiple_of(COUNT_TICKS) {
+            self.tell_counts();
+        }
         if self.ticks.is_multiple_of(REPORT_TICKS) {
+            if estimates {
+                let all = self.transports.values_mut().filter_map(Transport::tell_estimate);
+                all.for_each(|kbps| self.meters.estimate(kbps));
+            }
             for publication in self.publications.values() {
                 publication.report(&mut self.transports, &mut self.out, now);
+            }
+        }
+    }
+
+    fn tell_counts(&mut self) {
+        for (id, transport) in &mut self.transports {
+            if let Some(up) = self.ups.get(id) {
+                transport.counts.lost = up.lost();
+            }
+            if let Some(traffic) = &transport.traffic {
+                traffic.tell(transport.counts);
             }
         }
     }
@@ -372,18 +449,17 @@ impl Shard {
             written.clear();
         }
         self.written = written;
-        for publication in broken {
+        for (publication, layer) in broken {
             if let Some(publication) = self.publications.get_mut(&publication) {
-                publication.want_key_frame();
+                publication.want_key_frame_of(layer);
             }
         }
     }
 
     fn ask_for_key_frames(&mut self, now: Instant) {
-        for publication in self.publications.values_mut() {
-            let Some(Origin { transport, ssrc }) = publication.key_frame_due(now, self.settings.pli_interval) else {
-                continue;
-            };
+        let interval = self.settings.pli_interval;
+        for origin in self.publications.values_mut().flat_map(|p| p.key_frames_due(now, interval)) {
+            let Origin { transport, ssrc } = origin;
             let Some((media, route)) = self.transports.get_mut(&transport).and_then(Transport::media) else { continue };
             // It is asked for again until it comes.
             let _ = self.out.push_with(route, |buffer, start| {
@@ -412,9 +488,8 @@ impl Shard {
         if let Some(up) = self.ups.remove(&id) {
             up.publications().for_each(|publication| end_if_from(&mut self.publications, publication, id));
         }
-        if self.downs.remove(&id).is_some() {
-            self.publications.values_mut().for_each(|publication| publication.drop_transport(id));
-        }
+        self.sent_to(id, |publication| publication.drop_transport(id));
+        self.downs.remove(&id);
         self.forget_idle();
     }
 }
@@ -422,7 +497,7 @@ impl Shard {
 /// The publication is over, unless another transport brings it by now.
 fn end_if_from(publications: &mut ById<PublicationId, Publication>, id: PublicationId, transport: TransportId) {
     if let Some(publication) = publications.get_mut(&id)
-        && publication.source().is_some_and(|origin| origin.transport == transport)
+        && publication.is_from(transport)
     {
         publication.end();
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::forward::layer::Layer;
 use super::{Codec, PublicationId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,18 +17,28 @@ pub struct TapId(pub u64);
 #[derive(Debug, Clone)]
 pub enum Tapped {
     /// One RTP packet, decrypted, header included, RTP padding removed.
-    Rtp { publication: PublicationId, codec: Codec, arrival: Instant, packet: Bytes },
+    Rtp { publication: PublicationId, layer: Layer, codec: Codec, arrival: Instant, packet: Bytes },
     /// From an RTCP sender report (RFC 3550 section 6.4.1): at NTP time `ntp` (32.32 fixed point seconds since 1900) the
     /// stream's RTP clock stood at `rtp`.
-    SenderReport { publication: PublicationId, ntp: u64, rtp: u32, arrival: Instant },
-    /// The stream that brought the publication is gone. Another may follow.
+    SenderReport { publication: PublicationId, layer: Layer, ntp: u64, rtp: u32, arrival: Instant },
+    /// The streams that brought the publication are gone, or the tapped layer is another one. Others may follow.
     Ended { publication: PublicationId },
+}
+
+/// Which layers of a publication a tap carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layers {
+    /// The largest that comes, as [`Layer::WHOLE`].
+    #[default]
+    Largest,
+    Every,
 }
 
 /// The shard's end of a tap.
 #[derive(Debug, Clone)]
 pub struct Tap {
     pub id: TapId,
+    pub layers: Layers,
     to: mpsc::Sender<Tapped>,
     dropped: Arc<AtomicU64>,
 }
@@ -36,7 +47,7 @@ pub struct Tap {
 pub fn channel(id: TapId, capacity: usize) -> (Tap, mpsc::Receiver<Tapped>, Arc<AtomicU64>) {
     let (to, from) = mpsc::channel(capacity);
     let dropped = Arc::new(AtomicU64::new(0));
-    (Tap { id, to, dropped: dropped.clone() }, from, dropped)
+    (Tap { id, layers: Layers::default(), to, dropped: dropped.clone() }, from, dropped)
 }
 
 impl Tap {

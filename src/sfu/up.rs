@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::forward::Unwrap;
 use super::forward::bucket::Bucket;
-use super::forward::header::Header;
+use super::forward::header::{self, Header};
+use super::forward::layer::Layer;
 use super::forward::nack::Losses;
 use super::forward::numbers::Numbers;
 use super::forward::reception::Reception;
 use super::forward::twcc::Recorder;
 use super::forward::window::Window;
+use super::forward::{Unwrap, nearest};
 use super::publication::Clock;
 use super::rtcp::{self, Received};
 use super::sdp::tables;
@@ -29,6 +30,8 @@ pub(crate) struct Up {
     receive: Vec<Receive>,
     numbers: Option<Box<Numbers>>,
     streams: HashMap<u32, Stream>,
+    /// Streams that were found so far.
+    found: u64,
     twcc: Recorder,
     /// A feedback while it is written.
     information: Vec<u8>,
@@ -40,6 +43,7 @@ struct Stream {
     /// Of its m-line.
     mid: String,
     publication: PublicationId,
+    layer: Layer,
     kind: Kind,
     unwrap: Unwrap,
     /// By what `unwrap` gives, on which everything behind goes. SRTP refuses replays by its own indices: it counts packets
@@ -49,12 +53,23 @@ struct Stream {
     reception: Reception,
     clock: Option<Clock>,
     heard: Instant,
+    /// Counts streams: of two with one MID the later one is what is sent now.
+    number: u64,
+}
+
+/// How a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Sent,
+    /// As a retransmission, on a stream of its own. It says nothing of how its own stream is received.
+    Repaired,
 }
 
 /// A packet that belongs to a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) publication: PublicationId,
+    pub(crate) layer: Layer,
     pub(crate) index: u64,
     /// The first packet of its stream.
     pub(crate) first: bool,
@@ -63,7 +78,8 @@ pub(crate) struct Found {
 impl Up {
     pub(crate) fn new(epoch: Instant, max_kbps: u32) -> Self {
         let (twcc, rate) = (Recorder::new(epoch), Bucket::new(max_kbps, epoch));
-        Self { receive: Vec::new(), numbers: None, streams: HashMap::new(), twcc, information: Vec::new(), rate }
+        let streams = HashMap::new();
+        Self { receive: Vec::new(), numbers: None, streams, found: 0, twcc, information: Vec::new(), rate }
     }
 
     /// May a packet of this many bytes be forwarded? What may not never came, for everything else here: its sender takes it
@@ -95,12 +111,42 @@ impl Up {
         self.receive.iter().map(|receive| receive.publication)
     }
 
-    /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2). No index is given twice: what
-    /// is sent on goes by it, and SRTP needs one plaintext for each (RFC 3711 section 9.1).
-    pub(crate) fn found(&mut self, packet: &[u8], header: &Header, codec: Codec, now: Instant) -> Option<Found> {
+    /// Counts an opened packet for the feedback to its sender.
+    pub(crate) fn heard(&mut self, packet: &[u8], header: &Header, now: Instant) {
         if let Some(&[high, low]) = header.extension(packet, tables::TRANSPORT_CC) {
             self.twcc.arrived(u16::from_be_bytes([high, low]), now);
         }
+    }
+
+    /// The SSRC of the stream that a retransmission repairs (RFC 4588), if the packet that it brings is missing. Most bring
+    /// none: senders probe with padding, and with packets that have come.
+    pub(crate) fn repairs(&self, packet: &[u8], header: &Header) -> Option<u32> {
+        let original = header::original(packet, header)?;
+        let mid = match header.extension(packet, tables::MID) {
+            Some(mid) => mid,
+            None => self.receive.iter().find(|r| r.repair_ssrc == Some(header.ssrc))?.mid.as_bytes(),
+        };
+        let layer = layer(header.extension(packet, tables::REPAIRED_RID))?;
+        let same = |stream: &Stream| stream.mid.as_bytes() == mid && stream.layer == layer;
+        let streams = self.streams.iter().filter(|(_, stream)| same(stream));
+        let (ssrc, stream) = streams.max_by_key(|(_, stream)| stream.number)?;
+        // A repair is of the past, and never moves the stream on.
+        let highest = stream.window.highest();
+        let index = nearest(highest, original);
+        (index < highest && !stream.window.seen(index)).then_some(*ssrc)
+    }
+
+    /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2). No index is given twice: what
+    /// is sent on goes by it, and SRTP needs one plaintext for each (RFC 3711 section 9.1).
+    pub(crate) fn found(
+        &mut self,
+        packet: &[u8],
+        header: &Header,
+        codec: Codec,
+        manner: Manner,
+        now: Instant,
+    ) -> Option<Found> {
+        self.heard(packet, header, now);
         if let Some(stream) = self.streams.get_mut(&header.ssrc) {
             if stream.kind != codec.kind() {
                 return None;
@@ -112,8 +158,12 @@ impl Up {
             stream.window.admit(index);
             stream.heard = now;
             stream.losses.arrived(index);
-            stream.reception.arrived(index, header.timestamp, now);
-            return Some(Found { publication: stream.publication, index, first: false });
+            match manner {
+                Manner::Sent => stream.reception.arrived(index, header.timestamp, now),
+                Manner::Repaired => {}
+            }
+            let Stream { publication, layer, .. } = *stream;
+            return Some(Found { publication, layer, index, first: false });
         }
         let mid = header.extension(packet, tables::MID);
         let receive = match mid {
@@ -123,6 +173,7 @@ impl Up {
         if receive.kind != codec.kind() {
             return None;
         }
+        let layer = layer(header.extension(packet, tables::RID))?;
         let (mid, publication, kind) = (receive.mid.clone(), receive.publication, receive.kind);
         if self.streams.len() == MAX_STREAMS {
             let silent = self.streams.iter().min_by_key(|(_, stream)| stream.heard).map(|(ssrc, _)| *ssrc);
@@ -133,20 +184,22 @@ impl Up {
         window.admit(index);
         losses.arrived(index);
         let reception = Reception::new(index, header.timestamp, now, tables::clock_rate(codec));
-        let stream = Stream { mid, publication, kind, unwrap, window, losses, reception, clock: None, heard: now };
+        self.found += 1;
+        let (number, clock, heard) = (self.found, None, now);
+        let stream = Stream { mid, publication, layer, kind, unwrap, window, losses, reception, clock, heard, number };
         self.streams.insert(header.ssrc, stream);
-        Some(Found { publication, index, first: true })
+        Some(Found { publication, layer, index, first: true })
     }
 
-    /// A sender report; the publication that it is about.
-    pub(crate) fn reported(&mut self, ssrc: u32, clock: Clock) -> Option<PublicationId> {
+    /// A sender report; the publication and the layer that it is about.
+    pub(crate) fn reported(&mut self, ssrc: u32, clock: Clock) -> Option<(PublicationId, Layer)> {
         let stream = self.streams.get_mut(&ssrc)?;
         stream.clock = Some(clock);
-        Some(stream.publication)
+        Some((stream.publication, stream.layer))
     }
 
-    /// Appends requests for what is missing. `broken` gets the publications in which something was given up.
-    pub(crate) fn write_nacks(&mut self, now: Instant, out: &mut Vec<u8>, broken: &mut Vec<PublicationId>) {
+    /// Appends requests for what is missing. `broken` gets that in which something was given up.
+    pub(crate) fn write_nacks(&mut self, now: Instant, out: &mut Vec<u8>, broken: &mut Vec<(PublicationId, Layer)>) {
         let mut lost = Vec::new();
         // Opus conceals what is lost; asking for it would come too late.
         for (ssrc, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.kind == Kind::Video) {
@@ -156,7 +209,7 @@ impl Up {
                 lost.clear();
             }
             if stream.losses.take_broken() {
-                broken.push(stream.publication);
+                broken.push((stream.publication, stream.layer));
             }
         }
     }
@@ -173,6 +226,11 @@ impl Up {
         }
     }
 
+    /// Packets of the streams that are known now that have not come at first.
+    pub(crate) fn lost(&self) -> u64 {
+        self.streams.values().map(|stream| stream.reception.lost()).sum()
+    }
+
     /// Appends how each stream is received.
     pub(crate) fn write_report(&mut self, now: Instant, out: &mut Vec<u8>) {
         if self.streams.is_empty() {
@@ -186,5 +244,13 @@ impl Up {
             Received { ssrc: *ssrc, block: stream.reception.report(), last_report, delay }
         });
         rtcp::write_receiver_report(out, received);
+    }
+}
+
+/// The layer that an encoding's name stands for (RFC 8852); who sends one encoding names none.
+fn layer(rid: Option<&[u8]>) -> Option<Layer> {
+    match rid {
+        None => Some(Layer::WHOLE),
+        Some(rid) => Layer::ALL.into_iter().find(|layer| tables::rid(*layer).as_bytes() == rid),
     }
 }

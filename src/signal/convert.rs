@@ -26,13 +26,15 @@ same! {
     Mode { Mesh, Promoting, Sfu, Demoting }
     Direction { Up, Down }
     VideoCodec { H264, Vp8, Vp9, Av1 }
-    LegKind { Hls, Record }
+    LegKind { Hls, Record, Other }
 }
 
 impl From<room::Departure> for wire::LeaveReason {
     fn from(from: room::Departure) -> Self {
         match from {
             room::Departure::Left => wire::LeaveReason::Left,
+            room::Departure::Removed => wire::LeaveReason::Removed,
+            room::Departure::Moved => wire::LeaveReason::Moved,
             room::Departure::Vanished => wire::LeaveReason::Vanished,
             room::Departure::SfuUnreachable => wire::LeaveReason::SfuUnreachable,
         }
@@ -84,6 +86,7 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     let url = match from.kind {
         room::LegKind::Hls => format!("/hls/{room}/index.m3u8"),
         room::LegKind::Record => format!("/api/v1/rooms/{room}/recordings"),
+        room::LegKind::Other => format!("/api/v1/rooms/{room}/legs/{}", from.id),
     };
     wire::Leg { id: Id(from.id), kind: from.kind.into(), state, reason, url, started_by: from.started_by.map(Id) }
 }

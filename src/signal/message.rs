@@ -3,15 +3,17 @@
 //! These types are the protocol. `web/client/src/wire.ts` is generated from them and `PROTOCOL.md` shows an example of every
 //! message that a test parses, so neither can drift. Fields are camelCase, types kebab-case, times in milliseconds.
 
+mod json;
 mod parts;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use json::Json;
 pub use parts::{
-    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, LeaveReason, Leg, LegKind,
-    LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot, Source, Track,
-    VideoCodec,
+    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Layer, LeaveReason, Leg,
+    LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot, Source,
+    Track, VideoCodec,
 };
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -89,6 +91,22 @@ pub enum ClientMessage {
         #[serde(default)]
         relayed: bool,
     },
+    /// What has come over a mesh link since it was set up, which nobody but its ends can know: for those who run the server.
+    LinkTraffic {
+        #[ts(type = "string")]
+        peer: Id<ParticipantId>,
+        link: u32,
+        #[ts(type = "number")]
+        bytes: u64,
+        #[ts(type = "number")]
+        packets: u64,
+        /// Packets that never came.
+        #[ts(type = "number")]
+        lost: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        rtt_ms: Option<u32>,
+    },
     /// Answers `offer`.
     Answer {
         transport: Direction,
@@ -100,12 +118,30 @@ pub enum ClientMessage {
         transport: Direction,
         generation: u32,
     },
+    /// Nothing comes by a server transport any more, as after a change of networks: ICE is to begin anew (RFC 8839 section 4.4.1.1.1),
+    /// which the server offers; media and keys go on.
+    RestartIce {
+        transport: Direction,
+        generation: u32,
+    },
     /// Every unmuted track of `peer` has been decoded over `carrier` and is what is shown and heard now.
     Shown {
         #[ts(type = "string")]
         peer: Id<ParticipantId>,
         carrier: Carrier,
         epoch: u32,
+    },
+    /// How large a picture is shown, in pixels of the screen: what comes by way of the server is chosen after it. 0 by 0: it
+    /// is not seen, and need not come.
+    View {
+        #[ts(type = "string")]
+        track: Id<TrackId>,
+        width: u32,
+        height: u32,
+        /// Nothing larger than this, however large it is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        layer: Option<Layer>,
     },
     /// To one participant, or to everybody else. With `request` it is answered by `message-taken` or `error`, and one whose
     /// `request` is not higher than the last one's is taken for a repetition.
@@ -117,18 +153,22 @@ pub enum ClientMessage {
         #[ts(optional, type = "string")]
         to: Option<Id<ParticipantId>>,
         #[ts(type = "unknown")]
-        data: serde_json::Value,
+        data: Json,
         /// `data` is bytes in base64.
         #[serde(default, skip_serializing_if = "is_false")]
         #[ts(optional, as = "Option<bool>")]
         binary: bool,
+        /// It may get lost: it has no number, is not kept or answered, and waits for no socket that is slow.
+        #[serde(default, skip_serializing_if = "is_false")]
+        #[ts(optional, as = "Option<bool>")]
+        unreliable: bool,
     },
     /// What two participants of an encrypted room tell each other about keys. The server passes it on as it is.
     Keys {
         #[ts(type = "string")]
         to: Id<ParticipantId>,
         #[ts(type = "unknown")]
-        data: serde_json::Value,
+        data: Json,
     },
     StartLeg {
         request: u32,
@@ -278,6 +318,16 @@ pub enum ServerMessage {
         peer: Id<ParticipantId>,
         carrier: Carrier,
     },
+    /// The server sends this layer of a picture from now on.
+    Layer {
+        #[ts(type = "string")]
+        track: Id<TrackId>,
+        layer: Layer,
+    },
+    /// What the path from the server to this client is estimated to take.
+    Downlink {
+        kbps: u32,
+    },
     /// A leg has begun, changed or ended. `request` on the copy for the one who asked.
     Leg {
         leg: Leg,
@@ -293,7 +343,7 @@ pub enum ServerMessage {
         #[ts(type = "string")]
         from: Id<ParticipantId>,
         #[ts(type = "unknown")]
-        data: serde_json::Value,
+        data: Json,
         #[serde(default, skip_serializing_if = "is_false")]
         #[ts(optional, as = "Option<bool>")]
         binary: bool,
@@ -306,7 +356,15 @@ pub enum ServerMessage {
         #[ts(type = "string")]
         from: Id<ParticipantId>,
         #[ts(type = "unknown")]
-        data: serde_json::Value,
+        data: Json,
+    },
+    /// Whoever runs the room has sent this one to another room: join that. The socket closes after this.
+    Moved {
+        room: String,
+        /// Lets its bearer in there once, within a minute. Absent where tokens are not asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        token: Option<String>,
     },
     Pong {
         #[ts(type = "number")]

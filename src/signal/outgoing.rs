@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 
-use super::message::ServerMessage;
+use super::message::{ErrorCode, ServerMessage};
 use crate::room::Direction;
 
 #[derive(Debug, Clone)]
 pub enum Outgoing {
     Message(Written),
+    /// What a socket has missed that takes the place of a lost one. However many they are, they are not more than a room keeps.
+    Missed(Vec<Written>),
     /// For sockets that see nothing of their transports themselves.
     Notice(Notice),
     /// A message that has come over a data channel of the client.
@@ -46,6 +48,10 @@ pub enum Notice {
 pub struct Written(Arc<(ServerMessage, OnceLock<Utf8Bytes>)>);
 
 impl Written {
+    pub fn new(message: ServerMessage) -> Self {
+        Self(Arc::new((message, OnceLock::new())))
+    }
+
     pub fn message(&self) -> &ServerMessage {
         &self.0.0
     }
@@ -56,24 +62,39 @@ impl Written {
         text.get_or_init(write).clone()
     }
 
-    /// A fatal error: the socket closes after it.
-    pub(super) fn is_last(&self) -> bool {
-        matches!(self.message(), ServerMessage::Error { fatal: true, .. })
+    /// Its length as JSON.
+    pub fn bytes(&self) -> usize {
+        self.text().len()
+    }
+
+    /// Of a fatal error, after which the socket closes.
+    pub(super) fn fatal(&self) -> Option<ErrorCode> {
+        if let ServerMessage::Error { code, fatal: true, .. } = self.message() { Some(*code) } else { None }
     }
 }
 
 impl Outgoing {
-    /// Its length as JSON; 0 for what is not sent as such.
-    pub fn bytes(&self) -> usize {
+    /// What it takes to write, in bytes.
+    pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Message(written) => written.text().len(),
-            Self::Notice(_) | Self::Data(_) | Self::Answer { .. } => 0,
+            Self::Message(written) => written.bytes(),
+            Self::Missed(written) => written.iter().map(Written::bytes).sum(),
+            Self::Data(Payload::Text(text)) => text.len(),
+            Self::Data(Payload::Bytes(bytes)) => bytes.len(),
+            Self::Answer { sdp, .. } => sdp.len(),
+            Self::Notice(_) => 0,
         }
     }
 }
 
 impl From<ServerMessage> for Outgoing {
     fn from(message: ServerMessage) -> Self {
-        Self::Message(Written(Arc::new((message, OnceLock::new()))))
+        Self::Message(Written::new(message))
+    }
+}
+
+impl From<Written> for Outgoing {
+    fn from(written: Written) -> Self {
+        Self::Message(written)
     }
 }

@@ -1,20 +1,26 @@
 //! One WebSocket: the first message joins or resumes, then messages go to the room and the room's go to the client.
 
-use std::time::{Duration, Instant};
+use std::error::Error as _;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::mpsc;
+use serde::Deserialize;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
 use tracing::debug;
 
 use super::limit::Bucket;
 use super::message::{ClientMessage, ErrorCode, ServerMessage, VERSION};
-use super::outgoing::Outgoing;
+use super::outbox::{Inbox, Outbox, WeakOutbox, outbox};
+use super::outgoing::{Outgoing, Written};
+use crate::access::{Access, Grant};
 use crate::config::Config;
-use crate::host::{Joining, Manner, Outbox, Refusal, Resuming, Rooms, Seat};
+use crate::host::{Joining, Manner, Refusal, Resuming, Rooms, Seat};
 use crate::room::ids::RoomName;
+use crate::trace::Span;
 
 /// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
 /// them end soon. Higher ends them sooner, and is less forgiving to a client that is under development.
@@ -26,15 +32,21 @@ pub const OVERSIZE_FACTOR: usize = 4;
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 /// Runs a socket until it ends. The caller limits frames to [`OVERSIZE_FACTOR`] × `signal.max_message_bytes`.
-pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
+pub async fn run(socket: WebSocket, rooms: Rooms, access: &Access, config: &Config) {
     let (to_client, from_client) = socket.split();
-    let (outbox, queue) = mpsc::channel(config.signal.outbox_messages);
+    let (outbox, queue) = outbox(&config.signal);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
     // From here on the room holds the way to the client: when it lets go, the writer ends, and so does the socket.
     let answers = Answers(outbox.downgrade());
     let mut reader = Reader::new(from_client, config, answers.clone());
-    match reader.join(&rooms, &outbox).await {
+    let span = rooms.tracer().root("join", Vec::new());
+    let joined = reader.join(&rooms, access, &outbox, &span).await;
+    if let Err(Some(refusal)) = &joined {
+        span.failed(&refusal.message);
+    }
+    drop(span);
+    match joined {
         Ok(seat) => {
             drop(outbox);
             tokio::select! {
@@ -59,45 +71,100 @@ pub async fn run(socket: WebSocket, rooms: Rooms, config: &Config) {
 }
 
 /// Writes until the last sender is gone, a fatal error was written, or the client does not read.
-async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Outgoing>, write_time: Duration) {
-    while let Some(outgoing) = queue.recv().await {
-        let message = match outgoing {
-            Outgoing::Message(message) => message,
+async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: Inbox, write_time: Duration) {
+    let mut code = close_code::NORMAL;
+    while let Some(outgoing) = queue.next().await {
+        let messages = match outgoing {
+            Outgoing::Message(message) => vec![message],
+            Outgoing::Missed(messages) => messages,
             // The native client sees its transports itself, and does not offer.
-            Outgoing::Notice(_) | Outgoing::Answer { .. } | Outgoing::Data(_) => continue,
+            Outgoing::Notice(_) | Outgoing::Answer { .. } | Outgoing::Data(_) => Vec::new(),
         };
-        let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
-        if message.is_last() || !matches!(sent, Ok(Ok(()))) {
+        if let ControlFlow::Break(last) = write_all(&mut socket, &messages, write_time).await {
+            code = last;
             break;
         }
     }
-    let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    let close = CloseFrame { code, reason: "".into() };
     let _ = timeout(CLOSE_TIME, socket.send(Message::Close(Some(close)))).await;
+}
+
+/// Breaks, with the code to close with, when no other is to follow.
+async fn write_all(
+    socket: &mut SplitSink<WebSocket, Message>,
+    messages: &[Written],
+    write_time: Duration,
+) -> ControlFlow<u16> {
+    for message in messages {
+        let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
+        if let Some(error) = message.fatal() {
+            return ControlFlow::Break(code_after(error));
+        }
+        if !matches!(sent, Ok(Ok(()))) {
+            return ControlFlow::Break(close_code::NORMAL);
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// What a socket is closed with after a fatal error (RFC 6455 section 7.4.1, and the registry it begins), for whoever sees no
+/// more than that: proxies and their logs.
+fn code_after(error: ErrorCode) -> u16 {
+    match error {
+        ErrorCode::ShuttingDown => close_code::RESTART,
+        ErrorCode::RoomFull | ErrorCode::ServerFull | ErrorCode::TooManyPublishers => close_code::AGAIN,
+        ErrorCode::Internal => close_code::ERROR,
+        ErrorCode::TooLarge => close_code::SIZE,
+        ErrorCode::BadMessage
+        | ErrorCode::TooFast
+        | ErrorCode::BadVersion
+        | ErrorCode::BadRoomName
+        | ErrorCode::NotJoined
+        | ErrorCode::AlreadyJoined
+        | ErrorCode::TokenRefused
+        | ErrorCode::NotGranted
+        | ErrorCode::ResumeRefused
+        | ErrorCode::MessagesMissed
+        | ErrorCode::SourceTaken
+        | ErrorCode::TooManyTracks
+        | ErrorCode::UnknownTrack
+        | ErrorCode::UnknownParticipant
+        | ErrorCode::UnknownLeg
+        | ErrorCode::BadSdp
+        | ErrorCode::TooManyLegs
+        | ErrorCode::LegUnsupported
+        | ErrorCode::EncryptionDiffers
+        | ErrorCode::RoomEncrypted
+        | ErrorCode::SfuUnreachable
+        | ErrorCode::Replaced
+        | ErrorCode::Removed
+        | ErrorCode::Timeout => close_code::POLICY,
+    }
 }
 
 /// What the socket itself says, as long as somebody else holds the way to the client. One that does not read is not told.
 #[derive(Clone)]
-struct Answers(mpsc::WeakSender<Outgoing>);
+struct Answers(WeakOutbox);
 
 impl Answers {
     fn say(&self, message: ServerMessage) {
         if let Some(outbox) = self.0.upgrade() {
-            let _ = outbox.try_send(message.into());
+            let _ = outbox.push(message.into());
         }
     }
 
     /// What cannot be used is answered, and counted.
-    fn refuse(&self, refusal: Refusal, fatal: bool) {
+    fn refuse(&self, refusal: Refusal, fatal: bool, request: Option<u32>) {
         let code = serde_json::to_value(refusal.code).ok();
         let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned();
         metrics::counter!("crescendo_signal_refused_total", "code" => code).increment(1);
-        self.say(refusal.into_message(fatal, None));
+        self.say(refusal.into_message(fatal, request));
     }
 
     fn farewell(&self, farewell: Farewell) {
         if let Some(refusal) = farewell {
             debug!(code = ?refusal.code, "socket closed");
-            self.refuse(refusal, true);
+            self.refuse(refusal, true, None);
         }
     }
 }
@@ -120,11 +187,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Waits for `join` and takes the place it asks for.
-    async fn join(&mut self, rooms: &Rooms, outbox: &Outbox) -> Result<Seat, Farewell> {
+    async fn join(&mut self, rooms: &Rooms, access: &Access, outbox: &Outbox, span: &Span) -> Result<Seat, Farewell> {
+        let opening = span.part("socket", Vec::new());
         let time = Duration::from_millis(self.config.signal.join_timeout_ms.into());
         let late = || Some(Refusal::new(ErrorCode::Timeout, format!("no `join` within {} ms", time.as_millis())));
         let first = timeout(time, self.next()).await.map_err(|_| late())??;
-        let ClientMessage::Join { version, room, name, token: _, resume, tracks, decodes, encrypted } = first else {
+        let ClientMessage::Join { version, room, name, token, resume, tracks, decodes, encrypted } = first else {
             return Err(Some(Refusal::new(ErrorCode::NotJoined, "the first message has to be `join`")));
         };
         if version != VERSION {
@@ -133,6 +201,7 @@ impl<'a> Reader<'a> {
         }
         let room: RoomName =
             room.parse().map_err(|bad| Some(Refusal::new(ErrorCode::BadRoomName, format!("{bad}"))))?;
+        drop(opening);
         let outbox = outbox.clone();
         let seat = match resume {
             Some(resume) => {
@@ -145,10 +214,25 @@ impl<'a> Reader<'a> {
                 rooms.resume(&room, resuming).await
             }
             None => {
+                let checking = span.part("token", Vec::new());
+                access.learn(token.as_deref()).await;
+                let admitted = access.admit(token.as_deref(), &room, &[Grant::Join], SystemTime::now());
+                let admitted = admitted.map_err(|refused| {
+                    refused.count("signal");
+                    checking.failed(refused.reason());
+                    Some(Refusal::of_access(refused))
+                })?;
+                drop(checking);
                 let tracks = tracks.into_iter().map(|track| (track.source.into(), track.muted)).collect();
                 let decodes = decodes.into_iter().map(Into::into).collect();
+                // Who has been named by a back end goes by no other name.
+                let name = admitted.pass.identity.clone().unwrap_or(name);
                 let name = name.chars().filter(|c| !c.is_control()).take(self.config.limits.name_chars).collect();
-                rooms.join(&room, Joining { name, tracks, decodes, encrypted, outbox, manner: Manner::Native }).await
+                let (manner, grants) = (Manner::Native, admitted.pass.grants.clone());
+                let _joining = span.part("room", vec![("room", room.to_string())]);
+                let join = span.clone();
+                let joining = Joining { name, tracks, decodes, encrypted, outbox, manner, grants, join };
+                rooms.join(&room, joining).await.inspect(|_| drop(admitted.keep()))
             }
         };
         seat.map_err(Some)
@@ -170,7 +254,7 @@ impl<'a> Reader<'a> {
                 ClientMessage::Ping { at } => self.answers.say(ServerMessage::Pong { at }),
                 ClientMessage::Join { .. } => {
                     let twice = Refusal::new(ErrorCode::AlreadyJoined, "this socket has joined already");
-                    self.answers.refuse(twice, false);
+                    self.answers.refuse(twice, false, None);
                 }
                 message => {
                     let leaves = matches!(message, ClientMessage::Leave {});
@@ -187,6 +271,11 @@ impl<'a> Reader<'a> {
         loop {
             let frame = match self.socket.next().await {
                 Some(Ok(frame)) => frame,
+                Some(Err(error)) if is_too_large(&error) => {
+                    let most = self.config.signal.max_message_bytes;
+                    let text = format!("a frame far beyond the {most} bytes of a message");
+                    return Err(Some(Refusal::new(ErrorCode::TooLarge, text)));
+                }
                 Some(Err(error)) => {
                     debug!(%error, "socket broke");
                     return Err(None);
@@ -209,9 +298,9 @@ impl<'a> Reader<'a> {
                     metrics::counter!("crescendo_signal_messages_total").increment(1);
                     return Ok(message);
                 }
-                Err(refusal) => {
+                Err((refusal, request)) => {
                     self.pay(BAD_MESSAGE_COST)?;
-                    self.answers.refuse(refusal, false);
+                    self.answers.refuse(refusal, false, request);
                 }
             }
         }
@@ -221,12 +310,16 @@ impl<'a> Reader<'a> {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<ClientMessage, Refusal> {
+    /// What cannot be used comes with its number, if it has one that can be read.
+    fn parse(&self, bytes: &[u8]) -> Result<ClientMessage, (Refusal, Option<u32>)> {
         let limit = self.config.signal.max_message_bytes;
-        if bytes.len() > limit {
-            return Err(Refusal::new(ErrorCode::TooLarge, format!("a message has at most {limit} bytes")));
-        }
-        serde_json::from_slice(bytes).map_err(|error| Refusal::new(ErrorCode::BadMessage, error.to_string()))
+        let parsed = match bytes.len() > limit {
+            true => Err(Refusal::new(ErrorCode::TooLarge, format!("a message has at most {limit} bytes"))),
+            false => {
+                serde_json::from_slice(bytes).map_err(|error| Refusal::new(ErrorCode::BadMessage, error.to_string()))
+            }
+        };
+        parsed.map_err(|refusal| (refusal, request(bytes)))
     }
 
     fn pay(&mut self, cost: u32) -> Result<(), Farewell> {
@@ -238,22 +331,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What makes everybody else's client negotiate anew costs more than what does not.
+/// A frame or message beyond [`OVERSIZE_FACTOR`], of which nothing was read.
+fn is_too_large(error: &axum::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(tungstenite::Error::Capacity(_)))
+}
+
+/// The number of what is no message, or none that is known.
+fn request(bytes: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        request: u32,
+    }
+    serde_json::from_slice(bytes).ok().map(|Numbered { request }| request)
+}
+
+/// What makes clients negotiate anew costs more than what does not.
 fn cost(message: &ClientMessage) -> u32 {
     match message {
         ClientMessage::Publish { .. }
         | ClientMessage::Unpublish { .. }
         | ClientMessage::StartLeg { .. }
-        | ClientMessage::StopLeg { .. } => 10,
+        | ClientMessage::StopLeg { .. }
+        | ClientMessage::RestartIce { .. } => 10,
         ClientMessage::Join { .. }
         | ClientMessage::Leave {}
         | ClientMessage::Mute { .. }
         | ClientMessage::LinkDescription { .. }
         | ClientMessage::LinkCandidate { .. }
         | ClientMessage::LinkState { .. }
+        | ClientMessage::LinkTraffic { .. }
         | ClientMessage::Answer { .. }
         | ClientMessage::TransportFailed { .. }
         | ClientMessage::Shown { .. }
+        | ClientMessage::View { .. }
         | ClientMessage::Message { .. }
         | ClientMessage::Keys { .. }
         | ClientMessage::Ping { .. } => 1,

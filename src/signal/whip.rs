@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::antmedia::streams::Claim;
 use super::message::{ErrorCode, IceServer};
+use crate::access::Admitted;
 use crate::config::{Config, Origin, Origins};
 use crate::host::{IfMatch, Patched, Refusal, Rooms, Seat};
 use crate::room::ids::{ParticipantId, RoomName};
@@ -75,6 +76,8 @@ pub struct Opening {
     pub from: IpAddr,
     pub offer: String,
     pub purpose: Purpose,
+    /// Kept when the session is there.
+    pub admitted: Admitted,
 }
 
 #[derive(Debug)]

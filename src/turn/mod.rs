@@ -191,6 +191,11 @@ impl Turn {
         self.0.addresses.clone()
     }
 
+    /// How many allocations there are, and how many there may be.
+    pub fn allocations(&self) -> (usize, usize) {
+        self.0.server.allocations()
+    }
+
     /// From now on clients are told that TURN is to be had over TLS on these ports: whoever ends TLS there gives the streams to
     /// [`Self::serve_stream`].
     pub fn offer_tls(&self, ports: Vec<u16>) {

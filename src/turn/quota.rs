@@ -95,6 +95,11 @@ impl Quotas {
         Ok(Place { quotas: self.clone(), who: who.to_owned(), origin, budget: user.budget.clone() })
     }
 
+    /// How many allocations there are, and how many there may be.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.lock().total, self.limits.total)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

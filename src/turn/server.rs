@@ -119,6 +119,11 @@ impl Server {
     }
 
     /// These are the machine's addresses now: no relay sends to them, but to our own ports.
+    /// Allocations: how many there are, and may be.
+    pub(super) fn allocations(&self) -> (usize, usize) {
+        self.quotas.taken()
+    }
+
     pub(super) fn set_machine(&self, addresses: Vec<IpAddr>) {
         self.filter.set_machine(addresses);
     }

@@ -46,6 +46,7 @@ impl App {
             if message["command"] == command {
                 return message;
             }
+            assert_ne!(message["command"], "error", "{message}");
         }
     }
 
@@ -71,6 +72,10 @@ impl App {
 
 fn refusal(definition: &str, stream_id: &str) -> (String, String) {
     (definition.into(), stream_id.into())
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
 }
 
 const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendrecv\r\n";
@@ -220,6 +225,20 @@ async fn a_stream_id_belongs_to_who_publishes_it_and_is_free_when_that_ends() {
 }
 
 #[tokio::test]
+async fn one_socket_publishes_several_streams() {
+    let server = Server::start(&[]).await;
+    let mut app = App::open(&server).await;
+    for id in ["cam", "desk"] {
+        app.say(json!({ "command": "publish", "streamId": id, "video": true, "audio": true })).await;
+        assert_eq!(app.until("start").await["streamId"], id);
+    }
+    let in_room = |id: &str| json!({ "command": "publish", "streamId": id, "mainTrack": "hall" });
+    app.say(in_room("one")).await;
+    assert_eq!(app.until("start").await["streamId"], "one");
+    assert_eq!(app.is_refused(in_room("two")).await, refusal("already_publishing", "two"));
+}
+
+#[tokio::test]
 async fn ids_of_a_rooms_participants_are_nobodys_to_publish_under() {
     let server = Server::start(&[]).await;
     let (mut first, mut second) = (App::open(&server).await, App::open(&server).await);
@@ -258,7 +277,6 @@ async fn a_broadcast_is_made_looked_at_changed_and_deleted_by_rest() {
     let server = Server::start(&[]).await;
     let base = "/live/rest/v2/broadcasts";
     let post = |body| server.request("POST", "/live/rest/v2/broadcasts/create", Some(body), "");
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let (status, made) = post(r#"{"streamId":"cam","name":"Front door"}"#).await;
     assert_eq!(
         (status, &parsed(&made)["name"], &parsed(&made)["status"]),
@@ -285,12 +303,63 @@ async fn a_broadcast_is_made_looked_at_changed_and_deleted_by_rest() {
 }
 
 #[tokio::test]
+async fn a_stream_or_a_whole_room_is_recorded_by_rest() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Server::start(&[&format!("record.directory={}", directory.path().display())]).await;
+    let base = "/live/rest/v2/broadcasts";
+    let recording = async |id: &str, on: &str| {
+        let (status, body) = server.request("PUT", &format!("{base}/{id}/recording/{on}"), None, "").await;
+        let body = parsed(&body);
+        assert_eq!(body["success"], status == 200, "{body}");
+        (status, body["dataId"].as_str().expect("text").to_owned())
+    };
+    let legs = async || parsed(&server.get("/api/v1/rooms/hall/legs").await.1)["legs"].clone();
+    assert_eq!(recording("hall", "true").await.0, 404, "nobody is there");
+
+    // Two streams of a room, each by its own id.
+    let mut apps = Vec::new();
+    for id in ["ann", "ben"] {
+        let mut app = App::open(&server).await;
+        app.say(json!({ "command": "publish", "streamId": id, "mainTrack": "hall", "audio": true })).await;
+        assert_eq!(app.until("start").await["streamId"], id);
+        apps.push(app);
+    }
+    let (status, of_ann) = recording("ann", "true").await;
+    assert_eq!(status, 200);
+    assert_eq!(recording("ann", "true?recordType=mp4&resolutionHeight=0&fileName=x").await, (200, of_ann.clone()));
+    let (status, of_ben) = recording("ben", "true").await;
+    assert!(status == 200 && of_ben != of_ann, "{status} {of_ben}");
+    let running = legs().await;
+    assert_eq!((&running[0]["kind"], &running[0]["id"]), (&json!("record"), &json!(of_ann)));
+    assert_eq!(recording("ann", "false").await, (200, of_ann));
+    assert_eq!(recording("ann", "false").await.0, 404, "it is over");
+    assert_eq!(legs().await.as_array().map(Vec::len), Some(1), "the other one goes on");
+
+    // The room, by its own.
+    let (status, of_all) = recording("hall", "true").await;
+    assert!(status == 200 && of_all != of_ben, "{status} {of_all}");
+    assert_eq!(recording("hall", "false").await, (200, of_all));
+    assert_eq!(recording("ben", "false").await, (200, of_ben));
+    assert_eq!(legs().await, json!([]));
+
+    for (id, on, status) in [
+        ("nobody", "true", 404),
+        ("nobody", "false", 404),
+        ("ann", "perhaps", 400),
+        ("a%2fb", "true", 400),
+        ("ann", "true?recordType=webm", 501),
+        ("ann", "true?resolutionHeight=360", 501),
+    ] {
+        assert_eq!(recording(id, on).await.0, status, "{id} {on}");
+    }
+}
+
+#[tokio::test]
 async fn what_there_is_no_part_for_says_so_and_rest_is_for_the_machine_itself() {
     let server = Server::start(&[]).await;
     let base = "/live/rest/v2/broadcasts";
-    for path in ["/cam/recording/true", "/cam/token", "/cam/endpoint", "/cam/start"] {
-        let method = if path.contains("recording") { "PUT" } else { "POST" };
-        let (status, body) = server.request(method, &format!("{base}{path}"), None, "").await;
+    for path in ["/cam/subtrack", "/cam/endpoint", "/cam/start"] {
+        let (status, body) = server.request("POST", &format!("{base}{path}"), None, "").await;
         assert!(status == 501 && body.contains("\"success\":false"), "{path}: {status} {body}");
     }
     assert_eq!(server.request("GET", &format!("{base}/count"), None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 403);

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("src/room", &["room"]),
+    ("src/access", &["access", "room", "config"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
     ("src/sfu", &["sfu", "room", "config"]),
     ("src/turn", &["turn", "config", "sfu::machine_addresses"]),
@@ -13,14 +14,24 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("src/signal/message.rs", &["signal", "room"]),
     ("src/signal/message", &["signal", "room"]),
     ("src/signal/convert.rs", &["signal", "room"]),
-    ("src/signal/socket.rs", &["signal", "room", "host", "config"]),
+    ("src/signal/socket.rs", &["trace", "signal", "room", "host", "access", "config"]),
     ("src/listen", &["listen", "config"]),
-    ("src/signal/antmedia", &["signal", "room", "host", "config"]),
-    ("src/signal/whip.rs", &["signal", "room", "host", "config", "sfu::sdp"]),
-    ("src/signal/whip", &["signal", "room", "host", "config"]),
+    ("src/signal/antmedia", &["trace", "signal", "room", "host", "access", "config"]),
+    ("src/signal/whip.rs", &["trace", "signal", "room", "host", "access", "config", "sfu::sdp"]),
+    ("src/signal/whip", &["trace", "signal", "room", "host", "access", "config"]),
     ("src/signal/outgoing.rs", &["signal", "room"]),
+    ("src/signal/outbox.rs", &["signal", "room", "config"]),
     ("src/config", &["config", "room"]),
-    ("src/host", &["host", "signal", "sfu", "turn", "legs", "room", "config", "http::hls"]),
+    ("src/trace.rs", &["config", "fetch"]),
+    ("src/fetch.rs", &["turn::Filter"]),
+    ("src/jwks.rs", &["access", "config", "fetch"]),
+    ("src/webhooks", &["webhooks", "config", "host::events", "fetch"]),
+    (
+        "src/check",
+        &["check", "access", "jwks", "config", "listen", "host::recordings", "sfu::machine_addresses", "webhooks"],
+    ),
+    ("src/doctor", &["doctor", "listen", "signal::message", "sfu::IceCredential"]),
+    ("src/host", &["trace", "host", "signal", "sfu", "turn", "legs", "room", "access", "config", "http::hls"]),
 ];
 
 /// Crates besides `std` that a place may name.

@@ -1,5 +1,8 @@
 //! A broadcast from RTP packets to what players are given: real H.264 and Opus, made by ffmpeg for the occasion.
 
 pub(crate) mod check;
+mod doors;
+mod ladder;
 pub(crate) mod media;
 mod scenes;
+mod transcode;

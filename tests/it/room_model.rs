@@ -13,7 +13,7 @@
 //! | A vanished one is gone after its grace time, and not before. | `check_state`, `removed` |
 //! | Only a newcomer is refused for want of the SFU, after the whole deadline, and it is told so. | `removed` |
 //! | Nobody is sent to a carrier that is not there: the link open, or both transports proven and all tracks subscribed. | `told` |
-//! | A link is open while a direction needs it, and no longer; a subscription likewise. | `check_state` |
+//! | A link is open while a direction needs it, and no longer; a subscription likewise, or ahead of a first path. | `check_state` |
 //! | A leg taps what it wants; it never touches the mode, a path, a link or a subscription. | `check_state` |
 //! | Outputs fit what the host has: nothing is opened, closed, tapped or subscribed twice; who is gone or away is told nothing. | `carry_out` |
 //! | All participants are encrypted end to end, or none; a room that is has no leg. | `check_state` |
@@ -117,6 +117,7 @@ fn settings(rng: &mut Rng) -> Settings {
         moves_at_once: rng.usize(1..=3),
         resume_grace: Duration::from_millis(rng.u64(0..10_000)),
         capacity: rng.usize(2..=7),
+        publishers: usize::MAX,
         tracks_per_participant: rng.usize(1..=4),
         max_legs: 2,
         video_codecs: CODECS.to_vec(),
@@ -134,7 +135,8 @@ fn step(rng: &mut Rng, world: &mut World) {
             let fits = rng.u32(0..20) > 0;
             join(rng, world, SOURCES.len(), fits);
         }
-        4..6 => drop(world.handle(Input::Leave { participant: id })),
+        4 => drop(world.handle(Input::Leave { participant: id })),
+        5 => drop(world.handle(Input::Remove { participant: id })),
         6..8 => drop(world.handle(Input::Vanish { participant: id })),
         8..11 => drop(world.handle(Input::Return { participant: id })),
         11..15 => publish(rng, world, id),
@@ -302,7 +304,7 @@ fn heal(rng: &mut Rng, world: &mut World) {
         let warm = carrier == Carrier::Sfu
             || match client.takes_part {
                 room::Reach::Mesh { warm } => warm && world.clients.len() >= world.settings.warm_at,
-                room::Reach::Server { .. } => true,
+                room::Reach::Server { .. } | room::Reach::Hidden => true,
             };
         assert_eq!(client.down == Transport::Connected, warm, "{id} has its transports while they are of use");
         let others: BTreeSet<_> = world.clients.keys().copied().filter(|other| other != id).collect();

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PATIENCE, Server, join};
+use crate::support::{PATIENCE, Server, Socket, join};
 
 #[tokio::test]
 async fn participants_hear_of_each_other_and_get_a_mesh_link() {
@@ -249,6 +252,7 @@ async fn bad_messages_get_a_typed_error_and_nobody_else_notices() {
         json!({ "type": "shown", "peer": "p50", "carrier": "sfu", "epoch": 400 }),
         json!({ "type": "answer", "transport": "up", "generation": 12, "sdp": "v=0" }),
         json!({ "type": "transport-failed", "transport": "down", "generation": 3 }),
+        json!({ "type": "restart-ice", "transport": "up", "generation": 12 }),
     ] {
         eve.send(nothing).await;
     }
@@ -265,6 +269,35 @@ async fn bad_messages_get_a_typed_error_and_nobody_else_notices() {
 }
 
 #[tokio::test]
+async fn who_lost_contact_is_offered_the_same_transport_with_new_credentials() {
+    let server = Server::start(&["room.mesh_limit=1"]).await;
+    let (mut ann, _) = server.join("demo", "Ann").await;
+    let (_ben, _) = server.join("demo", "Ben").await;
+    let ufrag = |offer: &serde_json::Value| {
+        let sdp = offer["sdp"].as_str().unwrap();
+        sdp.lines().find(|line| line.starts_with("a=ice-ufrag")).unwrap().to_owned()
+    };
+    let mut up = ann.until("offer").await;
+    while up["transport"] != "up" {
+        up = ann.until("offer").await;
+    }
+    let generation = &up["generation"];
+    ann.send(json!({ "type": "restart-ice", "transport": "up", "generation": generation })).await;
+    let mut again = ann.until("offer").await;
+    while again["transport"] != "up" {
+        again = ann.until("offer").await;
+    }
+    assert_eq!(again["generation"], *generation);
+    assert_ne!(ufrag(&again), ufrag(&up));
+    let fingerprint = |offer: &serde_json::Value| {
+        let sdp = offer["sdp"].as_str().unwrap();
+        sdp.lines().find(|line| line.starts_with("a=fingerprint")).map(str::to_owned)
+    };
+    assert_eq!(fingerprint(&again), fingerprint(&up));
+    server.counts("crescendo_ice_restarts_total", 1.0).await;
+}
+
+#[tokio::test]
 async fn a_frame_far_too_large_closes_its_socket_alone() {
     let server = Server::start(&[]).await;
     let (mut ann, _) = server.join("demo", "Ann").await;
@@ -272,6 +305,44 @@ async fn a_frame_far_too_large_closes_its_socket_alone() {
     eve.send_text("x".repeat(1 << 20)).await;
     assert!(eve.rest().await.iter().all(|message| message["type"] != "pong"));
     assert_eq!(ann.until("participant-away").await["away"], true);
+}
+
+/// What the server closes a socket with; 1006 where it just ends (RFC 6455 section 7.4.1).
+async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        match timeout(PATIENCE, socket.stream.next()).await.expect("in time") {
+            Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return 1006,
+        }
+    }
+}
+
+#[tokio::test]
+async fn sockets_are_closed_with_codes_that_say_why_and_one_too_many_is_refused() {
+    let server = Server::start(&["signal.join_timeout_ms=300", "limits.sockets=2"]).await;
+    let mut silent = server.socket().await;
+    assert_eq!(close_code(&mut silent).await, 1008, "no join came");
+    drop(silent);
+    let (mut flood, _) = server.join("demo", "Ann").await;
+    for at in 0..2_000 {
+        flood.send(json!({ "type": "ping", "at": at })).await;
+    }
+    assert_eq!(close_code(&mut flood).await, 1008, "too many messages");
+    drop(flood);
+    let (mut large, _) = server.join("demo", "Ann").await;
+    large.send_text("x".repeat(1 << 20)).await;
+    assert_eq!(close_code(&mut large).await, 1009, "a frame that nobody would read");
+    drop(large);
+
+    // Those before may hold their places for a moment longer.
+    let url = format!("ws://{}/signal", server.http);
+    let mut open = Vec::new();
+    while let Ok((socket, _)) = tokio_tungstenite::connect_async(&url).await {
+        open.push(socket);
+        assert!(open.len() <= 2, "a third socket is let in");
+    }
+    assert!(server.metric("crescendo_refused_total{limit=\"limits.sockets\"}").await >= 1.0);
 }
 
 #[tokio::test]
@@ -346,7 +417,7 @@ async fn sigterm_tells_everybody_and_exits_cleanly() {
 
 #[tokio::test]
 async fn a_socket_that_does_not_read_is_let_go_and_nobody_waits_for_it() {
-    let server = Server::start(&["signal.outbox_messages=64"]).await;
+    let server = Server::start(&["signal.outbox_messages=64", "signal.outbox_bytes=67108864"]).await;
     let (mut ann, _) = server.join("demo", "Ann").await;
     let (_deaf, _) = server.join("demo", "Deaf").await;
     let long = "x".repeat(60_000);

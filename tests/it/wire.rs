@@ -13,6 +13,7 @@ fn generated() -> String {
         m::Mode::decl(&config),
         m::Direction::decl(&config),
         m::VideoCodec::decl(&config),
+        m::Layer::decl(&config),
         m::LegKind::decl(&config),
         m::LegStatus::decl(&config),
         m::Leg::decl(&config),

@@ -10,8 +10,8 @@ use anyhow::Context;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, sendmmsg};
 
-use super::peer::drop_media;
 use super::scenario::PAYLOAD;
+use crate::arrival::{self, Rtcp};
 
 const HEADER: usize = 12;
 const TAG: usize = 16;
@@ -46,7 +46,7 @@ pub(crate) fn measure(receivers: usize, train: usize, time: Duration) -> anyhow:
     let sockets: Vec<UdpSocket> = (0..receivers)
         .map(|_| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-            drop_media(&socket)?;
+            arrival::drop_media(&socket, Rtcp::Goes)?;
             Ok(socket)
         })
         .collect::<anyhow::Result<_>>()?;

@@ -1,20 +1,21 @@
 //! The process that is measured: the media plane and nothing else, told of a scenario's transports as signaling would tell it.
 
-use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
 use crescendo::config;
 use crescendo::sfu::{
     Command, Direction, DtlsRole, Event, IceCredential, Kind, PublicationId, Receive, Remote, Send, Sfu, ShardId,
-    TransportId,
+    TransportId, Wish,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::mpsc;
 
 use super::scenario::{Figures, Opened, Role, Scenario};
+use crate::server;
 
 /// What the far end calls itself.
 pub(crate) const UFRAG: &str = "load";
@@ -22,6 +23,8 @@ pub(crate) const PWD: &str = "loadloadloadloadloadload";
 pub(crate) const MID: &str = "1";
 /// Everybody connects one after the other.
 const HANDSHAKE_MS: u32 = 300_000;
+/// What a sender may bring is for the scenario to say.
+const MAX_KBPS: u32 = 1_000_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -42,6 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut config: config::Sfu = toml::from_str(&options.set)?;
     config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.handshake_ms = HANDSHAKE_MS;
+    config.max_kbps = MAX_KBPS;
     let recorder = PrometheusBuilder::new().install_recorder()?;
     let sfu = Sfu::start(&config)?;
     let mut host = Host { sfu, fingerprint, events: Vec::new(), opened: Vec::new() };
@@ -73,7 +77,8 @@ impl Host {
             let publication = self.sfu.next_publication_id();
             publications.push(publication);
             let ssrc = (room * scenario.senders + sender + 1) as u32;
-            let receive = Receive { mid: MID.into(), ssrc: Some(ssrc), kind: Kind::Video, publication };
+            let receive =
+                Receive { mid: MID.into(), ssrc: Some(ssrc), repair_ssrc: None, kind: Kind::Video, publication };
             self.open(shard, Direction::Up, vec![receive], Role::Sends { ssrc })?;
         }
         for receiver in 0..scenario.receivers() {
@@ -114,8 +119,9 @@ impl Host {
         sender: usize,
         publication: PublicationId,
     ) -> anyhow::Result<()> {
-        let send = Send { mid: sender.to_string(), ssrc: 1_000_000 + sender as u32, publication };
-        self.send(shard, Command::Subscribe { transport, send })
+        let (mid, ssrc) = (sender.to_string(), 1_000_000 + sender as u32);
+        let send = Send { mid, ssrc, rtx: None, transport_cc: false, screen: false, publication };
+        self.send(shard, Command::Subscribe { transport, send, wish: Wish::default() })
     }
 
     /// Waits while the media thread has no room.
@@ -139,26 +145,7 @@ fn fingerprint(text: &str) -> anyhow::Result<[u8; 32]> {
 }
 
 fn figures(recorder: &PrometheusHandle) -> anyhow::Result<Figures> {
-    let text = recorder.render();
-    let counters: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.rsplit_once(' ')).collect();
-    let counter = |name: &str| counters.get(name).map_or(Ok(0), |value| value.parse());
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let resident =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says what is resident")?;
-    Ok(Figures {
-        cpu_ns: cpu_ns()?,
-        packets: counter("crescendo_forwarded_packets_total")?,
-        trains: counter("crescendo_sent_trains_total")?.max(counter("crescendo_send_calls_total")?),
-        resident_kb: resident.trim_end_matches("kB").trim().parse()?,
-    })
-}
-
-/// Time that all threads of this process have run, in user and kernel mode.
-fn cpu_ns() -> anyhow::Result<u64> {
-    let mut sum = 0;
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        sum += text.split(' ').next().context("schedstat has three numbers")?.parse::<u64>()?;
-    }
-    Ok(sum)
+    let server::Counted { packets, trains, calls } = server::counted(&recorder.render())?;
+    let own = Path::new("/proc/self");
+    Ok(Figures { cpu_ns: server::cpu_ns(own)?, packets, trains, calls, resident_kb: server::resident_kb(own)? })
 }

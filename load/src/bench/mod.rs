@@ -1,6 +1,7 @@
 //! What forwarding costs: the media plane in a process of its own, real sockets, independent clients, next to the floor.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,12 +12,15 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 
 use self::peer::{Identity, Peer};
+use self::row::{Row, Run};
 use self::scenario::{Figures, Opened, Role, Scenario};
-use self::traffic::{Found, Sender};
+use self::traffic::Sender;
+use crate::stamp::Found;
 
 mod floor;
 pub(crate) mod host;
 mod peer;
+mod row;
 mod scenario;
 mod traffic;
 
@@ -24,6 +28,11 @@ mod traffic;
 const HOT: usize = 2;
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// How long what is on its way may take.
+const SETTLE: Duration = Duration::from_millis(10);
+/// How often the rate is set anew when a share of the core is wanted, and after how long. What a packet costs depends on it.
+const CALIBRATIONS: u32 = 3;
+const CALIBRATION: Duration = Duration::from_millis(700);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -39,26 +48,40 @@ pub(crate) struct Options {
     /// Keys of `[sfu]` over their defaults, as a TOML table.
     #[arg(long, default_value = "")]
     set: String,
+    /// Instead of each scenario's own rate: as many frames as take this share of the server's core. The floor is left out.
+    #[arg(long, value_parser = share)]
+    busy: Option<f64>,
+    /// Where all figures go, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("between 0 and 1".into()) }
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    println!(
-        "{:<15} {:>9} {:>9} {:>7} {:>7} {:>7} {:>13} {:>6} {:>6} {:>7} {:>7} {:>6}",
-        "", "offered/s", "forw./s", "ns/pkt", "floor", "of it", "spread", "train", "lost", "p50 ms", "p99 ms", "kB/rcv"
-    );
+    println!("{}", Row::HEAD);
+    let mut rows = Vec::new();
     for scenario in scenario::ALL.iter().filter(|scenario| scenario.name.text().contains(&options.only)) {
-        measure(scenario, options).with_context(|| scenario.name.text())?;
+        let row = measure(*scenario, options).with_context(|| scenario.name.text())?;
+        println!("{row}");
+        rows.push(row);
+        if let Some(path) = &options.json {
+            std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
+        }
     }
     Ok(())
 }
 
-fn measure(scenario: &Scenario, options: &Options) -> anyhow::Result<()> {
+fn measure(mut scenario: Scenario, options: &Options) -> anyhow::Result<Row> {
     // The server's media thread has core 0.
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let pin = |core: usize| cores.get(core).is_none_or(|core| core_affinity::set_for_current(*core));
     anyhow::ensure!(pin(1), "this thread can be pinned");
     let identity = Identity::new()?;
-    let mut server = Server::start(scenario, &identity, &options.set)?;
+    let mut server = Server::start(&scenario, &identity, &options.set)?;
     let (mut senders, mut receivers) = (Vec::new(), Vec::new());
     let idle = server.figures()?;
     for opened in &server.opened {
@@ -71,44 +94,55 @@ fn measure(scenario: &Scenario, options: &Options) -> anyhow::Result<()> {
             Role::Receives => receivers.push(peer),
         }
     }
-    let cold = receivers.split_off(HOT.min(receivers.len()));
+    // They are spread over all, so that no place in the server's order is theirs alone.
+    let hot = HOT.min(receivers.len());
+    let places: Vec<usize> = (0..hot).map(|at| (2 * at + 1) * receivers.len() / (2 * hot)).collect();
+    let looking: Vec<Peer> = places.iter().rev().map(|place| receivers.remove(*place)).collect();
+    let cold = std::mem::replace(&mut receivers, looking);
     cold.iter().try_for_each(Peer::turn_cold)?;
 
-    let (epoch, stop) = (Instant::now(), AtomicBool::new(false));
+    let (stop, timed) = (AtomicBool::new(false), AtomicBool::new(false));
     let (mut runs, mut found) = (Vec::new(), Found::default());
     thread::scope(|scope| -> anyhow::Result<()> {
         let hot: Vec<_> =
-            receivers.iter_mut().map(|peer| scope.spawn(|| traffic::receive(peer, &stop, epoch))).collect();
+            receivers.iter_mut().map(|peer| scope.spawn(|| traffic::receive(peer, &stop, &timed))).collect();
         let result = (|| {
             let mut train = 1;
-            traffic::send(scenario, &mut senders, &cold, WARM_UP, epoch)?;
+            traffic::send(&scenario, &mut senders, &cold, WARM_UP)?;
+            let mut run = |scenario: &Scenario, time: Duration| -> anyhow::Result<Run> {
+                let before = server.figures()?;
+                let begun = Instant::now();
+                traffic::send(scenario, &mut senders, &cold, time)?;
+                thread::sleep(SETTLE);
+                Ok(Run { before, elapsed: begun.elapsed(), after: server.figures()?, floor: None })
+            };
+            for _ in 0..options.busy.map_or(0, |_| CALIBRATIONS) {
+                let cost = run(&scenario, CALIBRATION)?.cost();
+                let share = options.busy.unwrap_or_default();
+                let all = scenario.offered() / f64::from(scenario.frames_per_second);
+                scenario.frames_per_second = ((share * 1e9 / cost / all).round() as u32).max(1);
+            }
+            timed.store(true, Ordering::Relaxed);
+            let time = Duration::from_millis(options.milliseconds);
+            let floor = |train| {
+                let receivers = scenario.receivers() * scenario.rooms;
+                let measure = || pin(0).then(|| floor::measure(receivers, train, time / 3));
+                let floor = thread::scope(|scope| scope.spawn(measure).join().ok().flatten());
+                floor.context("the floor can be measured")?
+            };
             for pair in 0..options.pairs {
-                let time = Duration::from_millis(options.milliseconds);
-                let mut run = |train| -> anyhow::Result<Run> {
-                    let before = server.figures()?;
-                    let begun = Instant::now();
-                    traffic::send(scenario, &mut senders, &cold, time, epoch)?;
-                    thread::sleep(Duration::from_millis(10));
-                    let elapsed = begun.elapsed();
-                    Ok(Run { before, after: server.figures()?, elapsed, floor: 0.0, train })
-                };
-                let floor = |train| {
-                    let receivers = scenario.receivers() * scenario.rooms;
-                    let measure = || pin(0).then(|| floor::measure(receivers, train, time / 3));
-                    let floor = thread::scope(|scope| scope.spawn(measure).join().ok().flatten());
-                    floor.context("the floor can be measured")?
-                };
-                let mut run = if pair % 2 == 0 {
-                    let mut run = run(train)?;
-                    train = run.train().round().max(1.0) as usize;
-                    run.floor = floor(train)?;
-                    run
-                } else {
-                    let floor = floor(train)?;
-                    Run { floor, ..run(train)? }
-                };
-                run.train = train;
-                runs.push(run);
+                runs.push(match (options.busy, pair % 2) {
+                    (Some(_), _) => run(&scenario, time)?,
+                    (None, 0) => {
+                        let run = run(&scenario, time)?;
+                        train = run.packets_a_train().round().max(1.0) as usize;
+                        Run { floor: Some(floor(train)?), ..run }
+                    }
+                    (None, _) => {
+                        let floor = Some(floor(train)?);
+                        Run { floor, ..run(&scenario, time)? }
+                    }
+                });
             }
             Ok(())
         })();
@@ -119,66 +153,7 @@ fn measure(scenario: &Scenario, options: &Options) -> anyhow::Result<()> {
         result
     })?;
     let resident = server.figures()?.resident_kb.saturating_sub(idle.resident_kb);
-    print(scenario, &runs, &mut found, resident as f64 / (cold.len() + receivers.len()) as f64);
-    Ok(())
-}
-
-struct Run {
-    before: Figures,
-    after: Figures,
-    elapsed: Duration,
-    /// In ns a packet, for trains of `train`.
-    floor: f64,
-    train: usize,
-}
-
-impl Run {
-    fn packets(&self) -> f64 {
-        (self.after.packets - self.before.packets) as f64
-    }
-
-    fn cost(&self) -> f64 {
-        (self.after.cpu_ns - self.before.cpu_ns) as f64 / self.packets()
-    }
-
-    /// Packets a train.
-    fn train(&self) -> f64 {
-        self.packets() / (self.after.trains - self.before.trains) as f64
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
-}
-
-fn print(scenario: &Scenario, runs: &[Run], found: &mut Found, resident: f64) {
-    let (cost, ..) = median(runs.iter().map(Run::cost));
-    let (floor, ..) = median(runs.iter().map(|run| run.floor));
-    let (share, least, most) = median(runs.iter().map(|run| run.floor / run.cost() * 100.0));
-    let (rate, ..) = median(runs.iter().map(|run| run.packets() / run.elapsed.as_secs_f64()));
-    let (train, ..) = median(runs.iter().map(Run::train));
-    found.delays.sort_unstable();
-    let delay = |share: f64| {
-        let at = (found.delays.len() as f64 * share) as usize;
-        found.delays.get(at).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1_000.0)
-    };
-    println!(
-        "{:<15} {:>9.0} {:>9.0} {cost:>7.0} {floor:>7.0} {share:>6.0}% {:>13} {train:>6.1} {:>6} {:>7.2} {:>7.2} {resident:>6.0}{}",
-        scenario.name.text(),
-        scenario.offered(),
-        rate,
-        format!("{least:.0}% to {most:.0}%"),
-        found.lost,
-        delay(0.5),
-        delay(0.99),
-        if found.wrong + found.disordered > 0 {
-            format!("  {} WRONG, {} DISORDERED", found.wrong, found.disordered)
-        } else {
-            String::new()
-        }
-    );
+    Ok(Row::new(&scenario, &runs, found, resident as f64 / (cold.len() + receivers.len()) as f64))
 }
 
 /// The process that is measured.

@@ -22,10 +22,11 @@ use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 use rtc_stun::textattrs::TextAttribute;
-use socket2::{Domain, Protocol, SockFilter, Type};
+use socket2::{Domain, Protocol, Type};
 
 use super::host::UFRAG;
 use super::scenario::Opened;
+use crate::arrival::{self, Rtcp};
 
 /// How long one transport may take to come up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,6 +75,7 @@ impl Peer {
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
         let socket = UdpSocket::from(socket);
         socket.connect(opened.address)?;
+        arrival::note(&socket)?;
         socket.set_read_timeout(Some(STEP))?;
         let check = check(identity, opened)?;
         let mut endpoint = Endpoint::new(socket.local_addr()?, TransportProtocol::UDP, Some(identity.config.clone()));
@@ -108,6 +110,11 @@ impl Peer {
         }
     }
 
+    /// The next datagram: its length and when it came.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> anyhow::Result<Option<(usize, Duration)>> {
+        Ok(arrival::receive(&self.socket, buffer)?.map(|(length, _, at)| (length, at)))
+    }
+
     /// A consent check.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.socket.send(&self.check).map(drop)
@@ -115,22 +122,8 @@ impl Peer {
 
     /// Has the kernel throw away all media that comes from now on.
     pub(crate) fn turn_cold(&self) -> io::Result<()> {
-        drop_media(&self.socket)
+        arrival::drop_media(&self.socket, Rtcp::Goes)
     }
-}
-
-/// A filter over the UDP header and what follows: datagrams whose first byte is 128 or more (RFC 7983) are dropped.
-pub(crate) fn drop_media(socket: &UdpSocket) -> io::Result<()> {
-    const LOAD_BYTE: u16 = 0x30;
-    const JUMP_IF_AT_LEAST: u16 = 0x35;
-    const RETURN: u16 = 0x06;
-    const UDP_HEADER: u32 = 8;
-    socket2::SockRef::from(socket).attach_filter(&[
-        SockFilter::new(LOAD_BYTE, 0, 0, UDP_HEADER),
-        SockFilter::new(JUMP_IF_AT_LEAST, 0, 1, 128),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ])
 }
 
 /// A Binding request. The server answers the same one as often as it comes.

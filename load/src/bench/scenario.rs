@@ -144,5 +144,7 @@ pub(crate) struct Figures {
     pub(crate) packets: u64,
     /// Datagrams and trains of datagrams.
     pub(crate) trains: u64,
+    /// System calls that send.
+    pub(crate) calls: u64,
     pub(crate) resident_kb: u64,
 }

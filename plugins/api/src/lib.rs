@@ -40,10 +40,36 @@ pub struct Track {
     pub audio: bool,
 }
 
+/// One encoding of a picture that its sender makes in several sizes (simulcast, RFC 8853), the smallest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    Low,
+    Medium,
+    High,
+}
+
+impl Layer {
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+    /// Sound, and a picture that comes in one size.
+    pub const WHOLE: Self = Self::High;
+}
+
+/// What a leg is given of a picture that comes in several layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layers {
+    /// The largest that comes, as [`Layer::WHOLE`]. Another one takes its place from a key frame on, after the track was removed
+    /// and added again.
+    Largest,
+    /// All of them, on one clock: frames of the same picture have capture times that differ by a millisecond or two. Of a sender
+    /// without RTCP sender reports only the first one to come.
+    Every,
+}
+
 /// One encoded access unit or audio packet.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub track: TrackKey,
+    pub layer: Layer,
     pub codec: Codec,
     /// When it was captured, on the room's clock, which starts at 0 with the leg and is the same for all tracks (from RTCP
     /// sender reports, or from arrival before the first report).
@@ -70,19 +96,28 @@ pub enum State {
 
 /// A consumer of a room's frames. All calls come from one thread, `now` being the room's clock.
 pub trait Leg: Send {
+    /// What it wants of pictures; asked once.
+    fn layers(&self) -> Layers {
+        Layers::Largest
+    }
     fn track_added(&mut self, track: Track);
     fn track_removed(&mut self, key: TrackKey);
-    /// The host lost frames of this track (queue full, packet loss not repaired): a video track goes on with a key frame.
-    fn gap(&mut self, key: TrackKey);
+    /// The host lost frames of this track (queue full, packet loss not repaired): a picture's layer goes on with a key frame.
+    fn gap(&mut self, key: TrackKey, layer: Layer);
     fn frame(&mut self, frame: Frame);
     /// Called every [`TICK`], frames or not: cut, publish, drain.
     fn tick(&mut self, now: Duration);
-    /// Tracks that the leg wants a key frame of; asked after each tick. The host asks the sender and asks again until it
-    /// comes.
+    /// Tracks that the leg wants a key frame of, in all their layers; asked after each tick. The host asks the sender and asks
+    /// again until they come.
     fn wants_key(&mut self) -> Vec<TrackKey>;
     fn state(&self) -> State;
     /// Frames or fragments that the leg itself had to drop since this was asked last. Asked after each tick.
     fn dropped(&mut self) -> u64 {
+        0
+    }
+    /// Pieces of its output that were ready much later than they should have been, since this was asked last. Asked after each
+    /// tick.
+    fn late(&mut self) -> u64 {
         0
     }
     /// No more frames. Finish what was begun.

@@ -1,7 +1,4 @@
 //! Everybody's Opus in, one AAC out. GStreamer decodes and encodes; what belongs where on the room's clock is [`Mix`]'s.
-//!
-//! Samples are pulled on the leg's own thread and no element calls back, so nothing can wait for a lock of ours while a
-//! pipeline is being stopped.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +7,10 @@ use bytes::Bytes;
 use crescendo_leg_api::TrackKey;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppLeakyType, AppSink, AppSrc};
+use gstreamer_app::AppLeakyType;
 
 use crate::mix::{Mix, RATE, Voice, position};
+use crate::pipeline::{self, Pipeline, PipelineError, make};
 use crescendo_cmaf::Sample;
 
 /// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
@@ -25,28 +23,11 @@ const VOICES_MAX: usize = 128;
 /// A decoder that broke is replaced after this time, so that garbage from one sender costs little.
 const BROKEN_FOR: Duration = Duration::from_secs(2);
 
-/// Buffers between us and an element: 2 s of packets.
-const BUFFERS_MAX: u32 = 100;
-
 /// Samples in an AAC frame, and how many of them the encoder puts in front of the first (its priming frame).
 pub(crate) const AAC_FRAME: u64 = 1_024;
 
 /// How long the encoder may take for its last frames.
 const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AudioError {
-    #[error("GStreamer does not start: {0}")]
-    Init(#[source] gst::glib::Error),
-    #[error("the GStreamer element {0} is missing")]
-    Missing(&'static str),
-    #[error("a GStreamer pipeline cannot be built: {0}")]
-    Build(#[source] gst::glib::BoolError),
-    #[error("a GStreamer pipeline does not start")]
-    Start,
-    #[error("the AAC encoder broke: {0}")]
-    Encoder(String),
-}
 
 /// The broadcast's sound.
 #[derive(Debug)]
@@ -71,8 +52,8 @@ enum Speaker {
 
 impl Sound {
     /// Sound from `now` on; `bits_per_second` for both channels together.
-    pub(crate) fn open(now: Duration, bits_per_second: i32) -> Result<Self, AudioError> {
-        gst::init().map_err(AudioError::Init)?;
+    pub(crate) fn open(now: Duration, bits_per_second: i32) -> Result<Self, PipelineError> {
+        pipeline::init()?;
         // Found out now, not when somebody first speaks.
         make("opusdec")?;
         let convert = make("audioconvert")?;
@@ -107,10 +88,10 @@ impl Sound {
     }
 
     /// Mixes what has come of age and gives the AAC frames that are ready.
-    pub(crate) fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, AudioError> {
+    pub(crate) fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, PipelineError> {
         self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
         if let Some(error) = self.encoder.error() {
-            return Err(AudioError::Encoder(error));
+            return Err(PipelineError::Encoder(error));
         }
         Ok(self.encoded(gst::ClockTime::ZERO))
     }
@@ -175,7 +156,7 @@ fn open_speaker(now: Duration) -> Speaker {
     }
 }
 
-fn open_decoder() -> Result<Pipeline, AudioError> {
+fn open_decoder() -> Result<Pipeline, PipelineError> {
     let decoder = make("opusdec")?;
     // Hostile packets are no reason to stop.
     decoder.set_property("max-errors", -1);
@@ -195,87 +176,4 @@ fn raw_caps() -> gst::Caps {
         .field("rate", RATE as i32)
         .field("channels", 2)
         .build()
-}
-
-fn make(element: &'static str) -> Result<gst::Element, AudioError> {
-    gst::ElementFactory::make(element).build().map_err(|_| AudioError::Missing(element))
-}
-
-/// appsrc, some elements, appsink. Stopped when dropped.
-#[derive(Debug)]
-struct Pipeline {
-    pipeline: gst::Pipeline,
-    source: AppSrc,
-    sink: AppSink,
-}
-
-impl Pipeline {
-    fn start(
-        input: &gst::Caps,
-        elements: &[gst::Element],
-        output: &gst::Caps,
-        leaky: AppLeakyType,
-    ) -> Result<Self, AudioError> {
-        // Looked for by name first: the typed builders panic where the plugin is missing.
-        make("appsrc")?;
-        make("appsink")?;
-        let source = AppSrc::builder()
-            .caps(input)
-            .format(gst::Format::Time)
-            .max_buffers(BUFFERS_MAX.into())
-            .leaky_type(leaky)
-            .build();
-        let sink = AppSink::builder().caps(output).sync(false).max_buffers(BUFFERS_MAX).build();
-        let pipeline = gst::Pipeline::new();
-        let mut chain: Vec<&gst::Element> = vec![source.upcast_ref()];
-        chain.extend(elements);
-        chain.push(sink.upcast_ref());
-        pipeline.add_many(&chain).map_err(AudioError::Build)?;
-        gst::Element::link_many(&chain).map_err(AudioError::Build)?;
-        let this = Self { pipeline, source, sink };
-        this.pipeline.set_state(gst::State::Playing).map_err(|_| AudioError::Start)?;
-        Ok(this)
-    }
-
-    fn push(&self, time: Duration, data: &Bytes) {
-        let mut buffer = gst::Buffer::from_slice(data.clone());
-        if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(gst::ClockTime::try_from(time).ok());
-        }
-        // Refused only by a pipeline that has stopped, which its bus reports.
-        let _ = self.source.push_buffer(buffer);
-    }
-
-    /// No more should be pushed now.
-    fn full(&self) -> bool {
-        self.source.current_level_buffers() >= u64::from(BUFFERS_MAX) / 2
-    }
-
-    fn end(&self) {
-        let _ = self.source.end_of_stream();
-    }
-
-    /// The next buffer, and its time, waiting for at most `patience`.
-    fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
-        let sample = self.sink.try_pull_sample(patience)?;
-        let buffer = sample.buffer()?;
-        let data = buffer.map_readable().ok()?.to_vec();
-        Some((buffer.pts().map(Duration::from), data))
-    }
-
-    fn error(&self) -> Option<String> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(error.error().to_string()),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Pipeline {
-    fn drop(&mut self) {
-        if self.pipeline.set_state(gst::State::Null).is_err() {
-            tracing::warn!("a GStreamer pipeline did not stop");
-        }
-    }
 }

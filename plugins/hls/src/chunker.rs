@@ -6,23 +6,13 @@ use crescendo_cmaf::{self as cmaf, Error, Sample};
 #[cfg(test)]
 mod tests;
 
-/// What ends a segment.
+/// What ends a segment, in units of the time scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Boundary {
-    /// A key frame, once the segment is nearly as long as wanted; at the latest [`Cut::longest`]. Video.
-    KeyFrame,
+    /// The first sample at or after a time that is told ([`Chunker::end_segment_at`]). Video, whose rungs are cut together.
+    Told(Option<u64>),
     /// Its length: every sample stands alone. Audio.
-    Length,
-}
-
-/// How to cut; lengths in units of the time scale.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
-    pub(crate) boundary: Boundary,
-    pub(crate) part: u64,
-    pub(crate) segment: u64,
-    /// A segment is cut here even though no key frame came, so that none outgrows EXT-X-TARGETDURATION.
-    pub(crate) longest: u64,
+    Length(u64),
 }
 
 /// A CMAF chunk: an HLS partial segment.
@@ -45,7 +35,9 @@ pub(crate) struct Chunk {
 /// Cuts one rendition. One sample is held back, since a sample lasts until the next one.
 #[derive(Debug)]
 pub(crate) struct Chunker {
-    cut: Cut,
+    boundary: Boundary,
+    /// Length of a part.
+    part: u64,
     held: Option<Sample>,
     /// Samples of the part that is not closed yet, and how long each lasts. Bounded by the part's length.
     open: Vec<(Sample, u32)>,
@@ -58,9 +50,23 @@ pub(crate) struct Chunker {
 }
 
 impl Chunker {
-    pub(crate) fn new(cut: Cut) -> Self {
-        let cut = Cut { part: cut.part.max(1), ..cut };
-        Self { cut, held: None, open: Vec::new(), segment_start: 0, part_start: 0, opens_segment: true, sequence: 1 }
+    /// `part`: length of a part in units of the time scale.
+    pub(crate) fn new(boundary: Boundary, part: u64) -> Self {
+        let (held, open, part) = (None, Vec::new(), part.max(1));
+        Self { boundary, part, held, open, segment_start: 0, part_start: 0, opens_segment: true, sequence: 1 }
+    }
+
+    /// The segment ends with the last sample before `time`.
+    pub(crate) fn end_segment_at(&mut self, time: u64) {
+        self.boundary = Boundary::Told(Some(time));
+    }
+
+    /// Where the segment is to end, if no sample was there yet.
+    pub(crate) fn boundary(&self) -> Option<u64> {
+        match self.boundary {
+            Boundary::Told(time) => time,
+            Boundary::Length(_) => None,
+        }
     }
 
     /// Takes the next sample and gives the chunk that it closes. A sample that is not later than the one before it is moved
@@ -79,10 +85,9 @@ impl Chunker {
 
         let time = sample.time;
         let length = time - self.segment_start;
-        let ends = match self.cut.boundary {
-            // A key frame that somebody else asked for comes early: below 80 % it does not end the segment.
-            Boundary::KeyFrame => length >= self.cut.longest || (sample.key && length * 10 >= self.cut.segment * 8),
-            Boundary::Length => length >= self.cut.segment,
+        let ends = match &mut self.boundary {
+            Boundary::Told(at) => at.take_if(|at| *at <= time).is_some(),
+            Boundary::Length(segment) => length >= *segment,
         };
         let past = time.saturating_sub(self.part_start);
         self.held = Some(sample);
@@ -90,8 +95,8 @@ impl Chunker {
             let chunk = self.close(past, Some(length))?;
             self.open_segment(time);
             Ok(Some(chunk))
-        } else if past >= self.cut.part {
-            self.close(past / self.cut.part * self.cut.part, None).map(Some)
+        } else if past >= self.part {
+            self.close(past / self.part * self.part, None).map(Some)
         } else {
             Ok(None)
         }
@@ -101,7 +106,7 @@ impl Chunker {
     pub(crate) fn finish(&mut self, end: u64) -> Result<Option<Chunk>, Error> {
         let Some(held) = self.held.take() else { return Ok(None) };
         // At least one unit, and no longer than a sample that has a successor could have lasted.
-        let duration = end.saturating_sub(held.time).clamp(1, self.cut.part);
+        let duration = end.saturating_sub(held.time).clamp(1, self.part);
         let end = held.time + duration;
         self.open.push((held, u32::try_from(duration).unwrap_or(u32::MAX)));
         self.close(end.saturating_sub(self.part_start), Some(end - self.segment_start)).map(Some)
@@ -125,7 +130,7 @@ impl Chunker {
         let chunk = Chunk {
             data,
             segment_start: self.segment_start,
-            shown: advance.min(self.cut.part),
+            shown: advance.min(self.part),
             independent: self.open.first().is_some_and(|(sample, _)| sample.key),
             samples: self.open.len(),
             ends_segment,

@@ -4,32 +4,50 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use crescendo_cmaf::avc::Sps;
-use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Sample, VIDEO_TIMESCALE, init_section};
-use crescendo_leg_api::{Codec, Frame, Leg, State, Track, TrackKey};
+use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, VIDEO_TIMESCALE, init_section};
+use crescendo_leg_api::{Codec, Frame, Layer, Layers, Leg, State, Track, TrackKey};
 
 use crate::audio::{self, Sound};
-use crate::chunker::{Boundary, Chunk, Chunker, Cut};
+use crate::chunker::{Boundary, Chunk, Chunker};
 use crate::disk::Disk;
-use crate::picture::{Pictures, Shown};
-use crate::playlist::{Picture, Timing};
+use crate::foreign::Foreign;
+use crate::ladder::{Cut, Ladder, Made};
+use crate::picture::Pictures;
+use crate::playlist::Timing;
 use crate::store::Store;
-use crate::window::{Part, Published, Rendition};
+use crate::transcode::Budget;
+use crate::window::{Part, Published, Reach, Rendition};
 
 /// When nothing came from the shown sender for this long its last key frame is shown again, so that the playlist goes on and
 /// players do not stall. Higher: fewer steps back on a sender that hiccups; lower: an earlier key frame after one. Together
 /// with one and a half segments it bounds how long a segment gets.
 const FILL_AFTER: Duration = Duration::from_millis(500);
 
-/// How late a frame may arrive before it is taken for missing: reordering, and a key frame that its sender paces.
+/// How late a frame may arrive before it is taken for missing: reordering, and a key frame that its sender paces. So long the layers
+/// of a picture wait for each other where a segment ends.
 const FILL_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Frames of two layers that are captured within this are of the same picture: more than what their sender reports disagree by, less
+/// than half a frame.
+const TOGETHER: Duration = Duration::from_millis(5);
+
+/// A layer that brought nothing for this long is not waited for. Higher: bears slower pictures; lower: a layer that its sender drops
+/// is missed sooner.
+pub(crate) const LAYER_SILENT: Duration = Duration::from_millis(500);
+
+/// How far ahead of the room's clock a frame may be: what is between two ticks, and clocks that disagree. Higher: forgives worse
+/// clocks; lower: such a sender disturbs less.
+const AHEAD_MOST: Duration = Duration::from_millis(500);
 
 /// A key frame is asked for this long before a segment should end: what a request and an encoder take.
 const KEY_LEAD: Duration = Duration::from_millis(100);
 
 /// Sound that has had no picture for this long is broadcast alone.
 const SOUND_ALONE_AFTER: Duration = Duration::from_secs(10);
+
+/// A part of the picture is late when its last frame is as old as so many parts: players that hold back as the playlist says then
+/// begin to wait.
+const LATE_PARTS: u32 = 3;
 
 /// A picture is not missed before this.
 const PICTURE_MISSED_AFTER: Duration = Duration::from_secs(3);
@@ -41,11 +59,17 @@ pub struct Options {
     pub part: Duration,
     /// Wanted length of a segment.
     pub segment: Duration,
-    /// Segments in a playlist, at least 3.
+    /// Segments in memory, at least 3; what a playlist has where nothing is written to disk.
     pub segments: usize,
+    /// How far back a playlist goes where segments are on disk.
+    pub window: Duration,
     /// Of the mixed sound, in kbit/s.
     pub audio_kbps: u32,
-    /// Written to as well; made where it is missing. One broadcast a directory.
+    /// Shared by all broadcasts of a server: how many of them transcode VP8, VP9 or AV1 at once.
+    pub transcodes: Arc<Budget>,
+    /// Of a picture that is transcoded, in kbit/s.
+    pub transcode_kbps: u32,
+    /// Written to as well, into a directory of this broadcast's own below it; made where it is missing.
     pub directory: Option<PathBuf>,
     /// Identifier of the participant whose picture is wanted, `p7`.
     pub of: Option<String>,
@@ -53,7 +77,8 @@ pub struct Options {
     pub started: SystemTime,
 }
 
-/// A broadcast over HLS: one participant's H.264 as it is, everybody's sound mixed.
+/// A broadcast over HLS: one participant's H.264 as it is, in every layer that comes, or transcoded where it is none; everybody's
+/// sound mixed.
 ///
 /// The timeline is the room's clock from end to end and never breaks: a new sender, a new resolution or a gap need no
 /// discontinuity, since parameter sets travel in band and a missing picture is bridged by the last one. While nobody sends
@@ -64,18 +89,13 @@ pub struct HlsLeg {
     store: Arc<Store>,
     now: Duration,
     pictures: Pictures,
-    video: Option<Video>,
+    foreign: Foreign,
+    ladder: Ladder,
     audio: Audio,
     first_sound: Option<Duration>,
     failure: Option<String>,
-}
-
-#[derive(Debug)]
-struct Video {
-    chunker: Chunker,
-    /// The last key frame.
-    key: Bytes,
-    sps: Sps,
+    /// Parts that were late and not asked for yet.
+    late: u64,
 }
 
 #[derive(Debug)]
@@ -96,77 +116,74 @@ impl HlsLeg {
             target: options.segment * 3 / 2 + FILL_AFTER,
             // Mixed late, then held back by the encoder for two frames and by the chunker for one.
             sound_delay: audio::MIX_DELAY + Duration::from_millis(64),
-            started: options.started,
         };
-        let disk = options.directory.clone().and_then(|directory| match Disk::open(directory.clone()) {
+        let since = options.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let run = format!("{:x}", since.as_millis());
+        let own = options.directory.as_ref().map(|directory| directory.join(&run));
+        let disk = own.and_then(|directory| match Disk::open(directory.clone()) {
             Ok(disk) => Some(disk),
             Err(error) => {
                 tracing::warn!(directory = %directory.display(), %error, "the broadcast is not written to disk");
                 None
             }
         });
-        let since = options.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let store = Arc::new(Store::new(timing, format!("{:x}", since.as_millis()), options.segments, disk));
+        let reach = Reach { memory: options.segments, window: disk.is_some().then_some(options.window) };
+        let store = Arc::new(Store::new(timing, run, options.started, reach, disk));
         let leg = Self {
+            foreign: Foreign::new(options.of.clone(), options.transcode_kbps, options.transcodes.clone()),
+            ladder: Ladder::new(cut(&options)),
             pictures: Pictures::new(options.of.clone()),
             store: store.clone(),
             options,
             now: Duration::ZERO,
-            video: None,
             audio: Audio::NotYet,
             first_sound: None,
             failure: None,
+            late: 0,
         };
         (leg, store)
     }
 
-    fn cut(&self, boundary: Boundary, timescale: u32) -> Cut {
-        let part = ticks(self.options.part, timescale);
-        let segment = ticks(self.options.segment, timescale);
-        Cut { boundary, part, segment, longest: segment * 3 / 2 }
-    }
-
-    fn show(&mut self, capture: Duration, shown: Shown) -> Result<(), crescendo_cmaf::Error> {
-        if let Some((sps, sets)) = shown.sequence {
-            if self.video.as_ref().is_none_or(|video| video.sps != sps) {
-                let [profile, constraints, level] = sps.profile;
-                let codec = format!("avc3.{profile:02x}{constraints:02x}{level:02x}");
-                self.store.set_picture(Picture { codec, width: sps.width, height: sps.height });
-            }
-            let key = shown.unit.data.clone();
-            match &mut self.video {
-                Some(video) => (video.key, video.sps) = (key, sps),
-                None => {
-                    self.store.begin(Rendition::Video, init_section(&Coding::Avc { sets, sps })?);
-                    let chunker = Chunker::new(self.cut(Boundary::KeyFrame, VIDEO_TIMESCALE));
-                    self.video = Some(Video { chunker, key, sps });
+    /// Publishes what the ladder made of what was captured at `capture`.
+    fn publish(&mut self, capture: Duration, made: Vec<Made>) {
+        let due = capture + LATE_PARTS * self.options.part;
+        for made in made {
+            match made {
+                Made::Begin { rung: Layer::WHOLE, init } => self.store.begin(Rendition::Video, init),
+                Made::Begin { rung, init } => self.store.branch(rendition(rung), init),
+                Made::Picture { rung, picture } => self.store.set_picture(rendition(rung), picture),
+                Made::Offer { rung, offered } => self.store.offer(rendition(rung), offered),
+                Made::Chunk { rung, chunk } => {
+                    self.late += u64::from(self.now > due);
+                    self.store.publish(rendition(rung), published(chunk, VIDEO_TIMESCALE));
                 }
             }
         }
-        let Some(video) = &mut self.video else { return Ok(()) };
-        let time = ticks(capture, VIDEO_TIMESCALE);
-        let chunk = video.chunker.push(Sample { time, key: shown.unit.key, data: shown.unit.data })?;
-        if let Some(chunk) = chunk {
-            self.store.publish(Rendition::Video, published(chunk, VIDEO_TIMESCALE));
-        }
-        Ok(())
     }
 
-    /// Shows the last key frame again where the shown sender fell silent.
-    fn fill(&mut self) -> Result<(), crescendo_cmaf::Error> {
-        let Some(video) = &mut self.video else { return Ok(()) };
-        let (after, patience) = (ticks(FILL_AFTER, VIDEO_TIMESCALE), ticks(FILL_PATIENCE, VIDEO_TIMESCALE));
-        let now = ticks(self.now, VIDEO_TIMESCALE);
-        while let Some(newest) = video.chunker.newest()
-            && now > newest + after + patience
-        {
-            self.pictures.interrupt();
-            let sample = Sample { time: newest + after, key: true, data: video.key.clone() };
-            if let Some(chunk) = video.chunker.push(sample)? {
-                self.store.publish(Rendition::Video, published(chunk, VIDEO_TIMESCALE));
-            }
+    /// Another encoder's picture begins with a key frame.
+    fn transcode<T>(&mut self, work: impl FnOnce(&mut Foreign) -> T) -> T {
+        let before = self.foreign.transcoded();
+        let done = work(&mut self.foreign);
+        let after = self.foreign.transcoded();
+        if before != after {
+            before.into_iter().chain(after).for_each(|track| self.pictures.gap(track, Layer::WHOLE));
         }
-        Ok(())
+        done
+    }
+
+    fn picture(&mut self, frame: &Frame) {
+        let (capture, now) = (ticks(frame.capture, VIDEO_TIMESCALE), ticks(self.now, VIDEO_TIMESCALE));
+        let mut made = Vec::new();
+        // A hole is filled before it is known how long it would have made a segment, however late it comes to light.
+        let is_shown = self.pictures.shown() == Some(frame.track);
+        let filled = if is_shown { self.ladder.fill(capture, &mut made) } else { Ok(()) };
+        let shown = self.pictures.frame(frame);
+        let done = filled.and_then(|()| shown.map_or(Ok(()), |shown| self.ladder.take(capture, shown, now, &mut made)));
+        self.publish(frame.capture, made);
+        if let Err(error) = done {
+            self.fail(error.to_string());
+        }
     }
 
     fn sound(&mut self) -> Result<(), String> {
@@ -183,7 +200,8 @@ impl HlsLeg {
                 };
                 let init = init_section(&Coding::Aac { bits_per_second }).map_err(|error| error.to_string())?;
                 self.store.begin(Rendition::Audio, init);
-                let chunker = Chunker::new(self.cut(Boundary::Length, AUDIO_TIMESCALE));
+                let length = |length| ticks(length, AUDIO_TIMESCALE);
+                let chunker = Chunker::new(Boundary::Length(length(self.options.segment)), length(self.options.part));
                 self.audio = Audio::On { sound, chunker };
             }
             Audio::On { sound, chunker } => {
@@ -207,21 +225,30 @@ impl HlsLeg {
 }
 
 impl Leg for HlsLeg {
+    fn layers(&self) -> Layers {
+        Layers::Every
+    }
+
     fn track_added(&mut self, track: Track) {
         if !track.audio {
+            self.foreign.add(&track);
             self.pictures.add(&track);
         }
     }
 
     fn track_removed(&mut self, key: TrackKey) {
+        self.foreign.remove(key);
         self.pictures.remove(key);
         if let Audio::On { sound, .. } = &mut self.audio {
             sound.remove(key);
         }
     }
 
-    fn gap(&mut self, key: TrackKey) {
-        self.pictures.gap(key);
+    fn gap(&mut self, key: TrackKey, layer: Layer) {
+        self.foreign.gap(key, layer);
+        if self.foreign.transcoded() != Some(key) {
+            self.pictures.gap(key, layer);
+        }
     }
 
     fn frame(&mut self, frame: Frame) {
@@ -233,14 +260,15 @@ impl Leg for HlsLeg {
                 }
             }
             Codec::H264 => {
-                if let Some(shown) = self.pictures.frame(&frame)
-                    && let Err(error) = self.show(frame.capture, shown)
-                {
-                    self.fail(error.to_string());
-                }
+                // A clock that runs far ahead does not take the broadcast with it.
+                let capture = frame.capture.min(self.now + AHEAD_MOST);
+                self.foreign.native(frame.track, capture);
+                self.picture(&Frame { capture, ..frame });
             }
-            // Not broadcast: it would have to be transcoded.
-            Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {}
+            Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
+                let capture = frame.capture.min(self.now + AHEAD_MOST);
+                self.transcode(|foreign| foreign.frame(&Frame { capture, ..frame }));
+            }
         }
     }
 
@@ -249,24 +277,34 @@ impl Leg for HlsLeg {
         if let Err(reason) = self.sound() {
             self.fail(reason);
         }
-        if let Err(error) = self.fill() {
+        let now = self.now;
+        for frame in self.transcode(|foreign| foreign.ready(now)) {
+            self.picture(&frame);
+        }
+        let mut made = Vec::new();
+        let done = self.ladder.tick(ticks(self.now, VIDEO_TIMESCALE), &mut made);
+        self.publish(self.now, made);
+        if let Err(error) = done {
             self.fail(error.to_string());
         }
         let alone = self.first_sound.is_some_and(|first| self.now.saturating_sub(first) > SOUND_ALONE_AFTER);
-        if alone && self.video.is_none() {
+        if alone && !self.ladder.has_begun() {
             self.store.offer_sound_alone();
         }
     }
 
     fn wants_key(&mut self) -> Vec<TrackKey> {
-        if let Some(track) = self.pictures.wants_key(self.now) {
+        if let Some(track) = self.foreign.wants_key(self.now) {
             return vec![track];
         }
-        let due = self.video.as_ref().and_then(|video| video.chunker.segment_start()).is_some_and(|start| {
-            let wait = self.options.segment.saturating_sub(KEY_LEAD);
-            ticks(self.now, VIDEO_TIMESCALE) >= start + ticks(wait, VIDEO_TIMESCALE)
-        });
-        self.pictures.shown().filter(|_| due).into_iter().collect()
+        let (now, lead) = (ticks(self.now, VIDEO_TIMESCALE), ticks(KEY_LEAD, VIDEO_TIMESCALE));
+        let due = || self.pictures.shown().filter(|_| self.ladder.wants_key(now, lead));
+        let wanted = self.pictures.wants_key(self.now).or_else(due);
+        if wanted.is_some() && wanted == self.foreign.transcoded() {
+            self.foreign.force_key(self.now);
+            return Vec::new();
+        }
+        wanted.into_iter().collect()
     }
 
     fn state(&self) -> State {
@@ -274,42 +312,74 @@ impl Leg for HlsLeg {
             return State::Failed(reason.clone());
         }
         let offered = self.store.offered();
+        if let Some(why) = self.foreign.refusal().filter(|_| !self.pictures.sent(self.now)) {
+            return State::Waiting(why.to_owned());
+        }
         match (offered, self.pictures.sent(self.now)) {
             (true, true) => State::Running,
             (false, true) => State::Starting,
-            (true, false) if self.video.is_some() => {
-                State::Waiting("nobody sends H.264 video; the last picture stands still".into())
+            (true, false) if self.ladder.has_begun() => {
+                State::Waiting("nobody sends video; the last picture stands still".into())
             }
-            (true, false) => State::Waiting("nobody sends H.264 video; only the sound is broadcast".into()),
+            (true, false) => State::Waiting("nobody sends video; only the sound is broadcast".into()),
             (false, false) if self.now < PICTURE_MISSED_AFTER => State::Starting,
-            (false, false) => State::Waiting("nobody sends H.264 video".into()),
+            (false, false) => State::Waiting("nobody sends video".into()),
         }
+    }
+
+    fn late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
     }
 
     fn finish(&mut self) {
         let mut last = Vec::new();
-        if let Some(video) = &mut self.video {
-            let end = ticks(self.now, VIDEO_TIMESCALE);
-            last.push((Rendition::Video, VIDEO_TIMESCALE, video.chunker.finish(end)));
+        let mut made = Vec::new();
+        let done = self.ladder.finish(ticks(self.now, VIDEO_TIMESCALE), &mut made);
+        self.publish(self.now, made);
+        if let Err(error) = done {
+            self.fail(error.to_string());
         }
         if let Audio::On { sound, chunker } = &mut self.audio {
             let samples = sound.finish(self.now);
             let end = samples.last().map_or(0, |sample| sample.time + audio::AAC_FRAME);
             for sample in samples {
-                last.push((Rendition::Audio, AUDIO_TIMESCALE, chunker.push(sample)));
+                last.push(chunker.push(sample));
             }
             let end = end.max(chunker.newest().unwrap_or(0) + audio::AAC_FRAME);
-            last.push((Rendition::Audio, AUDIO_TIMESCALE, chunker.finish(end)));
+            last.push(chunker.finish(end));
         }
         self.audio = Audio::Off;
-        for (rendition, timescale, chunk) in last {
+        for chunk in last {
             match chunk {
-                Ok(Some(chunk)) => self.store.publish(rendition, published(chunk, timescale)),
+                Ok(Some(chunk)) => self.store.publish(Rendition::Audio, published(chunk, AUDIO_TIMESCALE)),
                 Ok(None) => {}
                 Err(error) => self.fail(error.to_string()),
             }
         }
         self.store.end();
+    }
+}
+
+fn cut(options: &Options) -> Cut {
+    let ticks = |length| ticks(length, VIDEO_TIMESCALE);
+    let segment = ticks(options.segment);
+    Cut {
+        part: ticks(options.part),
+        segment,
+        longest: segment * 3 / 2,
+        together: ticks(TOGETHER),
+        patience: ticks(FILL_PATIENCE),
+        silent: ticks(LAYER_SILENT),
+        fill_after: ticks(FILL_AFTER),
+        fill_patience: ticks(FILL_PATIENCE),
+    }
+}
+
+fn rendition(rung: Layer) -> Rendition {
+    match rung {
+        Layer::Low => Rendition::Low,
+        Layer::Medium => Rendition::Medium,
+        Layer::High => Rendition::Video,
     }
 }
 

@@ -1,20 +1,31 @@
 //! The HLS leg: encoded frames in, CMAF parts and low-latency playlists out.
 //!
 //! ```text
-//! frames ─┬─ H.264 ─ picture (whose) ─ Chunker ─┐
-//!         └─ Opus ── audio (decode, mix, AAC) ─ Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
-//!                                                                                      └─ disk
+//! frames ─┬─ VP8, VP9, AV1 ─ foreign (whose) ─ transcode ─┐
+//!         ├─ H.264 ─────────────────────────────────────────┴─ picture (whose) ─ ladder (its layers) ─ Chunker ─┐
+//!         └─ Opus ── audio (decode, mix, AAC) ──────────────── Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
+//!                                                                                        archive, when it is over ─ disk ─┘
 //! ```
 
+mod archive;
 mod audio;
 mod chunker;
 mod disk;
+mod foreign;
+mod ladder;
 mod leg;
 mod mix;
 mod picture;
+mod pipeline;
 mod playlist;
 mod store;
+mod text;
+mod transcode;
+mod viewers;
 mod window;
 
+pub use archive::{Archive, Keep};
 pub use leg::{HlsLeg, Options};
-pub use store::{Answer, File, FileKind, INDEX, Query, Store};
+pub use store::{Answer, INDEX, Query, Store};
+pub use text::Text;
+pub use transcode::Budget;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crescendo_cmaf::avc::{AccessUnit, ParameterSets, Sps};
-use crescendo_leg_api::{Frame, Track, TrackKey};
+use crescendo_leg_api::{Frame, Layer, Track, TrackKey};
+
+use crate::leg::LAYER_SILENT;
 
 #[cfg(test)]
 mod tests;
 
 /// A sender that was silent for this long is passed over for one that sends.
-const SILENT: Duration = Duration::from_secs(3);
+pub(crate) const SILENT: Duration = Duration::from_secs(3);
 
 /// All video tracks, and the one that is shown.
 ///
@@ -29,10 +31,17 @@ pub(crate) struct Pictures {
 struct Candidate {
     asked_for: bool,
     screen: bool,
-    sets: ParameterSets,
+    layers: [Encoding; Layer::ALL.len()],
     sending: Sending,
-    /// Frames were lost: the picture goes on with a key frame.
-    broken: bool,
+}
+
+/// One layer of a track.
+#[derive(Debug, Clone, Default)]
+struct Encoding {
+    sets: ParameterSets,
+    last: Option<Duration>,
+    /// It began with a key frame, and no frames were lost since.
+    goes_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,9 @@ enum Sending {
 /// An access unit of the picture that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
+    pub(crate) layer: Layer,
+    /// Another track was shown before.
+    pub(crate) switched: bool,
     pub(crate) unit: AccessUnit,
     /// With a key frame: what it is, and the parameter sets that say so.
     pub(crate) sequence: Option<(Sps, ParameterSets)>,
@@ -63,8 +75,8 @@ impl Pictures {
 
     pub(crate) fn add(&mut self, track: &Track) {
         let asked_for = self.of.as_deref() == Some(track.participant.as_str());
-        let (screen, sets) = (track.screen, ParameterSets::default());
-        self.tracks.insert(track.key, Candidate { asked_for, screen, sets, sending: Sending::Nothing, broken: false });
+        let (screen, sending) = (track.screen, Sending::Nothing);
+        self.tracks.insert(track.key, Candidate { asked_for, screen, layers: Default::default(), sending });
     }
 
     pub(crate) fn remove(&mut self, key: TrackKey) {
@@ -74,28 +86,23 @@ impl Pictures {
         }
     }
 
-    /// Frames of the track were lost, or something else was shown in between.
-    pub(crate) fn gap(&mut self, key: TrackKey) {
+    /// Frames of the track's layer were lost.
+    pub(crate) fn gap(&mut self, key: TrackKey, layer: Layer) {
         if let Some(candidate) = self.tracks.get_mut(&key) {
-            candidate.broken = true;
-        }
-    }
-
-    /// The picture that is shown stood in for itself: it goes on with a key frame.
-    pub(crate) fn interrupt(&mut self) {
-        if let Some(shown) = self.shown {
-            self.gap(shown);
+            candidate.layers[layer as usize].goes_on = false;
         }
     }
 
     /// Takes an H.264 frame; gives it back if it is to be shown.
     pub(crate) fn frame(&mut self, frame: &Frame) -> Option<Shown> {
         let candidate = self.tracks.get_mut(&frame.track)?;
-        let unit = candidate.sets.access_unit(&frame.data);
-        let sps = if unit.key { candidate.sets.parsed() } else { None };
+        let encoding = &mut candidate.layers[frame.layer as usize];
+        encoding.last = Some(frame.capture);
+        let unit = encoding.sets.access_unit(&frame.data);
+        let sps = if unit.key { encoding.sets.parsed() } else { None };
         candidate.sending = match candidate.sending {
             // Without parameter sets nothing can be said yet; with some that cannot be read there is nothing to show.
-            _ if unit.key && sps.is_none() && candidate.sets.complete() => Sending::Unusable,
+            _ if unit.key && sps.is_none() && encoding.sets.complete() => Sending::Unusable,
             Sending::Unusable if !unit.key => Sending::Unusable,
             Sending::H264 { order, .. } => Sending::H264 { order, last: frame.capture },
             Sending::Nothing | Sending::Unusable => {
@@ -109,26 +116,31 @@ impl Pictures {
                 return None;
             }
         }
-        let candidate = self.tracks.get_mut(&frame.track)?;
-        let goes_on = self.shown == Some(frame.track) && !candidate.broken;
-        if !goes_on && sps.is_none() {
+        let switched = self.shown != Some(frame.track);
+        let encoding = &mut self.tracks.get_mut(&frame.track)?.layers[frame.layer as usize];
+        if (switched || !encoding.goes_on) && sps.is_none() {
             return None;
         }
-        candidate.broken = false;
-        let sequence = sps.map(|sps| (sps, candidate.sets.clone()));
-        if let Some(before) = self.shown.replace(frame.track)
-            && before != frame.track
-        {
-            self.gap(before);
+        encoding.goes_on = true;
+        let sequence = sps.map(|sps| (sps, encoding.sets.clone()));
+        if let Some(before) = self.shown.replace(frame.track).filter(|_| switched) {
+            Layer::ALL.into_iter().for_each(|layer| self.gap(before, layer));
         }
-        Some(Shown { unit, sequence })
+        Some(Shown { layer: frame.layer, switched, unit, sequence })
     }
 
     /// The track that a key frame is needed of before its picture can be shown or go on.
     pub(crate) fn wants_key(&self, now: Duration) -> Option<TrackKey> {
         let wanted = self.wanted(now)?;
-        let broken = self.tracks.get(&wanted).is_some_and(|candidate| candidate.broken);
-        (self.shown != Some(wanted) || broken).then_some(wanted)
+        if self.shown != Some(wanted) {
+            return Some(wanted);
+        }
+        let layers = &self.tracks.get(&wanted)?.layers;
+        let comes = |layer: &&Encoding| layer.last.is_some_and(|last| now.saturating_sub(last) < LAYER_SILENT);
+        let alive = layers.iter().any(|layer| comes(&layer));
+        // Of a picture that stands still, whatever there was.
+        let broken = |layer: &Encoding| !layer.goes_on && layer.last.is_some() && (!alive || comes(&layer));
+        layers.iter().any(broken).then_some(wanted)
     }
 
     pub(crate) fn shown(&self) -> Option<TrackKey> {

@@ -16,8 +16,6 @@ pub(crate) struct Timing {
     pub(crate) target: Duration,
     /// How much later than the picture the sound of the same moment is published.
     pub(crate) sound_delay: Duration,
-    /// Wall clock at the room clock's 0.
-    pub(crate) started: SystemTime,
 }
 
 impl Timing {
@@ -37,43 +35,107 @@ impl Timing {
 /// 4.4.4.9 has three target durations). Older ones are loaded whole.
 const SEGMENTS_WITH_PARTS: u64 = 3;
 
-/// The playlist of one rendition; `other` is the one that EXT-X-RENDITION-REPORT tells of.
-pub(crate) fn media(window: &Window, other: Option<&Window>, timing: &Timing) -> String {
+/// A delta update leaves out what is farther from the end than this many target durations: the least that RFC 8216bis section
+/// 4.4.3.8 allows.
+const SKIP_TARGETS: u64 = 6;
+
+/// Each so many segments have their date, and so do the first one of a playlist and those with parts: in between, dates follow
+/// from durations.
+const DATED_EVERY: u64 = 10;
+
+/// How much of a playlist is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Full,
+    /// Without what the player has from an earlier one (EXT-X-SKIP, RFC 8216bis section 4.4.5.2).
+    Delta,
+}
+
+/// The playlist of one rendition; `others` are those that EXT-X-RENDITION-REPORT tells of.
+pub(crate) fn media<'a>(
+    window: &Window,
+    others: impl IntoIterator<Item = &'a Window>,
+    timing: &Timing,
+    extent: Extent,
+) -> String {
     let mut text = String::with_capacity(4_096);
-    let first = window.listed().next().map_or(0, |(number, _)| number);
+    let first = window.listed().next().map_or(window.next().0, |(number, _)| number);
+    let (target, part) = (timing.target_seconds(), timing.part.as_secs_f64());
     line(&mut text, format_args!("#EXTM3U"));
     line(&mut text, format_args!("#EXT-X-VERSION:9"));
-    line(&mut text, format_args!("#EXT-X-TARGETDURATION:{}", timing.target_seconds()));
-    let (part, hold_back) = (timing.part.as_secs_f64(), timing.hold_back().as_secs_f64());
-    line(&mut text, format_args!("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={hold_back:.3}"));
-    line(&mut text, format_args!("#EXT-X-PART-INF:PART-TARGET={part:.3}"));
+    line(&mut text, format_args!("#EXT-X-TARGETDURATION:{target}"));
+    if !window.ended {
+        let hold_back = timing.hold_back().as_secs_f64();
+        let boundary = SKIP_TARGETS * target;
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={boundary}.0,PART-HOLD-BACK={hold_back:.3}"
+            ),
+        );
+        line(&mut text, format_args!("#EXT-X-PART-INF:PART-TARGET={part:.3}"));
+    }
     line(&mut text, format_args!("#EXT-X-MEDIA-SEQUENCE:{first}"));
+    let skipped = match extent {
+        Extent::Full => 0,
+        Extent::Delta => skippable(window, Duration::from_secs(SKIP_TARGETS * target)),
+    };
+    if skipped > 0 {
+        line(&mut text, format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}"));
+    }
     line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", window.init_name()));
 
     let after = window.next().0;
-    for (number, segment) in window.listed() {
-        line(&mut text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", date_time(timing.started + segment.start)));
-        if number + SEGMENTS_WITH_PARTS > after && !window.ended {
+    for (index, (number, segment)) in window.listed().enumerate().skip(skipped) {
+        let has_parts = number + SEGMENTS_WITH_PARTS > after && !window.ended;
+        if index == skipped || has_parts || number.is_multiple_of(DATED_EVERY) {
+            date(&mut text, window, segment);
+        }
+        if has_parts {
             parts(&mut text, window, number, segment);
         }
         if let Some(whole) = &segment.whole {
-            line(&mut text, format_args!("#EXTINF:{:.5},", whole.duration.as_secs_f64()));
-            line(&mut text, format_args!("{}", window.segment_name(number)));
+            text.push_str(&whole.entry);
         }
     }
     if window.ended {
-        line(&mut text, format_args!("#EXT-X-ENDLIST"));
+        text.push_str(END);
         return text;
     }
     let hint = window.part_name(window.next());
     line(&mut text, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{hint}\""));
-    if let Some(other) = other
-        && let Some((number, part)) = other.newest()
-    {
+    for other in others {
+        let Some((number, part)) = other.newest() else { continue };
         let uri = other.rendition.playlist();
         line(&mut text, format_args!("#EXT-X-RENDITION-REPORT:URI=\"{uri}\",LAST-MSN={number},LAST-PART={part}"));
     }
     text
+}
+
+/// How many segments at the beginning lie farther from the end than `boundary`.
+fn skippable(window: &Window, boundary: Duration) -> usize {
+    let mut left = window.listed().len();
+    let mut from_end = Duration::ZERO;
+    for (_, segment) in window.listed().rev() {
+        from_end += segment
+            .whole
+            .as_ref()
+            .map_or_else(|| segment.parts.iter().map(|part| part.duration).sum(), |whole| whole.duration);
+        left -= 1;
+        if from_end >= boundary {
+            return left;
+        }
+    }
+    0
+}
+
+/// The lines of an ended segment.
+pub(crate) fn entry(duration: Duration, name: &str) -> String {
+    format!("#EXTINF:{:.5},\n{name}\n", duration.as_secs_f64())
+}
+
+fn date(text: &mut String, window: &Window, segment: &Segment) {
+    line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", date_time(window.date(segment))));
 }
 
 fn parts(text: &mut String, window: &Window, number: u64, segment: &Segment) {
@@ -84,26 +146,42 @@ fn parts(text: &mut String, window: &Window, number: u64, segment: &Segment) {
     }
 }
 
-/// The same rendition for servers that only serve files: ended segments, no parts, nothing to wait for.
-pub(crate) fn plain(window: &Window, timing: &Timing) -> String {
+/// The same rendition for servers that only serve files, from segment `from` on: ended segments, no parts, nothing to wait for.
+/// Grows by what [`added`] gives, until [`END`].
+pub(crate) fn plain(window: &Window, timing: &Timing, from: u64) -> String {
     let mut text = String::with_capacity(2_048);
-    let first = window.listed().next().map_or(0, |(number, _)| number);
+    let first = window.listed().map(|(number, _)| number).find(|number| *number >= from).unwrap_or(window.next().0);
     line(&mut text, format_args!("#EXTM3U"));
     line(&mut text, format_args!("#EXT-X-VERSION:6"));
     line(&mut text, format_args!("#EXT-X-TARGETDURATION:{}", timing.target_seconds()));
     line(&mut text, format_args!("#EXT-X-MEDIA-SEQUENCE:{first}"));
     line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", window.init_name()));
-    for (number, segment) in window.listed() {
-        let Some(whole) = &segment.whole else { continue };
-        line(&mut text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", date_time(timing.started + segment.start)));
-        line(&mut text, format_args!("#EXTINF:{:.5},", whole.duration.as_secs_f64()));
-        line(&mut text, format_args!("{}", window.segment_name(number)));
+    for (number, segment) in window.listed().filter(|(number, _)| *number >= first) {
+        if number == first || number.is_multiple_of(DATED_EVERY) {
+            date(&mut text, window, segment);
+        }
+        text.extend(segment.whole.as_ref().map(|whole| whole.entry.as_str()));
     }
     if window.ended {
-        line(&mut text, format_args!("#EXT-X-ENDLIST"));
+        text.push_str(END);
     }
     text
 }
+
+/// What the newest ended segment adds to [`plain`].
+pub(crate) fn added(window: &Window, newest: u64) -> String {
+    let mut text = String::with_capacity(96);
+    for (number, segment) in window.listed().rev().take(2).filter(|(number, _)| *number == newest) {
+        if number.is_multiple_of(DATED_EVERY) {
+            date(&mut text, window, segment);
+        }
+        text.extend(segment.whole.as_ref().map(|whole| whole.entry.as_str()));
+    }
+    text
+}
+
+/// The last line of a playlist to which nothing will be added (RFC 8216 section 4.3.3.4).
+pub(crate) const END: &str = "#EXT-X-ENDLIST\n";
 
 /// What the multivariant playlist says of the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,39 +195,41 @@ pub(crate) struct Picture {
 /// CODECS of the sound.
 const AAC_LC: &str = "mp4a.40.2";
 
-/// `index.m3u8`: the picture with the sound as its audio group, or the sound alone.
-pub(crate) fn multivariant(video: Option<(&Window, &Picture)>, audio: &Window) -> String {
+/// `index.m3u8`: the picture's rungs, the largest first, with the sound as their audio group, or the sound alone.
+pub(crate) fn multivariant(rungs: &[(&Window, &Picture)], audio: &Window) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:9\n");
     let (sound_peak, sound_mean) = audio.bandwidth();
     let sound = Rendition::Audio.playlist();
-    let Some((window, picture)) = video else {
+    if rungs.is_empty() {
         line(
             &mut text,
             format_args!("#EXT-X-STREAM-INF:BANDWIDTH={sound_peak},AVERAGE-BANDWIDTH={sound_mean},CODECS=\"{AAC_LC}\""),
         );
         line(&mut text, format_args!("{sound}"));
         return text;
-    };
-    let (peak, mean) = window.bandwidth();
+    }
     line(
         &mut text,
         format_args!(
             "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Everybody\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"{sound}\""
         ),
     );
-    line(
-        &mut text,
-        format_args!(
-            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{},{AAC_LC}\",RESOLUTION={}x{},FRAME-RATE={:.3},AUDIO=\"sound\"",
-            peak + sound_peak,
-            mean + sound_mean,
-            picture.codec,
-            picture.width,
-            picture.height,
-            window.sample_rate(),
-        ),
-    );
-    line(&mut text, format_args!("{}", Rendition::Video.playlist()));
+    for (window, picture) in rungs {
+        let (peak, mean) = window.bandwidth();
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{},{AAC_LC}\",RESOLUTION={}x{},FRAME-RATE={:.3},AUDIO=\"sound\"",
+                peak + sound_peak,
+                mean + sound_mean,
+                picture.codec,
+                picture.width,
+                picture.height,
+                window.sample_rate(),
+            ),
+        );
+        line(&mut text, format_args!("{}", window.rendition.playlist()));
+    }
     text
 }
 

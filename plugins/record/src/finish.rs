@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The tables are appended and synced first; then 16 bytes in place of the free box hide the fragments in one mdat. Cut off
-//! before that, the file is a fragmented one still, and this can be done again. Only the moof boxes are read.
+//! before that, the file is a fragmented one still, and this can be done again. Only the moof boxes are read ([`crate::salvage`]).
 
 use std::fs::File;
 use std::io;
@@ -14,15 +14,17 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use mp4_atom::{
-    Co64, Decode as _, Edts, Elst, ElstEntry, Encode as _, Moof, Moov, StscEntry, Stss, Stsz, StszSamples, SttsEntry,
-    Traf, Trak,
+    Co64, Decode as _, Edts, Elst, ElstEntry, Encode as _, Moov, StscEntry, Stss, Stsz, StszSamples, SttsEntry, Traf,
+    Trak,
 };
+
+use crate::salvage::{Fragments, header, read};
 
 #[cfg(test)]
 mod tests;
 
-/// Largest moov or moof that is read: those of a recording's fragments have some kilobytes, an hour's tables some megabytes.
-const BOX_BYTES_MAX: u64 = 64 << 20;
+/// Largest moov that is read: an hour's tables have some megabytes.
+const MOOV_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FinishError {
@@ -32,6 +34,16 @@ pub(crate) enum FinishError {
     Box(#[from] mp4_atom::Error),
     #[error("it is no recording: it does not begin like one")]
     NoRecording,
+    #[error("none of its fragments can be read")]
+    Damaged,
+}
+
+/// What a file that was to be finished is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Finished(Finished),
+    /// It has a beginning, and nothing behind that.
+    Empty,
 }
 
 /// What a finished file holds.
@@ -51,15 +63,16 @@ pub(crate) struct FinishedTrack {
     pub(crate) start: Duration,
 }
 
-/// Finishes a file that was written to its end or cut off anywhere: what is torn is cut. A finished one is left as it is. None
-/// where not a single fragment is whole.
-pub(crate) fn finish(file: &File) -> Result<Option<Finished>, FinishError> {
+/// Finishes a file that was written to its end or cut off anywhere. All whole fragments stay, whatever lies between them; what is
+/// torn behind the last one is cut. A finished file is left as it is, and so is one of which nothing can be read.
+pub(crate) fn finish(file: &File) -> Result<Outcome, FinishError> {
     let Scan { mut moov, tables, end, hole } = match scan(file)? {
         Scanned::Fragments(scan) => scan,
-        Scanned::Finished(moov) => return Ok(Some(describe(&moov, file.metadata()?.len()))),
+        Scanned::Finished(moov) => return Ok(Outcome::Finished(describe(&moov, file.metadata()?.len()))),
+        Scanned::Empty => return Ok(Outcome::Empty),
     };
     if tables.iter().all(|table| table.sizes.is_empty()) {
-        return Ok(None);
+        return Err(FinishError::Damaged);
     }
     complete(&mut moov, tables);
     let mut tail = Vec::new();
@@ -74,12 +87,13 @@ pub(crate) fn finish(file: &File) -> Result<Option<Finished>, FinishError> {
     header[8..].copy_from_slice(&(end - hole).to_be_bytes());
     file.write_all_at(&header, hole)?;
     file.sync_data()?;
-    Ok(Some(describe(&moov, end + tail.len() as u64)))
+    Ok(Outcome::Finished(describe(&moov, end + tail.len() as u64)))
 }
 
 enum Scanned {
     Fragments(Scan),
     Finished(Moov),
+    Empty,
 }
 
 struct Scan {
@@ -105,34 +119,6 @@ struct Table {
     chunks: Vec<(u64, u32)>,
 }
 
-/// The header of the box at `at`: its length and its kind. None past the end, or where it is not whole.
-fn header(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, [u8; 4])>> {
-    if at + 8 > length {
-        return Ok(None);
-    }
-    let mut bytes = [0; 16];
-    file.read_exact_at(&mut bytes[..8], at)?;
-    let [a, b, c, d, kind @ ..] = *bytes.first_chunk::<8>().expect("it has 16");
-    let size = match u32::from_be_bytes([a, b, c, d]) {
-        1 if at + 16 <= length => {
-            file.read_exact_at(&mut bytes, at)?;
-            u64::from_be_bytes(*bytes.last_chunk::<8>().expect("it has 16"))
-        }
-        size => u64::from(size),
-    };
-    let whole = size >= 8 && at.checked_add(size).is_some_and(|end| end <= length);
-    Ok(whole.then_some((size, kind)))
-}
-
-fn read(file: &File, at: u64, size: u64) -> Result<Vec<u8>, FinishError> {
-    if size > BOX_BYTES_MAX {
-        return Err(FinishError::NoRecording);
-    }
-    let mut bytes = vec![0; usize::try_from(size).map_err(|_| FinishError::NoRecording)?];
-    file.read_exact_at(&mut bytes, at)?;
-    Ok(bytes)
-}
-
 fn scan(file: &File) -> Result<Scanned, FinishError> {
     let length = file.metadata()?.len();
     let no = FinishError::NoRecording;
@@ -143,28 +129,30 @@ fn scan(file: &File) -> Result<Scanned, FinishError> {
     if &next != b"moov" {
         return Err(no);
     }
+    if size > MOOV_BYTES_MAX {
+        return Err(no);
+    }
     let moov = Moov::decode(&mut read(file, at, size)?.as_slice())?;
     match &kind {
         b"mdat" => return Ok(Scanned::Finished(moov)),
         b"free" => {}
         _ => return Err(no),
     }
-    let mut tables: Vec<Table> = moov.trak.iter().map(|_| Table::default()).collect();
     at += size;
+    if at == length {
+        return Ok(Scanned::Empty);
+    }
+    let mut tables: Vec<Table> = moov.trak.iter().map(|_| Table::default()).collect();
     let mut end = at;
-    // A moov here is of an end that was cut off.
-    while let Some((size, [b'm', b'o', b'o', b'f'])) = header(file, at, length)?
-        && let Some((payload, [b'm', b'd', b'a', b't'])) = header(file, at + size, length)?
-    {
-        let Ok(moof) = Moof::decode(&mut read(file, at, size)?.as_slice()) else { break };
-        for traf in &moof.traf {
+    let mut fragments = Fragments::new(file, at, length);
+    while let Some(fragment) = fragments.next()? {
+        for traf in &fragment.moof.traf {
             let index = moov.trak.iter().position(|trak| trak.tkhd.track_id == traf.tfhd.track_id);
             if let Some(table) = index.and_then(|index| tables.get_mut(index)) {
-                table.add(traf, at);
+                table.add(traf, fragment.at);
             }
         }
-        at += size + payload;
-        end = at;
+        end = fragment.end;
     }
     Ok(Scanned::Fragments(Scan { moov, tables, end, hole }))
 }
@@ -186,7 +174,7 @@ impl Table {
                 }
                 self.times.push(time);
                 self.last_duration = sample.duration.unwrap_or(0);
-                time += u64::from(self.last_duration);
+                time = time.saturating_add(u64::from(self.last_duration));
             }
         }
     }
@@ -203,15 +191,18 @@ fn complete(moov: &mut Moov, tables: Vec<Table>) {
         let first = table.times.first().copied().unwrap_or(0);
         let durations = durations(&table);
         let media: u64 = durations.iter().map(|&duration| u64::from(duration)).sum();
-        let (late, length) = (first * movie / scale, media * movie / scale);
+        let rescaled = |units: u64| {
+            u64::try_from(u128::from(units) * u128::from(movie) / u128::from(scale)).unwrap_or(u64::MAX / 2)
+        };
+        let (late, length) = (rescaled(first), rescaled(media));
         if late > 0 {
             let edit =
                 |duration, from| ElstEntry { segment_duration: duration, media_time: from, media_rate: 1.into() };
             trak.edts = Some(Edts { elst: Some(Elst { entries: vec![edit(late, None), edit(length, Some(0))] }) });
         }
         trak.mdia.mdhd.duration = media;
-        trak.tkhd.duration = late + length;
-        whole = whole.max(late + length);
+        trak.tkhd.duration = late.saturating_add(length);
+        whole = whole.max(trak.tkhd.duration);
         fill(&mut trak, table, &durations);
         moov.trak.push(trak);
     }

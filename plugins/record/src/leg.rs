@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crescendo_cmaf::Error;
-use crescendo_leg_api::{Frame, Leg, State, Track, TrackKey};
+use crescendo_leg_api::{Frame, Layer, Leg, State, Track, TrackKey};
 
+use crate::disk::{Disk, Machine};
 use crate::millis;
 use crate::name::Template;
 use crate::sidecar::{Person, Source, Starter};
 use crate::subject::{Desk, Job, Subject};
-use crate::writer::{Condition, Sync, Writer};
+use crate::writer::{Sync, Writer};
 
 /// Frames are not missed before this.
 const MISSED_AFTER: Duration = Duration::from_secs(3);
@@ -51,23 +52,30 @@ pub struct RecordLeg {
     people: Vec<Person>,
     desk: Desk,
     dropped: u64,
-    failure: Option<String>,
 }
 
 impl RecordLeg {
     pub fn new(options: Options) -> Self {
+        Self::on(options, Box::new(Machine))
+    }
+
+    pub(crate) fn on(options: Options, disk: Box<dyn Disk>) -> Self {
         Self {
             fragment: options.fragment,
             key_frames: options.key_frames,
-            writer: Writer::start(options),
+            writer: Writer::start(options, disk),
             now: Duration::ZERO,
             tracks: BTreeMap::new(),
             subjects: BTreeMap::new(),
             people: Vec::new(),
             desk: Desk::default(),
             dropped: 0,
-            failure: None,
         }
+    }
+
+    /// Nothing waits for the disk.
+    pub fn is_written(&self) -> bool {
+        self.writer.queued() == 0
     }
 
     /// Does with the subject of a track what `act` says.
@@ -75,7 +83,7 @@ impl RecordLeg {
         let Some(whose) = self.tracks.get(&key) else { return };
         let Some(subject) = self.subjects.get_mut(whose) else { return };
         if let Err(error) = act(subject, &mut self.desk, self.now) {
-            self.failure.get_or_insert(error.to_string());
+            self.writer.fail(error.to_string());
         }
         self.hand_over();
     }
@@ -135,7 +143,7 @@ impl Leg for RecordLeg {
         self.left(&whose.0);
     }
 
-    fn gap(&mut self, key: TrackKey) {
+    fn gap(&mut self, key: TrackKey, _layer: Layer) {
         self.with(key, |subject, _, _| {
             // Sound heals itself.
             if subject.video == Some(key) {
@@ -151,14 +159,15 @@ impl Leg for RecordLeg {
 
     fn tick(&mut self, now: Duration) {
         self.now = self.now.max(now);
-        let (desk, fragment, failure) = (&mut self.desk, self.fragment, &mut self.failure);
+        let (desk, fragment, writer) = (&mut self.desk, self.fragment, &self.writer);
         self.subjects.retain(|_, subject| {
             subject.tick(now, fragment, desk).unwrap_or_else(|error| {
-                failure.get_or_insert(error.to_string());
+                writer.fail(error.to_string());
                 true
             })
         });
         self.hand_over();
+        self.writer.tick(self.now);
     }
 
     fn wants_key(&mut self) -> Vec<TrackKey> {
@@ -167,11 +176,8 @@ impl Leg for RecordLeg {
     }
 
     fn state(&self) -> State {
-        if let Condition::Failed(reason) = self.writer.condition() {
+        if let Some(reason) = self.writer.failure() {
             return State::Failed(reason);
-        }
-        if let Some(reason) = &self.failure {
-            return State::Failed(reason.clone());
         }
         if self.subjects.values().any(Subject::has_file) {
             State::Running
@@ -189,7 +195,7 @@ impl Leg for RecordLeg {
     fn finish(&mut self) {
         for subject in self.subjects.values_mut() {
             if let Err(error) = subject.finish(self.now, &mut self.desk) {
-                self.failure.get_or_insert(error.to_string());
+                self.writer.fail(error.to_string());
             }
         }
         self.hand_over();

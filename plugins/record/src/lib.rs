@@ -1,30 +1,38 @@
 //! The record leg: encoded frames in, crash-safe MP4 files out, one a participant.
 //!
 //! ```text
-//! frames ── Subject (a participant's camera and microphone, or screen) ── Take (a file's fragments) ── Writer (its own thread)
-//!             ├─ Picture: from key frame on                                                            ├─ one .mp4 each
-//!             └─ Sound: without a hole                                                                 └─ recording.json
+//! frames ── Subject (a participant's camera and microphone, or screen) ── Take (a file's fragments) ── Writer ── Writing
+//!             ├─ Picture: from key frame on                                          (the way to its own thread) ├─ one .mp4 each
+//!             └─ Sound: without a hole                                                                           └─ recording.json
 //! ```
 //!
 //! Each file is a fragmented MP4 to which whole fragments are appended, so that it plays up to the last one whenever the server
 //! ends; at its end it becomes an ordinary MP4 in place ([`mod@finish`]). [`Library`] finds recordings again, finishes those
 //! that were cut off, and deletes old ones.
 
+mod disk;
 mod finish;
 mod leg;
 mod library;
 mod name;
+mod outgoing;
 mod picture;
+mod place;
+mod salvage;
 mod sidecar;
 mod sound;
 mod subject;
 mod take;
 mod writer;
+mod writing;
 
 pub use leg::{Options, RecordLeg};
 pub use library::{Keep, Library, LibraryError, Listed, RecordingId};
 pub use name::{Template, TemplateError};
-pub use sidecar::{Gap, Person, RecordedFile, RecordedTrack, Recording, RecordingState, SIDECAR, Source, Starter};
+pub use outgoing::Outgoing;
+pub use sidecar::{
+    Gap, Person, RecordedFile, RecordedTrack, Recording, RecordingState, SIDECAR, Source, Starter, Uploaded,
+};
 pub use writer::Sync;
 
 use std::time::Duration;

@@ -4,15 +4,20 @@
 //! A recording is known by the names of its directories. What a stranger asks for is held against the alphabet of such names
 //! and against what the sidecar lists; nothing else of it becomes part of a path.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::sidecar::{RecordedFile, Recording, RecordingState, SIDECAR};
-use crate::writer::complete;
+use crate::disk::Machine;
+use crate::name::is_name;
+use crate::outgoing::{Outgoing, remove_files};
+use crate::place::{Place, is_gone};
+use crate::sidecar::{RecordedFile, Recording, RecordingState, SIDECAR, Uploaded};
+use crate::writing::complete;
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +33,10 @@ const SEPARATOR: char = '~';
 pub enum LibraryError {
     #[error("there is no such recording")]
     NotThere,
-    #[error("it is still being recorded")]
+    #[error("it is being recorded or uploaded")]
     Busy,
+    #[error("it was uploaded to {0}, and is there only")]
+    Moved(String),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -41,6 +48,14 @@ pub struct Keep {
     pub age: Option<Duration>,
     /// Of all recordings together; the oldest go first. None: no limit.
     pub bytes: Option<u64>,
+    /// What was not uploaded stays, however old and however much it is.
+    pub only_uploaded: bool,
+}
+
+impl Keep {
+    pub fn is_limited(self) -> bool {
+        self.age.is_some() || self.bytes.is_some()
+    }
 }
 
 /// `{directory}~{directory}`, as in `demo~20261122T160000Z-l1`.
@@ -53,8 +68,13 @@ impl RecordingId {
         names.collect::<Option<Vec<_>>>().map(|names| Self(names.join("~")))
     }
 
+    /// Names of its directories, from the top down.
+    pub fn directories(&self) -> impl Iterator<Item = &str> {
+        self.0.split(SEPARATOR)
+    }
+
     fn directory(&self, root: &Path) -> PathBuf {
-        self.0.split(SEPARATOR).fold(root.to_owned(), |path, name| path.join(name))
+        self.directories().fold(root.to_owned(), |path, name| path.join(name))
     }
 }
 
@@ -63,12 +83,8 @@ impl std::str::FromStr for RecordingId {
 
     /// Names that a template's directories can have, and no others.
     fn from_str(text: &str) -> Result<Self, LibraryError> {
-        let fits = |name: &str| {
-            let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
-            !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
-        };
         let names = text.split(SEPARATOR);
-        let good = text.len() < 1_024 && names.clone().count() < DEPTH_MAX && names.clone().all(fits);
+        let good = text.len() < 1_024 && names.clone().count() < DEPTH_MAX && names.clone().all(is_name);
         if good { Ok(Self(text.to_owned())) } else { Err(LibraryError::NotThere) }
     }
 }
@@ -118,7 +134,10 @@ impl Library {
     pub fn open(&self, room: &str, id: &RecordingId, name: &str) -> Result<File, LibraryError> {
         let listed = self.get(room, id)?;
         let file = listed.recording.files.iter().find(|file| file.name == name).ok_or(LibraryError::NotThere)?;
-        Ok(File::open(id.directory(&self.root).join(&file.name))?)
+        match (&listed.recording.uploaded, file.open(&id.directory(&self.root), false)) {
+            (Some(Uploaded { to, moved: true }), Err(_)) => Err(LibraryError::Moved(to.clone())),
+            (Some(_) | None, opened) => Ok(opened?),
+        }
     }
 
     /// Deletes a recording that has ended.
@@ -130,6 +149,7 @@ impl Library {
     /// Finishes what a server left behind when it ended. Gives what it finished.
     pub fn recover(&self) -> Vec<Listed> {
         let mut recovered = Vec::new();
+        self.tidy();
         self.each(|directory| match recover(directory) {
             Ok(true) => recovered.extend(self.listed(directory)),
             Ok(false) => {}
@@ -140,9 +160,46 @@ impl Library {
         recovered
     }
 
+    /// Recordings that have ended and were not uploaded, the oldest first, and which need no more looking at: those of `there`
+    /// and others that were uploaded.
+    pub fn to_upload(&self, there: BTreeSet<RecordingId>) -> (Vec<RecordingId>, BTreeSet<RecordingId>) {
+        let (mut waiting, mut still_there) = (Vec::new(), BTreeSet::new());
+        self.each(|directory| {
+            let Some(id) = RecordingId::of(&self.root, directory) else { return };
+            if there.contains(&id) {
+                still_there.insert(id);
+                return;
+            }
+            let Ok(about) = Recording::load(directory) else { return };
+            match (about.state, about.uploaded) {
+                (_, Some(_)) => {
+                    still_there.insert(id);
+                }
+                (RecordingState::Recording, None) => {}
+                (RecordingState::Finished | RecordingState::Recovered | RecordingState::Failed, None) => {
+                    waiting.push((about.started, id));
+                }
+            }
+        });
+        waiting.sort();
+        (waiting.into_iter().map(|(_, id)| id).collect(), still_there)
+    }
+
+    /// Holds a recording that has ended, so that nobody deletes it while it is uploaded.
+    pub fn take_out(&self, id: &RecordingId) -> Result<Outgoing, LibraryError> {
+        let place = lock(&id.directory(&self.root))?;
+        let about = Recording::load(place.path())?;
+        match about.state {
+            RecordingState::Recording => Err(LibraryError::Busy),
+            RecordingState::Finished | RecordingState::Recovered | RecordingState::Failed => {
+                Ok(Outgoing::new(id.clone(), place, about))
+            }
+        }
+    }
+
     /// Deletes what is older than wanted, and the oldest while there is too much. Gives how many.
     pub fn sweep(&self, keep: Keep, now: SystemTime) -> usize {
-        if keep == Keep::default() {
+        if !keep.is_limited() {
             return 0;
         }
         let mut ended = Vec::new();
@@ -160,7 +217,8 @@ impl Library {
             let age = now.duration_since(changed).unwrap_or(Duration::ZERO);
             let too_old = keep.age.is_some_and(|most| age > most);
             let too_much = keep.bytes.is_some_and(|most| total > most);
-            if !too_old && !too_much {
+            let stays = keep.only_uploaded && !Recording::load(&directory).is_ok_and(|about| about.uploaded.is_some());
+            if stays || (!too_old && !too_much) {
                 continue;
             }
             match self.remove(&directory) {
@@ -169,7 +227,7 @@ impl Library {
                     total -= bytes;
                     gone += 1;
                 }
-                Err(LibraryError::Busy | LibraryError::NotThere) => {}
+                Err(LibraryError::Busy | LibraryError::NotThere | LibraryError::Moved(_)) => {}
                 Err(LibraryError::Io(error)) => {
                     tracing::warn!(directory = %directory.display(), %error, "a recording could not be deleted");
                 }
@@ -183,7 +241,7 @@ impl Library {
         let mut found = 0;
         let mut open = vec![(self.root.clone(), 0)];
         while let Some((directory, depth)) = open.pop() {
-            if directory.join(SIDECAR).is_file() {
+            if is_file(&directory.join(SIDECAR)) {
                 act(&directory);
                 found += 1;
                 if found == LISTED_MAX {
@@ -195,8 +253,9 @@ impl Library {
             let Ok(entries) = fs::read_dir(&directory) else { continue };
             // Links are not followed: what they lead to is none of ours.
             let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            let named = below.filter(|entry| entry.file_name().to_str().is_some_and(is_name));
             if depth < DEPTH_MAX {
-                open.extend(below.map(|entry| (entry.path(), depth + 1)));
+                open.extend(named.map(|entry| (entry.path(), depth + 1)));
             }
         }
     }
@@ -208,18 +267,42 @@ impl Library {
     }
 
     fn remove(&self, directory: &Path) -> Result<(), LibraryError> {
-        let lock = File::open(directory)?;
-        lock.try_lock().map_err(|_| LibraryError::Busy)?;
-        fs::remove_dir_all(directory)?;
-        // The directories above it, where it was the last in them.
-        let above = directory.ancestors().skip(1).take_while(|path| *path != self.root);
-        for path in above {
-            if fs::remove_dir(path).is_err() {
-                break;
-            }
-        }
+        lock(directory)?.remove(&self.root)?;
         Ok(())
     }
+
+    /// Deletes what is left of recordings the deleting of which was cut off.
+    fn tidy(&self) {
+        let mut open = vec![(self.root.clone(), 0)];
+        while let Some((directory, depth)) = open.pop() {
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                let (name, path) = (entry.file_name(), entry.path());
+                let Some(name) = name.to_str() else { continue };
+                if is_gone(name) {
+                    if let Err(error) = fs::remove_dir_all(&path) {
+                        tracing::warn!(path = %path.display(), %error, "what is left of a deleted recording stays");
+                    }
+                } else if is_name(name) && depth < DEPTH_MAX {
+                    open.push((path, depth + 1));
+                }
+            }
+        }
+    }
+}
+
+/// Holds a recording that nobody writes to.
+fn lock(directory: &Path) -> Result<Place, LibraryError> {
+    Place::lock(directory.to_owned()).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => LibraryError::Busy,
+        ErrorKind::NotFound => LibraryError::NotThere,
+        _ => LibraryError::Io(error),
+    })
+}
+
+/// Itself, and not by way of a link.
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.is_file())
 }
 
 /// Of the files in a directory.
@@ -229,31 +312,28 @@ fn size(directory: &Path) -> u64 {
 }
 
 /// Finishes a recording that nobody writes to any more. False where there was nothing to do.
-fn recover(directory: &Path) -> io::Result<bool> {
-    let lock = File::open(directory)?;
-    if lock.try_lock().is_err() {
+fn recover(directory: &Path) -> Result<bool, LibraryError> {
+    let _held = match lock(directory) {
+        Ok(place) => place,
+        Err(LibraryError::Busy | LibraryError::NotThere) => return Ok(false),
+        Err(error @ (LibraryError::Io(_) | LibraryError::Moved(_))) => return Err(error),
+    };
+    let mut about = Recording::load(directory)?;
+    if let Some(uploaded) = &about.uploaded {
+        if uploaded.moved {
+            remove_files(directory, &about)?;
+        }
         return Ok(false);
     }
-    let mut about = Recording::load(directory)?;
     let was_cut_off = about.state == RecordingState::Recording;
     let unfinished = |file: &RecordedFile| !file.finished && (was_cut_off || !file.tracks.is_empty());
     if !was_cut_off && !about.files.iter().any(unfinished) {
         return Ok(false);
     }
     for described in about.files.iter_mut().filter(|file| unfinished(file)) {
-        // Its name is of our making, but the sidecar may not be.
-        if described.name.contains('/') {
-            continue;
-        }
-        let file = match OpenOptions::new().read(true).write(true).open(directory.join(&described.name)) {
-            Ok(file) => file,
-            Err(error) => {
-                tracing::warn!(file = described.name, %error, "a file of a recording is missing");
-                continue;
-            }
-        };
         // The others are finished all the same.
-        if let Err(error) = complete(&file, described) {
+        let completed = described.open(directory, true).and_then(|file| complete(&file, described));
+        if let Err(error) = completed {
             tracing::warn!(file = described.name, %error, "a file of a recording cannot be finished");
         }
     }
@@ -262,6 +342,6 @@ fn recover(directory: &Path) -> io::Result<bool> {
     if was_cut_off {
         about.state = RecordingState::Recovered;
     }
-    about.save(directory)?;
+    about.save(&Machine, directory)?;
     Ok(true)
 }

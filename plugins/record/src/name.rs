@@ -116,6 +116,12 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
+/// Whether a directory or a file, without its ending, can have this name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !text.is_empty() && !text.starts_with('.') && text.chars().all(plain)
+}
+
 impl Template {
     /// Names of the directories, from the root down.
     pub(crate) fn directories(&self, of: Directories<'_>) -> Vec<String> {

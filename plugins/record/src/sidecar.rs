@@ -2,11 +2,17 @@
 //! `started`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::disk::Disk;
+use crate::name::is_name;
+
+#[cfg(test)]
+mod tests;
 
 /// The sidecar's name in a recording's directory.
 pub const SIDECAR: &str = "recording.json";
@@ -31,6 +37,17 @@ pub struct Recording {
     pub duration_ms: u64,
     pub participants: Vec<Person>,
     pub files: Vec<RecordedFile>,
+    /// Where else it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Uploaded>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// The address of its directory.
+    pub to: String,
+    /// Its files are there only.
+    pub moved: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,21 +137,47 @@ pub struct Gap {
 }
 
 impl Recording {
+    /// Reads the sidecar of a directory. What it says of itself is not believed: one that names a file elsewhere, or no file at
+    /// all, is refused as a whole.
     pub(crate) fn load(directory: &Path) -> io::Result<Self> {
-        let file = File::open(directory.join(SIDECAR))?;
-        if file.metadata()?.len() > SIDECAR_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        let path = directory.join(SIDECAR);
+        // Neither a link nor a pipe.
+        let about = fs::symlink_metadata(&path)?;
+        if !about.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidData, "the sidecar is no file"));
         }
-        Ok(serde_json::from_reader(io::BufReader::new(file))?)
+        if about.len() > SIDECAR_BYTES_MAX {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        let recording: Self = serde_json::from_reader(io::BufReader::new(File::open(path)?))?;
+        let good = |name: &str| name.strip_suffix(".mp4").is_some_and(is_name);
+        match recording.files.iter().find(|file| !good(&file.name)) {
+            Some(bad) => {
+                Err(io::Error::new(ErrorKind::InvalidData, format!("{:?} is no name of a recording's file", bad.name)))
+            }
+            None => Ok(recording),
+        }
     }
 
-    /// It is there as a whole, or as it was before.
-    pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {
+    /// It is there as a whole, or as it was before, whatever happens to the machine.
+    pub(crate) fn save(&self, disk: &dyn Disk, directory: &Path) -> io::Result<()> {
         let hidden = directory.join(format!(".{SIDECAR}"));
         let text = serde_json::to_vec_pretty(self)?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&hidden)?;
-        file.write_all(&text)?;
-        file.sync_data()?;
-        fs::rename(hidden, directory.join(SIDECAR))
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&hidden)?;
+        disk.write(&file, &text)?;
+        disk.sync(&file)?;
+        disk.rename(&hidden, &directory.join(SIDECAR))?;
+        disk.sync_directory(directory)
+    }
+}
+
+impl RecordedFile {
+    /// Opens it in its recording's directory: a file, and not what a link or a pipe leads to.
+    pub(crate) fn open(&self, directory: &Path, writable: bool) -> io::Result<File> {
+        let path = directory.join(&self.name);
+        if !fs::symlink_metadata(&path)?.is_file() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        OpenOptions::new().read(true).write(writable).open(path)
     }
 }

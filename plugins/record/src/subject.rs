@@ -171,8 +171,9 @@ impl Subject {
                 self.seen.clear();
             }
         }
-        self.wait(unit.data.len(), now);
+        let size = unit.data.len();
         self.seen.push(unit);
+        self.wait(size, now);
         Ok(())
     }
 
@@ -228,7 +229,8 @@ impl Subject {
         now.saturating_sub(since) >= patience
     }
 
-    /// Counts what waits for a file to begin, and lets go of it where it is too much.
+    /// Counts what waits for a file to begin, the newest of it, and lets go of all where it is too much: what would be left
+    /// could not be decoded without what went.
     fn wait(&mut self, bytes: usize, now: Duration) {
         if self.take.is_some() {
             return;

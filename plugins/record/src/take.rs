@@ -37,14 +37,15 @@ pub(crate) struct Take {
     /// The newest picture, which lasts until the next one.
     held: Option<Sample>,
     /// When the newest picture that came begins, and where those that were written end.
-    newest: u64,
+    newest: Option<u64>,
     video_end: u64,
     video: Run,
     audio: Run,
     cut: Duration,
-    /// What the newest fragment spans, on the recording's clock.
-    span: Gap,
     about: RecordedFile,
+    /// What the file was before the newest fragment, and what that one spans, on the recording's clock.
+    before: RecordedFile,
+    span: Gap,
 }
 
 impl Take {
@@ -68,11 +69,12 @@ impl Take {
             coding,
             sequence: 1,
             held: None,
-            newest: 0,
+            newest: None,
             video_end: 0,
             video,
             audio,
             cut: now,
+            before: about.clone(),
             span: Gap { at_ms: 0, length_ms: 0 },
             about,
         }
@@ -100,7 +102,11 @@ impl Take {
         now.saturating_sub(self.cut)
     }
 
+    /// Takes a picture; only where the file has one.
     pub(crate) fn picture(&mut self, unit: Unit) {
+        if self.coding.is_none() {
+            return;
+        }
         let time = ticks(unit.capture.saturating_sub(self.origin), VIDEO_TIMESCALE);
         let time = match self.held.take() {
             Some(held) => {
@@ -111,16 +117,13 @@ impl Take {
             }
             None => time.max(self.video_end),
         };
-        let since = std::mem::replace(&mut self.newest, time);
         let offset = millis(self.origin);
-        if let Some(track) = self.about.tracks.first_mut() {
-            if track.samples == 0 {
-                track.offset_ms = millis(unit.capture);
-            } else if time - since > ticks(VIDEO_GAP, VIDEO_TIMESCALE) {
-                let ms = |units: u64| units * 1_000 / u64::from(VIDEO_TIMESCALE);
-                note(track, Gap { at_ms: offset + ms(since), length_ms: ms(time - since) });
-            }
-            track.samples += 1;
+        if let Some(since) = self.newest.replace(time)
+            && time - since > ticks(VIDEO_GAP, VIDEO_TIMESCALE)
+            && let Some(track) = self.about.tracks.first_mut()
+        {
+            let ms = |units: u64| units * 1_000 / u64::from(VIDEO_TIMESCALE);
+            note(track, Gap { at_ms: offset + ms(since), length_ms: ms(time - since) });
         }
         self.held = Some(Sample { time, key: unit.coding.is_some(), data: unit.data });
     }
@@ -128,19 +131,14 @@ impl Take {
     /// Takes samples whose times are those of the recording's clock, and a silence that nothing was heard in.
     pub(crate) fn sound(&mut self, samples: Run, silence: Option<Gap>) {
         let origin = ticks(self.origin, AUDIO_TIMESCALE);
-        let track = self.about.tracks.last_mut().expect("each take has a track for sound");
         for (mut sample, duration) in samples {
             // From before the file began.
             let Some(time) = sample.time.checked_sub(origin) else { continue };
-            if track.samples == 0 {
-                track.offset_ms = sample.time * 1_000 / u64::from(AUDIO_TIMESCALE);
-            }
-            track.samples += 1;
             sample.time = time;
             self.audio.push((sample, duration));
         }
         if let Some(gap) = silence {
-            note(track, gap);
+            note(self.about.tracks.last_mut().expect("each take has a track for sound"), gap);
         }
     }
 
@@ -149,17 +147,24 @@ impl Take {
         self.cut = now;
         self.release(now, last);
         let (video, audio) = (std::mem::take(&mut self.video), std::mem::take(&mut self.audio));
+        self.before = self.about.clone();
         let sound = if self.coding.is_some() { 2 } else { 1 };
-        let end = |run: &Run, timescale: u32| {
-            run.last()
-                .map_or(0, |(sample, duration)| (sample.time + u64::from(*duration)) * 1_000 / u64::from(timescale))
-        };
-        let length = end(&video, VIDEO_TIMESCALE).max(end(&audio, AUDIO_TIMESCALE));
+        let runs = [(1, &video, VIDEO_TIMESCALE), (sound, &audio, AUDIO_TIMESCALE)];
+        let runs = runs.into_iter().filter(|(_, run, _)| !run.is_empty());
+        let mut length = 0;
+        for (number, run, timescale) in runs.clone() {
+            let ms = |units: u64| units * 1_000 / u64::from(timescale);
+            let track = &mut self.about.tracks[number as usize - 1];
+            if track.samples == 0 {
+                track.offset_ms = self.about.offset_ms + run.first().map_or(0, |(sample, _)| ms(sample.time));
+            }
+            track.samples += run.len() as u64;
+            length = length.max(run.last().map_or(0, |(sample, duration)| ms(sample.time + u64::from(*duration))));
+        }
         let begin = self.about.duration_ms.min(length);
         self.span = Gap { at_ms: self.about.offset_ms + begin, length_ms: length - begin };
         self.about.duration_ms = self.about.duration_ms.max(length);
-        let tracks: Vec<(u32, &[(Sample, u32)])> =
-            [(1, video.as_slice()), (sound, audio.as_slice())].into_iter().filter(|(_, run)| !run.is_empty()).collect();
+        let tracks: Vec<(u32, &[(Sample, u32)])> = runs.map(|(number, run, _)| (number, run.as_slice())).collect();
         if tracks.is_empty() {
             return Ok(None);
         }
@@ -168,9 +173,12 @@ impl Take {
         Ok(Some(data))
     }
 
-    /// The newest fragment was not written.
+    /// The newest fragment was not written: the file is what it was, and what came is missing.
     pub(crate) fn refused(&mut self) {
-        for track in &mut self.about.tracks {
+        let gaps = std::mem::take(&mut self.about.tracks).into_iter().map(|track| track.gaps);
+        self.about = self.before.clone();
+        for (track, gaps) in self.about.tracks.iter_mut().zip(gaps) {
+            track.gaps = gaps;
             note(track, self.span);
         }
     }
@@ -199,8 +207,10 @@ fn track() -> RecordedTrack {
 fn note(track: &mut RecordedTrack, gap: Gap) {
     let room = track.gaps.len() < GAPS_MAX;
     match track.gaps.last_mut() {
-        // A silence that goes on.
-        Some(last) if last.at_ms + last.length_ms + 1 >= gap.at_ms => last.length_ms += gap.length_ms,
+        // One that goes on, or was noted in part already.
+        Some(last) if last.at_ms + last.length_ms + 1 >= gap.at_ms => {
+            last.length_ms = last.length_ms.max((gap.at_ms + gap.length_ms).saturating_sub(last.at_ms));
+        }
         Some(_) | None if room => track.gaps.push(gap),
         Some(_) | None => {}
     }

@@ -1,28 +1,31 @@
-//! What is done on disk, on a thread of its own: a slow disk holds up neither the leg nor the call. What it has no room for is
-//! refused, and counted by who is refused.
+//! The way to the disk: a thread of its own, so that a slow disk holds up neither the leg nor the call. What it has no room for
+//! is refused, and counted by who is refused; when it does not come back, the recording has failed and says so.
 
-use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::Options;
-use crate::finish::{FinishError, finish};
-use crate::name::{Directories, Files};
-use crate::sidecar::{Person, RecordedFile, Recording, RecordingState};
-use crate::subject::{FileId, Job};
+use crate::disk::Disk;
+use crate::sidecar::Person;
+use crate::subject::Job;
+use crate::writing::Writing;
 
-/// Most files and directories whose names differ in a number alone.
-const NAMESAKES_MAX: usize = 10_000;
+#[cfg(test)]
+mod tests;
 
-/// How often the sidecar says how far the recording is. Higher: a recording that was cut off knows less of its gaps.
-const SIDECAR_EVERY: Duration = Duration::from_secs(5);
+/// Jobs that may wait for the disk, whatever their size: some ten seconds of a room with a hundred people. Higher: survives longer
+/// stalls of large rooms, for memory.
+const JOBS_MAX: u64 = 4_096;
+
+/// When a job takes longer than this, the disk is not slow but gone. Higher: survives longer stalls, while nobody knows whether
+/// anything is kept.
+const STALLED_AFTER: Duration = Duration::from_secs(20);
+
+/// How long the end waits for the disk. What is written later is in the files all the same, but nobody is told.
+const END_MAX: Duration = Duration::from_secs(20);
 
 /// When what was written is brought to the disk itself. A process that is killed loses nothing either way: this is for
 /// machines that lose power.
@@ -34,323 +37,158 @@ pub enum Sync {
     Finish,
 }
 
-/// How the thread is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Ready,
-    Failed(String),
-}
-
-#[derive(Debug)]
-struct Shared {
+/// What both threads know.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
     /// Bytes that wait for the disk.
     waiting: AtomicUsize,
-    condition: Mutex<Condition>,
+    /// Jobs that are done.
+    done: AtomicU64,
+    /// Who was there, where the other thread does not know it yet: the newest alone counts, so nothing waits in a queue.
+    people: Mutex<Option<Vec<Person>>>,
+    /// Why it cannot go on, whoever found out first.
+    failure: Mutex<Option<String>>,
 }
 
 impl Shared {
-    fn condition(&self) -> MutexGuard<'_, Condition> {
-        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failure_lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure_lock().clone()
+    }
+
+    /// The first reason stays. True when this was it.
+    pub(crate) fn fail(&self, reason: String) -> bool {
+        let mut failure = self.failure_lock();
+        let first = failure.is_none();
+        failure.get_or_insert(reason);
+        first
+    }
+
+    pub(crate) fn take_people(&self) -> Option<Vec<Person>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 #[derive(Debug)]
-enum Order {
-    Do(Job),
-    People(Vec<Person>),
-}
-
-/// The way to the thread.
-#[derive(Debug)]
 pub(crate) struct Writer {
     /// None once it has ended.
-    orders: Option<Sender<Order>>,
+    jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
     shared: Arc<Shared>,
     queue_bytes: usize,
+    asked: u64,
+    /// Jobs that were done when this was last looked at, and since when they are as many.
+    seen: (u64, Duration),
 }
 
 impl Writer {
     /// Makes the recording's directory and waits for jobs.
-    pub(crate) fn start(options: Options) -> Self {
-        let (orders, queue) = channel();
-        let shared = Arc::new(Shared { waiting: AtomicUsize::new(0), condition: Mutex::new(Condition::Ready) });
+    pub(crate) fn start(options: Options, disk: Box<dyn Disk>) -> Self {
+        let (jobs, queue) = mpsc::channel();
+        let (ends, ended) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
         let queue_bytes = options.queue_bytes;
         let theirs = shared.clone();
         let thread = thread::Builder::new().name(format!("{}-disk", options.leg)).spawn(move || {
-            Disk::new(options, theirs).run(&queue);
+            let _ends: Sender<()> = ends;
+            run(Writing::new(options, disk, theirs.clone()), &queue, &theirs);
         });
         if let Err(error) = &thread {
-            *shared.condition() = Condition::Failed(format!("the system has no thread left: {error}"));
+            shared.fail(format!("the system has no thread left: {error}"));
         }
-        Self { orders: Some(orders), thread: thread.ok(), shared, queue_bytes }
+        let thread = thread.ok();
+        Self { jobs: Some(jobs), thread, ended, shared, queue_bytes, asked: 0, seen: (0, Duration::ZERO) }
     }
 
-    /// False where as much waits as may: the job is not done. A file is always closed.
-    pub(crate) fn do_job(&self, job: Job) -> bool {
-        let size = match &job {
-            Job::Open { head, .. } => head.len(),
-            Job::Write { data, .. } => data.len(),
-            Job::Close { .. } => 0,
-        };
-        let waiting = self.shared.waiting.fetch_add(size, Ordering::AcqRel);
-        if size > 0 && waiting + size > self.queue_bytes {
-            self.shared.waiting.fetch_sub(size, Ordering::AcqRel);
+    /// False where the job is not done, because too much waits already.
+    pub(crate) fn do_job(&mut self, job: Job) -> bool {
+        let size = size(&job);
+        if self.queued() >= JOBS_MAX {
+            self.shared.fail(format!("the disk is too slow: {JOBS_MAX} jobs wait for it"));
             return false;
         }
-        self.order(Order::Do(job))
+        let waiting = self.shared.waiting.fetch_add(size, Ordering::AcqRel);
+        // A file is always closed, which takes no room.
+        let fits = size == 0 || waiting + size <= self.queue_bytes;
+        if fits && self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
+            self.asked += 1;
+            return true;
+        }
+        self.shared.waiting.fetch_sub(size, Ordering::AcqRel);
+        false
+    }
+
+    /// Jobs that wait for the disk, or are on their way to it.
+    pub(crate) fn queued(&self) -> u64 {
+        self.asked - self.shared.done.load(Ordering::Acquire)
     }
 
     pub(crate) fn people(&self, people: Vec<Person>) {
-        self.order(Order::People(people));
+        *self.shared.people.lock().unwrap_or_else(PoisonError::into_inner) = Some(people);
     }
 
-    fn order(&self, order: Order) -> bool {
-        self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok())
+    /// Looks whether the disk still does what it is asked for.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        let done = self.shared.done.load(Ordering::Acquire);
+        if done == self.asked || done != self.seen.0 {
+            self.seen = (done, now);
+        } else if now.saturating_sub(self.seen.1) >= STALLED_AFTER {
+            self.fail(format!("the disk has taken nothing for {} s", STALLED_AFTER.as_secs()));
+        }
     }
 
-    pub(crate) fn condition(&self) -> Condition {
-        self.shared.condition().clone()
+    pub(crate) fn fail(&self, reason: String) {
+        self.shared.fail(reason);
     }
 
-    /// Everything is written and every file finished when it returns.
+    /// Why it cannot go on.
+    pub(crate) fn failure(&self) -> Option<String> {
+        // It ends when nobody can ask for anything any more, and not before.
+        if self.jobs.is_some() && self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.shared.fail("the writing thread panicked".into());
+        }
+        self.shared.failure()
+    }
+
+    /// Everything is written and every file finished when it returns, or it has failed.
     pub(crate) fn end(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            *self.shared.condition() = Condition::Failed("the writing thread panicked".into());
-        }
-    }
-}
-
-/// The thread's own.
-struct Disk {
-    options: Options,
-    shared: Arc<Shared>,
-    /// The recording's directory, held by a lock for as long as it is written to.
-    place: Option<(PathBuf, File)>,
-    about: Recording,
-    open: BTreeMap<FileId, Open>,
-    saved: Instant,
-}
-
-struct Open {
-    file: File,
-    /// Up to the last whole fragment.
-    length: u64,
-    /// Among the recording's files.
-    index: usize,
-}
-
-impl Disk {
-    fn new(options: Options, shared: Arc<Shared>) -> Self {
-        let about = Recording {
-            room: options.room.clone(),
-            leg: options.leg.clone(),
-            started_by: options.started_by.clone(),
-            started: crate::name::timestamp(options.started),
-            state: RecordingState::Recording,
-            reason: None,
-            duration_ms: 0,
-            participants: Vec::new(),
-            files: Vec::new(),
-        };
-        Self { options, shared, place: None, about, open: BTreeMap::new(), saved: Instant::now() }
-    }
-
-    fn run(&mut self, queue: &Receiver<Order>) {
-        match self.make_place() {
-            Ok(place) => self.place = Some(place),
-            Err(error) => self.fail(&self.options.directory.clone(), &error),
-        }
-        self.save();
-        for order in queue {
-            let (file, done) = match order {
-                Order::People(people) => {
-                    self.about.participants = people;
-                    continue;
-                }
-                Order::Do(Job::Open { file, head, about }) => {
-                    self.shared.waiting.fetch_sub(head.len(), Ordering::AcqRel);
-                    (file, self.open(file, &head, about))
-                }
-                Order::Do(Job::Write { file, data, about }) => {
-                    self.shared.waiting.fetch_sub(data.len(), Ordering::AcqRel);
-                    (file, self.write(file, &data, about))
-                }
-                Order::Do(Job::Close { file }) => (file, self.close(file)),
-            };
-            if let Err(error) = done {
-                let name = self.open.get(&file).map(|open| self.about.files[open.index].name.clone());
-                let path = name.map_or(self.options.directory.clone(), PathBuf::from);
-                self.fail(&path, &error);
-            }
-            if self.saved.elapsed() >= SIDECAR_EVERY {
-                self.save();
-            }
-        }
-        self.end();
-    }
-
-    /// A directory of this recording's own, locked.
-    fn make_place(&self) -> io::Result<(PathBuf, File)> {
-        let names = self.options.template.directories(self.named());
-        let (last, above) = names.split_last().ok_or(ErrorKind::InvalidInput)?;
-        let above = above.iter().fold(self.options.directory.clone(), |path, name| path.join(name));
-        let mut private = DirBuilder::new();
-        private.recursive(true).mode(0o700).create(&above)?;
-        private.recursive(false);
-        let path = free_name(|suffix| {
-            let path = above.join(format!("{last}{suffix}"));
-            private.create(&path).map(|()| path)
-        })?;
-        let lock = File::open(&path)?;
-        lock.try_lock()?;
-        Ok((path, lock))
-    }
-
-    fn named(&self) -> Directories<'_> {
-        Directories { room: &self.options.room, leg: &self.options.leg, started: self.options.started }
-    }
-
-    fn open(&mut self, file: FileId, head: &[u8], about: RecordedFile) -> io::Result<()> {
-        let Some((place, _)) = &self.place else { return Ok(()) };
-        if self.has_failed() {
-            return Ok(());
-        }
-        let person = self.about.participants.iter().find(|person| person.id == about.participant);
-        let name = self.options.template.file(
-            self.named(),
-            Files {
-                name: person.map_or("", |person| person.name.as_str()),
-                participant: &about.participant,
-                source: about.source.name(),
-            },
-        );
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let (name, mut opened) = free_name(|suffix| {
-            let name = format!("{name}{suffix}.mp4");
-            options.open(place.join(&name)).map(|opened| (name, opened))
-        })?;
-        self.about.files.push(RecordedFile { name, bytes: head.len() as u64, ..about });
-        let index = self.about.files.len() - 1;
-        let written = opened.write_all(head);
-        self.open.insert(file, Open { file: opened, length: head.len() as u64, index });
-        written?;
-        self.save();
-        Ok(())
-    }
-
-    /// Appends a fragment, whole or not at all.
-    fn write(&mut self, file: FileId, data: &[u8], about: RecordedFile) -> io::Result<()> {
-        if self.has_failed() {
-            return Ok(());
-        }
-        let Some(open) = self.open.get_mut(&file) else { return Ok(()) };
-        if let Err(error) = open.file.write_all(data) {
-            open.file.set_len(open.length)?;
-            return Err(error);
-        }
-        open.length += data.len() as u64;
-        let described = &mut self.about.files[open.index];
-        *described = RecordedFile { name: std::mem::take(&mut described.name), bytes: open.length, ..about };
-        self.about.duration_ms = self.about.duration_ms.max(described.offset_ms + described.duration_ms);
-        if self.options.sync == Sync::Fragment {
-            open.file.sync_data()?;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, file: FileId) -> io::Result<()> {
-        let Some(Open { file, index, .. }) = self.open.remove(&file) else { return Ok(()) };
-        complete(&file, &mut self.about.files[index])?;
-        self.save();
-        Ok(())
-    }
-
-    fn has_failed(&self) -> bool {
-        self.about.state == RecordingState::Failed
-    }
-
-    /// Nothing more is written; what is there is finished as far as it can be.
-    fn fail(&mut self, path: &Path, error: &io::Error) {
-        if self.has_failed() {
-            return;
-        }
-        let reason = format!("cannot write {}: {error}", path.display());
-        tracing::error!(room = %self.about.room, leg = %self.about.leg, reason, "a recording failed");
-        self.about.state = RecordingState::Failed;
-        self.about.reason = Some(reason.clone());
-        *self.shared.condition() = Condition::Failed(reason);
-    }
-
-    fn end(&mut self) {
-        for Open { file, index, .. } in std::mem::take(&mut self.open).into_values() {
-            if let Err(error) = complete(&file, &mut self.about.files[index]) {
-                let name = PathBuf::from(&self.about.files[index].name);
-                self.fail(&name, &error);
-            }
-        }
-        if !self.has_failed() {
-            self.about.state = RecordingState::Finished;
-        }
-        match &self.place {
-            // Nobody sent anything, so there is nothing to keep.
-            Some((place, _)) if self.about.files.iter().all(|file| file.tracks.is_empty()) => {
-                if let Err(error) = std::fs::remove_dir_all(place) {
-                    tracing::warn!(%error, "an empty recording stays");
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else { return };
+        match self.ended.recv_timeout(END_MAX) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                if thread.join().is_err() {
+                    self.shared.fail("the writing thread panicked".into());
                 }
             }
-            Some(_) => self.save(),
-            None => {}
-        }
-    }
-
-    fn save(&mut self) {
-        self.saved = Instant::now();
-        let Some((place, _)) = &self.place else { return };
-        if let Err(error) = self.about.save(place) {
-            self.fail(&place.join(crate::sidecar::SIDECAR), &error);
+            // It goes on alone, as far as the disk lets it.
+            Err(RecvTimeoutError::Timeout) => {
+                self.shared.fail(format!("the disk has not taken everything within {} s", END_MAX.as_secs()));
+            }
         }
     }
 }
 
-/// Gives the file the tables of an ordinary MP4, and says what it holds.
-pub(crate) fn complete(file: &File, about: &mut RecordedFile) -> io::Result<()> {
-    let finished = match finish(file) {
-        Ok(Some(finished)) => finished,
-        Ok(None) => {
-            about.tracks.clear();
-            return Ok(());
-        }
-        Err(FinishError::Io(error)) => return Err(error),
-        Err(error @ (FinishError::Box(_) | FinishError::NoRecording)) => return Err(io::Error::other(error)),
-    };
-    about.finished = true;
-    about.bytes = finished.bytes;
-    about.duration_ms = crate::millis(finished.duration);
-    // What was described last may have been before the last fragments.
-    let is_audio = |codec: &str| codec == "Opus";
-    about.tracks.retain(|track| finished.tracks.iter().any(|there| there.audio == is_audio(&track.codec)));
-    for track in &mut about.tracks {
-        if let Some(there) = finished.tracks.iter().find(|there| there.audio == is_audio(&track.codec)) {
-            track.samples = there.samples;
-            track.offset_ms = about.offset_ms + crate::millis(there.start);
-        }
+fn size(job: &Job) -> usize {
+    match job {
+        Job::Open { head, .. } => head.len(),
+        Job::Write { data, .. } => data.len(),
+        Job::Close { .. } => 0,
     }
-    Ok(())
 }
 
-/// The first of "", "-2", "-3", … for which `make` does not find something there already.
-fn free_name<T>(make: impl Fn(&str) -> io::Result<T>) -> io::Result<T> {
-    for number in 1..=NAMESAKES_MAX {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        match make(&suffix) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => return made,
-        }
+/// The thread.
+fn run(mut writing: Writing, queue: &Receiver<Job>, shared: &Shared) {
+    writing.begin();
+    for job in queue {
+        let size = size(&job);
+        writing.work(job);
+        shared.waiting.fetch_sub(size, Ordering::AcqRel);
+        shared.done.fetch_add(1, Ordering::AcqRel);
     }
-    Err(ErrorKind::AlreadyExists.into())
+    writing.end();
 }

@@ -3,17 +3,19 @@
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::{App, security};
+use crate::config::{BroadcastHooks, is_receiver};
+use crate::http::{App, access, problem};
+use crate::room::LegKind;
 use crate::signal::antmedia::answers::{shown, subtracks};
 use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast};
 
 /// Most broadcasts of one answer, as in the original.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 
 pub(super) fn router(app: App) -> Router {
     let all = "/{app}/rest/v2/broadcasts";
@@ -30,16 +32,15 @@ pub(super) fn router(app: App) -> Router {
         .route(&format!("{one}/active-subtracks/{{offset}}/{{size}}"), get(list_subtracks))
         .route(&format!("{one}/active-subtracks-count"), get(count_subtracks))
         .route(&format!("{one}/subtrack"), any(not_here))
-        .route(&format!("{one}/recording/{{on}}"), any(not_here))
-        .route(&format!("{one}/token"), any(not_here))
-        .route(&format!("{one}/jwt-token"), any(not_here))
+        .route(&format!("{one}/recording/{{on}}"), put(record))
         .route(&format!("{one}/endpoint"), any(not_here))
-        .route_layer(middleware::from_fn(security::local_only))
+        .merge(super::tokens::router())
+        .route_layer(middleware::from_fn_with_state(app.clone(), access::antmedia_back_end))
         .with_state(app)
 }
 
 /// The answer to what changes something.
-fn result(status: StatusCode, message: &str, data_id: &str) -> Response {
+pub(super) fn result(status: StatusCode, message: &str, data_id: &str) -> Response {
     let success = status.is_success();
     (status, Json(json!({ "success": success, "message": message, "dataId": data_id, "errorId": 0 }))).into_response()
 }
@@ -49,8 +50,18 @@ async fn not_here() -> Response {
     result(StatusCode::NOT_IMPLEMENTED, "this server does not do that", "")
 }
 
-fn id(text: &str) -> Result<StreamId, Box<Response>> {
-    text.parse().map_err(|bad| Box::new(result(StatusCode::BAD_REQUEST, &format!("stream id: {bad}"), "")))
+/// What is wrong with a request.
+#[derive(Debug)]
+pub(super) struct Bad(pub(super) String);
+
+impl IntoResponse for Bad {
+    fn into_response(self) -> Response {
+        result(StatusCode::BAD_REQUEST, &self.0, "")
+    }
+}
+
+pub(super) fn id(text: &str) -> Result<StreamId, Bad> {
+    text.parse().map_err(|bad| Bad(format!("stream id: {bad}")))
 }
 
 fn none(id: &StreamId) -> Response {
@@ -60,13 +71,22 @@ fn none(id: &StreamId) -> Response {
 /// Fields of a broadcast that an app may set; others are passed over.
 const SETTABLE: [&str; 5] = ["name", "description", "metaData", "type", "role"];
 
+/// Who is told of a broadcast, where that is on; an empty text is nobody.
+fn hook<'a>(app: &App, fields: &'a Map<String, Value>) -> Option<Option<&'a str>> {
+    let given = fields.get("listenerHookURL").filter(|_| app.config.webhooks.broadcast_hooks != BroadcastHooks::Off)?;
+    Some(given.as_str().filter(|url| !url.is_empty()))
+}
+
 /// Each is bounded as metadata is.
-fn check(fields: &Map<String, Value>) -> Result<(), Box<Response>> {
+fn check(app: &App, fields: &Map<String, Value>) -> Result<(), Bad> {
+    if hook(app, fields).flatten().is_some_and(|url| !is_receiver(url)) {
+        let text = "listenerHookURL is an address of http or https, without a user and a password";
+        return Err(Bad(text.to_owned()));
+    }
     let settable = fields.iter().filter(|(field, _)| SETTABLE.contains(&field.as_str()));
     for (field, value) in settable {
         if value.to_string().len() > META_DATA_MAX {
-            let text = format!("{field} has at most {META_DATA_MAX} bytes as JSON");
-            return Err(Box::new(result(StatusCode::BAD_REQUEST, &text, "")));
+            return Err(Bad(format!("{field} has at most {META_DATA_MAX} bytes as JSON")));
         }
     }
     Ok(())
@@ -91,18 +111,13 @@ async fn find(app: &App, id: &StreamId) -> Option<Value> {
 async fn create(
     State(app): State<App>,
     body: Result<Json<Value>, axum::extract::rejection::JsonRejection>,
-) -> Response {
+) -> Result<Response, Bad> {
     let Ok(Json(Value::Object(fields))) = body else {
-        return result(StatusCode::BAD_REQUEST, "the body is a JSON object", "");
+        return Err(Bad("the body is a JSON object".to_owned()));
     };
-    if let Err(too_large) = check(&fields) {
-        return *too_large;
-    }
+    check(&app, &fields)?;
     let id = match fields.get("streamId").and_then(Value::as_str).filter(|id| !id.is_empty()) {
-        Some(text) => match id(text) {
-            Ok(id) => id,
-            Err(bad) => return *bad,
-        },
+        Some(text) => id(text)?,
         // 24 digits, as the original makes them.
         None => {
             let digits: String = (0..24).map(|_| char::from(b'0' + fastrand::u8(..10))).collect();
@@ -111,29 +126,31 @@ async fn create(
     };
     let mut made = broadcast(id.as_str(), None, &[]);
     set(&mut made, &fields);
-    match app.streams.make(id, made.clone()) {
-        Ok(()) => Json(made).into_response(),
-        Err(NotMade::Taken) => result(StatusCode::BAD_REQUEST, "a broadcast of this id is there already", ""),
-        Err(NotMade::Full) => result(StatusCode::SERVICE_UNAVAILABLE, "this server holds no more broadcasts", ""),
+    let url = hook(&app, &fields).flatten();
+    made["listenerHookURL"] = url.into();
+    match app.streams.make(id.clone(), made.clone()) {
+        Ok(()) => {
+            app.streams.hook(&id, url);
+            Ok(Json(made).into_response())
+        }
+        Err(NotMade::Taken) => Err(Bad("a broadcast of this id is there already".to_owned())),
+        Err(NotMade::Full) => Ok(result(StatusCode::SERVICE_UNAVAILABLE, "this server holds no more broadcasts", "")),
     }
 }
 
-async fn look(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
-    match id(&text) {
-        Ok(id) => find(&app, &id).await.map_or_else(|| none(&id), |found| Json(found).into_response()),
-        Err(bad) => *bad,
-    }
+async fn look(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Response, Bad> {
+    let id = id(&text)?;
+    Ok(find(&app, &id).await.map_or_else(|| none(&id), |found| Json(found).into_response()))
 }
 
-async fn update(State(app): State<App>, Path((_, text)): Path<(String, String)>, Json(body): Json<Value>) -> Response {
-    let id = match id(&text) {
-        Ok(id) => id,
-        Err(bad) => return *bad,
-    };
+async fn update(
+    State(app): State<App>,
+    Path((_, text)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Result<Response, Bad> {
+    let id = id(&text)?;
     let fields = body.as_object().cloned().unwrap_or_default();
-    if let Err(too_large) = check(&fields) {
-        return *too_large;
-    }
+    check(&app, &fields)?;
     let changed = app.streams.change(&id, |live| {
         if let Some(name) = fields.get("name").and_then(Value::as_str) {
             live.name = name.to_owned();
@@ -142,8 +159,17 @@ async fn update(State(app): State<App>, Path((_, text)): Path<(String, String)>,
             live.meta_data = meta_data.clone();
         }
     });
-    let kept = app.streams.change_made(&id, |made| set(made, &fields));
-    if changed || kept { result(StatusCode::OK, "", id.as_str()) } else { none(&id) }
+    let url = hook(&app, &fields);
+    let kept = app.streams.change_made(&id, |made| {
+        set(made, &fields);
+        if let Some(url) = url {
+            made["listenerHookURL"] = url.into();
+        }
+    });
+    if let Some(url) = url.filter(|_| changed || kept) {
+        app.streams.hook(&id, url);
+    }
+    Ok(if changed || kept { result(StatusCode::OK, "", id.as_str()) } else { none(&id) })
 }
 
 #[derive(Deserialize)]
@@ -184,39 +210,67 @@ async fn end(app: &App, id: &StreamId) -> bool {
     }
 }
 
-async fn stop(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
-    match id(&text) {
-        Ok(id) if end(&app, &id).await => result(StatusCode::OK, "", id.as_str()),
-        Ok(id) => none(&id),
-        Err(bad) => *bad,
-    }
+async fn stop(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Response, Bad> {
+    let id = id(&text)?;
+    Ok(if end(&app, &id).await { result(StatusCode::OK, "", id.as_str()) } else { none(&id) })
 }
 
-async fn delete(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
-    let id = match id(&text) {
-        Ok(id) => id,
-        Err(bad) => return *bad,
-    };
+async fn delete(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Response, Bad> {
+    let id = id(&text)?;
     let (ended, unmade) = (end(&app, &id).await, app.streams.unmake(&id));
-    if ended || unmade { result(StatusCode::OK, "", id.as_str()) } else { none(&id) }
+    Ok(if ended || unmade { result(StatusCode::OK, "", id.as_str()) } else { none(&id) })
+}
+
+/// What else an app may say of a recording. A name for its file is passed over: `record.files` gives it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recording {
+    record_type: Option<String>,
+    /// Of a rendition; 0 is what is sent.
+    #[serde(default)]
+    resolution_height: u32,
+}
+
+/// Starts or stops the recording of a stream, or of all streams of a room by the room's id. `dataId` is the leg that records.
+async fn record(
+    State(app): State<App>,
+    Path((_, text, on)): Path<(String, String, String)>,
+    Query(asked): Query<Recording>,
+) -> Result<Response, Bad> {
+    let id = id(&text)?;
+    if asked.record_type.is_some_and(|kind| kind != "mp4") || asked.resolution_height > 0 {
+        return Ok(result(StatusCode::NOT_IMPLEMENTED, "this server records what is sent as it is, as mp4", ""));
+    }
+    let (room, of) = match app.streams.live(&id) {
+        Some(live) if live.participant.is_none() => return Ok(none(&id)),
+        Some(live) => (live.room, live.participant),
+        None => (id.clone(), None),
+    };
+    let changed = match on.as_str() {
+        "true" => app.rooms.start_leg(&room, LegKind::Record, of).await,
+        "false" => match app.rooms.recording(&room, of).await {
+            Some(leg) => app.rooms.stop_leg(&room, leg).await,
+            None => return Ok(result(StatusCode::NOT_FOUND, &format!("{id} is not being recorded"), "")),
+        },
+        _ => return Err(Bad("recording is true or false".to_owned())),
+    };
+    Ok(match changed {
+        Some(Ok(leg)) => result(StatusCode::OK, "", &leg.id.0.to_string()),
+        Some(Err(refusal)) => result(problem::status(refusal.code), &refusal.message, ""),
+        None => none(&id),
+    })
 }
 
 async fn list_subtracks(
     State(app): State<App>,
     Path((_, text, offset, size)): Path<(String, String, usize, usize)>,
-) -> Response {
-    match id(&text) {
-        Ok(id) => Json(tracks(&app, &id).await.into_iter().skip(offset).take(size.min(PAGE)).collect::<Value>())
-            .into_response(),
-        Err(bad) => *bad,
-    }
+) -> Result<Json<Value>, Bad> {
+    let tracks = tracks(&app, &id(&text)?).await;
+    Ok(Json(tracks.into_iter().skip(offset).take(size.min(PAGE)).collect()))
 }
 
-async fn count_subtracks(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Response {
-    match id(&text) {
-        Ok(id) => Json(json!({ "number": tracks(&app, &id).await.len() })).into_response(),
-        Err(bad) => *bad,
-    }
+async fn count_subtracks(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Json<Value>, Bad> {
+    Ok(Json(json!({ "number": tracks(&app, &id(&text)?).await.len() })))
 }
 
 async fn tracks(app: &App, room: &StreamId) -> Vec<Value> {

@@ -3,37 +3,44 @@
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use crescendo_hls::{Answer, Query};
-use tower_http::cors::{Any, CorsLayer};
 
-use crate::http::hls::HlsDirectory;
+use crate::http::hls::{self, HlsDirectory};
+use crate::http::{App, access};
 use crate::room::ids::RoomName;
 
 const INDEX: &str = "index.m3u8";
 
-pub(super) fn router(hls: HlsDirectory) -> Router {
-    let cors = CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]).allow_headers(Any);
-    Router::new().route("/{app}/streams/{file}", get(playlist)).layer(cors).with_state(hls)
+pub(super) fn router(app: &App) -> Router {
+    let routes = Router::new().route("/{app}/streams/{file}", get(playlist)).with_state(app.hls.clone());
+    access::watched(app, routes).layer(hls::cors())
+}
+
+/// Whose broadcast a file of this door is.
+pub(in crate::http) fn room_of(file: &str) -> Option<RoomName> {
+    let id = file.strip_suffix(".m3u8")?;
+    id.strip_suffix("_adaptive").unwrap_or(id).parse().ok()
 }
 
 /// Not found until there is something to play: players ask again.
 async fn playlist(State(hls): State<HlsDirectory>, Path((_, file)): Path<(String, String)>) -> Response {
-    let room = file.strip_suffix(".m3u8").map(|id| id.strip_suffix("_adaptive").unwrap_or(id));
-    let room = room.and_then(|id| id.parse::<RoomName>().ok());
+    let room = room_of(&file);
     let store = room.as_ref().and_then(|room| hls.get(room));
     let (Some(room), Some(store)) = (room, store) else { return StatusCode::NOT_FOUND.into_response() };
     match store.get(INDEX, Query::default()) {
-        Answer::Now(index) => {
+        Answer::Playlist(index) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
             ];
-            (headers, rooted(&String::from_utf8_lossy(&index.body), &room)).into_response()
+            (headers, rooted(&String::from_utf8_lossy(index.body()), &room)).into_response()
         }
-        Answer::NotFound | Answer::BadQuery | Answer::Wait { .. } => StatusCode::NOT_FOUND.into_response(),
+        Answer::Media(_) | Answer::Stored(_) | Answer::NotFound | Answer::BadQuery | Answer::Wait { .. } => {
+            StatusCode::NOT_FOUND.into_response()
+        }
     }
 }
 

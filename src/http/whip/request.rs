@@ -90,10 +90,16 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code {
         ErrorCode::BadSdp => StatusCode::NOT_ACCEPTABLE,
         ErrorCode::UnknownParticipant => StatusCode::CONFLICT,
+        // Asking again helps nobody.
+        ErrorCode::EncryptionDiffers => StatusCode::FORBIDDEN,
         ErrorCode::ServerFull | ErrorCode::ShuttingDown | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
         code => problem::status(code),
     };
-    let problem = Problem::new(status, refusal.message, Some(refusal.code));
+    let text = match refusal.code == ErrorCode::EncryptionDiffers {
+        true => "this room is encrypted end to end, which WHIP and WHEP cannot be".to_owned(),
+        false => refusal.message,
+    };
+    let problem = Problem::new(status, text, Some(refusal.code));
     match status {
         StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE => {
             problem.with(header::RETRY_AFTER, super::RETRY_AFTER_S)

@@ -53,7 +53,7 @@ impl Acme {
 
 /// A client that trusts the certificates in a PEM file. Those of them that rustls cannot use are left out: a system's list
 /// has some of all ages.
-async fn trusting(file: PathBuf) -> Result<Arc<ClientConfig>, TlsError> {
+pub async fn trusting(file: PathBuf) -> Result<Arc<ClientConfig>, TlsError> {
     let pem = tokio::fs::read(&file).await.map_err(|source| TlsError::Read { path: file.clone(), source })?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));

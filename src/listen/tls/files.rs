@@ -85,6 +85,12 @@ impl ResolvesServerCert for Files {
     }
 }
 
+/// The server's own certificate, of a pair that can be used.
+pub(super) async fn own(cert: &Path, key: &Path) -> Result<CertificateDer<'static>, TlsError> {
+    let pair = pair(cert, key, &read(cert, key).await?)?;
+    pair.cert.into_iter().next().ok_or_else(|| TlsError::NoCertificate { path: cert.to_owned() })
+}
+
 async fn read(cert: &Path, key: &Path) -> Result<Pem, TlsError> {
     let file = async |path: &Path| {
         tokio::fs::read(path).await.map_err(|source| TlsError::Read { path: path.to_owned(), source })

@@ -8,6 +8,7 @@ mod files;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -15,10 +16,12 @@ use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::pki_types::CertificateDer;
 use rustls::server::ResolvesServerCert;
 use tokio_rustls::TlsAcceptor;
+use x509_parser::extensions::GeneralName;
 
 use super::tell::{ACME, HTTP1, HTTP2, TURN};
 use crate::config;
 use acme::Acme;
+pub use acme::trusting;
 use files::Files;
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,32 @@ impl Tls {
             Certificate::Acme(acme) => acme.keep().await,
         }
     }
+}
+
+/// When a certificate is good, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validity {
+    pub from: SystemTime,
+    pub until: SystemTime,
+    /// DNS names, as they stand in it: `*.` for any label.
+    pub names: Vec<String>,
+}
+
+/// Reads `tls.cert` and `tls.key` as a server would, and says what the certificate is good for.
+pub async fn certificate(config: &config::Tls) -> Result<Validity, TlsError> {
+    let own = files::own(&config.cert, &config.key).await?;
+    let malformed = || TlsError::NoCertificate { path: config.cert.clone() };
+    let (_, parsed) = x509_parser::parse_x509_certificate(&own).map_err(|_| malformed())?;
+    let names = parsed.subject_alternative_name().map_err(|_| malformed())?.map(|names| &names.value.general_names);
+    let dns =
+        |name: &GeneralName<'_>| if let GeneralName::DNSName(name) = name { Some((*name).to_owned()) } else { None };
+    let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    let validity = parsed.validity();
+    Ok(Validity {
+        from: at(validity.not_before.timestamp()),
+        until: at(validity.not_after.timestamp()),
+        names: names.into_iter().flatten().filter_map(dns).collect(),
+    })
 }
 
 /// The cryptography, named because the process has two: a dependency of the media plane brings another.

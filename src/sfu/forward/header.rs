@@ -166,6 +166,29 @@ pub fn write<'a>(out: &mut Vec<u8>, fixed: Fixed, extensions: impl Iterator<Item
     out.extend_from_slice(payload);
 }
 
+/// What [`write`] is given for a first extension in which packets get their transport-wide number.
+pub const NO_NUMBER: [u8; 2] = [0; 2];
+/// Where that extension is: behind the fixed part and the word that begins the extensions.
+const NUMBER_AT: usize = FIXED + 4;
+
+/// Writes the transport-wide number, whose extension has this `id`, into a packet that has room for it ([`NO_NUMBER`] in its first
+/// extension), and leaves others as they are; without a number the room becomes padding
+/// (RFC 8285 section 4.1.2), so that packets have one length whoever gets them.
+pub fn set_number(packet: &mut [u8], id: u8, number: Option<u16>) {
+    let has_extensions = packet.first().is_some_and(|first| first & 0x10 != 0);
+    // The id, and the length less one (RFC 8285 section 4.2).
+    let begins = id << 4 | (NO_NUMBER.len() as u8 - 1);
+    if let Some([element, high, low]) = packet.get_mut(NUMBER_AT..NUMBER_AT + 3)
+        && has_extensions
+        && *element == begins
+    {
+        match number {
+            Some(number) => [*high, *low] = number.to_be_bytes(),
+            None => (*element, *high, *low) = (0, 0, 0),
+        }
+    }
+}
+
 /// Appends RTP padding (RFC 3550 section 5.1) to a packet that has none.
 pub fn pad(packet: &mut Vec<u8>, bytes: u8) {
     if let Some(before) = bytes.checked_sub(1) {
@@ -173,6 +196,42 @@ pub fn pad(packet: &mut Vec<u8>, bytes: u8) {
         packet.extend(std::iter::repeat_n(0, usize::from(before)));
         packet.push(bytes);
     }
+}
+
+/// What a retransmission goes by (RFC 4588).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repair {
+    pub payload_type: u8,
+    pub sequence: u16,
+    pub ssrc: u32,
+}
+
+/// Appends the retransmission of a whole packet that was sent as `original` (RFC 4588 section 4): its header with other
+/// numbers, its sequence number, its payload. Nothing is appended when it is none.
+pub fn write_repair(out: &mut Vec<u8>, packet: &[u8], repair: Repair, original: u16, timestamp_shift: u32) {
+    let Some((head, payload)) = header_len(packet).and_then(|len| packet.split_at_checked(len)) else { return };
+    let start = out.len();
+    out.extend_from_slice(head);
+    out[start + 1] = out[start + 1] & 0x80 | repair.payload_type & 0x7f;
+    renumber(&mut out[start..], repair.sequence, timestamp_shift, repair.ssrc);
+    out.extend_from_slice(&original.to_be_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// The sequence number that a retransmission carries; nothing when it is only padding (RFC 4588 section 4).
+pub fn original(packet: &[u8], header: &Header) -> Option<u16> {
+    u16_at(packet.get(header.payload.clone())?, 0)
+}
+
+/// Makes a retransmission without RTP padding into the packet that it repairs, in place.
+pub fn restore<'a>(packet: &'a mut [u8], header: &Header, payload_type: u8, ssrc: u32) -> Option<&'a mut [u8]> {
+    let original = original(packet, header)?;
+    // The header moves up to where the payload begins; its extensions stay.
+    packet.copy_within(..header.payload.start, 2);
+    let packet = &mut packet[2..];
+    packet[1] = packet[1] & 0x80 | payload_type & 0x7f;
+    renumber(packet, original, 0, ssrc);
+    Some(packet)
 }
 
 /// Gives a whole packet other numbers; `timestamp_shift` is added to its timestamp, modulo 2^32.
@@ -183,3 +242,6 @@ pub fn renumber(packet: &mut [u8], sequence: u16, timestamp_shift: u32, ssrc: u3
         source.copy_from_slice(&ssrc.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,11 @@ impl History {
         Self { slots: vec![Slot::default(); capacity].into_boxed_slice(), oldest: 0, spare: Vec::new() }
     }
 
+    /// In packets.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Keeps the packet that `write` appends to the empty buffer it is given. False when what is in its slot is newer, or the
     /// packet itself: that may have been sent, and must not change.
     pub fn put(&mut self, index: u64, now: Instant, write: impl FnOnce(&mut Vec<u8>)) -> bool {

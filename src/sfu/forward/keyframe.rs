@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::picture;
 use crate::sfu::{Codec, VideoCodec};
 
 /// Is this payload the start of a frame that can be decoded with nothing before it? Every Opus packet is.
@@ -17,17 +18,8 @@ pub fn is_start(codec: Codec, payload: &[u8]) -> bool {
 
 /// RFC 7741 section 4.2 and 4.3: the first partition starts here (S, PID 0) and P of its header is 0.
 fn vp8(payload: &[u8]) -> Option<bool> {
-    let first = *payload.first()?;
-    let mut at = 1;
-    if first & 0x80 != 0 {
-        let extended = *payload.get(at)?;
-        at += 1;
-        if extended & 0x80 != 0 {
-            at += if *payload.get(at)? & 0x80 != 0 { 2 } else { 1 };
-        }
-        at += usize::from(extended & 0x40 != 0) + usize::from(extended & 0x30 != 0);
-    }
-    Some(first & 0x17 == 0x10 && *payload.get(at)? & 0x01 == 0)
+    let starts = payload.first()? & 0x17 == 0x10;
+    Some(starts && payload.get(picture::vp8_rest(payload)?)? & 0x01 == 0)
 }
 
 /// RFC 9628 section 4.2: not predicted (P 0), start of a frame (B 1), lowest spatial layer.

@@ -7,12 +7,15 @@ pub mod bucket;
 pub mod header;
 pub mod history;
 pub mod keyframe;
+pub mod layer;
 pub mod nack;
 pub mod numbers;
+pub mod picture;
 pub mod reception;
 pub mod rewrite;
 pub mod train;
 pub mod twcc;
+pub mod voices;
 pub mod window;
 
 /// Makes 16-bit sequence numbers into indices that never wrap (RFC 3711 section 3.3.1).

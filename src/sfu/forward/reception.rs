@@ -49,6 +49,11 @@ impl Reception {
         self.last = (now, timestamp);
     }
 
+    /// Packets that have not come so far. Duplicates may hide some.
+    pub fn lost(&self) -> u64 {
+        (self.highest.saturating_sub(self.base) + 1).saturating_sub(self.received)
+    }
+
     pub fn report(&mut self) -> Block {
         let now = Counted { expected: self.highest.saturating_sub(self.base) + 1, received: self.received };
         let expected = now.expected - self.prior.expected.min(now.expected);

@@ -1,17 +1,15 @@
 use std::time::{Duration, Instant};
 
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::{SymbolTypeTcc, TransportLayerCc};
-use rtc_rtp::header::{Extension, Header as OtherHeader};
-use rtc_rtp::packet::Packet as OtherPacket;
-use rtc_shared::marshal::{Marshal, Unmarshal};
+use rtc_shared::marshal::Unmarshal;
 
 use super::bucket::Bucket;
-use super::header::{Fixed, Header};
 use super::history::History;
 use super::keyframe::{Requests, Wishes, is_start};
+use super::layer::{self, Layer, Wish};
 use super::nack::{Losses, MAX_MISSING, REPEAT, TRIES};
+use super::picture::Size;
 use super::reception::{Block, Reception};
-use super::rewrite::{Place, Rewrite};
 use super::*;
 use crate::sfu::rtcp;
 use crate::sfu::{Codec, VideoCodec};
@@ -27,58 +25,6 @@ fn indices_go_on_over_a_wrap_in_both_directions() {
     assert_eq!(unwrap.index(65_535), first + 1);
     assert_eq!(unwrap.index(65_000), first - 534);
     assert_eq!(nearest(5, 65_535), 65_535, "nothing is before 0");
-}
-
-#[test]
-fn headers_are_what_others_read_and_write() {
-    let fixed = Fixed { marker: true, payload_type: 96, sequence: 65_535, timestamp: 1 << 31, ssrc: 0xdead_beef };
-    let extensions = [(1, &b"0"[..]), (6, &[1; 16][..]), (15, &b"no"[..]), (7, &b""[..])];
-    let mut out = b"before".to_vec();
-    header::write(&mut out, fixed, extensions.into_iter(), b"payload");
-    let other = OtherPacket::unmarshal(&mut &out[6..]).unwrap();
-    assert_eq!((other.header.marker, other.header.payload_type), (true, 96));
-    assert_eq!((other.header.sequence_number, other.header.timestamp), (65_535, 1 << 31));
-    assert_eq!((other.header.ssrc, &other.payload[..]), (0xdead_beef, &b"payload"[..]));
-    assert_eq!(other.header.get_extension(1).unwrap()[..], b"0"[..]);
-    assert_eq!(other.header.get_extension(6).unwrap()[..], [1; 16]);
-    assert_eq!(other.header.extensions.len(), 2);
-
-    for extension_profile in [0xbede, 0x1000] {
-        let header = OtherHeader {
-            version: 2,
-            extension: true,
-            extension_profile,
-            extensions: vec![
-                Extension { id: 3, payload: b"abc"[..].into() },
-                Extension { id: 9, payload: b"d"[..].into() },
-            ],
-            csrc: vec![1, 2],
-            sequence_number: 7,
-            ..Default::default()
-        };
-        let packet = OtherPacket { header, payload: b"payload"[..].into() }.marshal().unwrap();
-        let read = Header::parse(&packet).unwrap();
-        assert_eq!(read.extension(&packet, 3), Some(&b"abc"[..]));
-        assert_eq!(read.extension(&packet, 9), Some(&b"d"[..]));
-        assert_eq!(read.extension(&packet, 4), None);
-        assert_eq!(&packet[read.payload.clone()], b"payload");
-        for end in 0..packet.len() - 7 {
-            assert_eq!(Header::parse(&packet[..end]), None);
-        }
-    }
-}
-
-#[test]
-fn padding_is_no_payload() {
-    let mut packet = vec![0; 20];
-    (packet[0], packet[19]) = (0xa0, 5);
-    assert_eq!(Header::parse(&packet).unwrap().payload, 12..15);
-    packet[19] = 8;
-    assert!(Header::parse(&packet).unwrap().payload.is_empty());
-    packet[19] = 9;
-    assert_eq!(Header::parse(&packet), None, "more padding than there is");
-    packet[19] = 0;
-    assert_eq!(Header::parse(&packet), None, "padding counts itself");
 }
 
 #[test]
@@ -102,69 +48,6 @@ fn history_keeps_the_newest_and_nothing_else() {
     for index in 100..150 {
         assert_eq!(history.get(index), Some(&[index as u8][..]));
     }
-}
-
-fn place(index: u64) -> Option<Place> {
-    Some(Place { index, timestamp_shift: 0 })
-}
-
-#[test]
-fn numbers_are_shifted_and_found_again() {
-    let now = Instant::now();
-    let mut rewrite = Rewrite::new(65_530);
-    assert_eq!(rewrite.place(99, 0, now), None, "nothing before the start");
-    rewrite.start(100, 0, now, 90_000);
-    assert_eq!(rewrite.place(100, 0, now), place(65_530));
-    assert_eq!(rewrite.place(110, 0, now), place(65_540));
-    assert_eq!(rewrite.place(105, 0, now), place(65_535), "late");
-    assert_eq!(rewrite.place(99, 0, now), None);
-    assert_eq!(rewrite.sent(4), Some((110, Place { index: 65_540, timestamp_shift: 0 })));
-    assert_eq!(rewrite.sent(65_530).map(|(input, _)| input), Some(100));
-    assert_eq!(rewrite.sent(5), None, "not sent yet");
-    assert_eq!(rewrite.sent(65_529), None, "before the first");
-}
-
-#[test]
-fn what_is_left_out_leaves_no_gap_and_is_never_sent() {
-    let now = Instant::now();
-    let mut rewrite = Rewrite::new(10);
-    rewrite.start(100, 0, now, 90_000);
-    assert_eq!(rewrite.place(100, 0, now), place(10));
-    assert!(rewrite.skip(101));
-    assert!(rewrite.skip(102));
-    assert_eq!(rewrite.place(103, 0, now), place(11));
-    assert_eq!(rewrite.place(101, 0, now), None);
-    assert_eq!(rewrite.place(102, 0, now), None);
-    assert_eq!(rewrite.place(105, 0, now), place(13));
-    assert!(!rewrite.skip(104), "its number was kept free for it");
-    assert!(!rewrite.skip(105), "it was sent");
-    assert_eq!(rewrite.place(104, 0, now), place(12));
-    assert_eq!(rewrite.sent(11).map(|(input, _)| input), Some(103));
-    assert_eq!(rewrite.sent(10).map(|(input, _)| input), Some(100));
-    // Many breaks: what is remembered is bounded, and goes on to be right.
-    for n in 0..1_000 {
-        assert!(rewrite.skip(106 + 2 * n));
-        assert_eq!(rewrite.place(107 + 2 * n, 0, now), place(14 + n));
-    }
-    assert_eq!(rewrite.sent(10), None);
-    assert_eq!(rewrite.sent(1_013).map(|(input, _)| input), Some(2_105));
-}
-
-#[test]
-fn a_new_source_goes_on_in_number_and_time() {
-    let now = Instant::now();
-    let mut rewrite = Rewrite::new(10);
-    rewrite.start(100, 5_000, now, 90_000);
-    rewrite.place(100, 5_000, now);
-    let later = now + 100 * MS;
-    rewrite.start(70_000, 77, later, 90_000);
-    let moved = rewrite.place(70_000, 77, later).unwrap();
-    assert_eq!(moved.index, 11);
-    assert_eq!(77_u32.wrapping_add(moved.timestamp_shift), 5_000 + 9_000);
-    assert_eq!(rewrite.place(69_999, 77, later), None, "of the new source, from before its start");
-    assert_eq!(rewrite.place(101, 5_000, later), None, "of the old source: its number is taken");
-    assert_eq!(rewrite.sent(10), Some((100, Place { index: 10, timestamp_shift: 0 })));
-    assert_eq!(rewrite.sent(11), Some((70_000, moved)));
 }
 
 #[test]
@@ -378,23 +261,24 @@ fn packets_of_about_one_length_make_a_train_that_a_shorter_one_ends() {
     assert_eq!(of(&[1_000, 1_000 + train::MAX_PADDING]), (2, 1_000 + train::MAX_PADDING));
 }
 
+fn size(width: u32, height: u32) -> Size {
+    Size { width, height }
+}
+
 #[test]
-fn a_padded_and_renumbered_packet_is_the_same_but_for_its_numbers() {
-    let (mut packet, payload) = (Vec::new(), [7; 20]);
-    let fixed = Fixed { marker: true, payload_type: 96, sequence: 1, timestamp: u32::MAX, ssrc: 5 };
-    header::write(&mut packet, fixed, [(7, &[1][..])].into_iter(), &payload);
-    header::pad(&mut packet, 0);
-    assert_eq!(packet.len(), 12 + 8 + 20);
-    for padding in [1, 2, 100, 255] {
-        let mut padded = packet.clone();
-        header::pad(&mut padded, padding);
-        header::renumber(&mut padded, 9, 3, 8);
-        assert_eq!(padded.len(), packet.len() + usize::from(padding));
-        let parsed = Header::parse(&padded).unwrap();
-        assert_eq!(padded[parsed.payload.clone()], payload);
-        let sent = Fixed { sequence: 9, timestamp: 2, ssrc: 8, ..fixed };
-        assert_eq!(Fixed::from(&parsed), sent);
-        assert_eq!(parsed.extension(&padded, 7), Some(&[1][..]));
-    }
-    header::renumber(&mut [0x80; 11], 9, 3, 8); // too short to have numbers
+fn the_smallest_layer_that_is_enough_is_chosen() {
+    let sent = [Some(Some(size(320, 180))), Some(Some(size(640, 360))), Some(Some(size(1_280, 720)))];
+    let shown = |width, height| Wish { shown: Some(size(width, height)), most: None };
+    let chosen = |sent, wish| layer::choose(&sent, &wish, 0.6);
+    assert_eq!(chosen(sent, Wish::default()), Some(Layer::HIGH), "all there is");
+    assert_eq!(chosen(sent, shown(320, 180)), Some(Layer::LOW));
+    assert_eq!(chosen(sent, shown(400, 225)), Some(Layer::LOW), "0.64 of the pixels");
+    assert_eq!(chosen(sent, shown(430, 242)), Some(Layer::MEDIUM));
+    assert_eq!(chosen(sent, shown(4_000, 2_000)), Some(Layer::HIGH));
+    assert_eq!(chosen(sent, Wish { most: Some(Layer::MEDIUM), ..shown(4_000, 2_000) }), Some(Layer::MEDIUM));
+    assert_eq!(chosen(sent, Wish { most: Some(Layer::MEDIUM), shown: None }), Some(Layer::MEDIUM));
+    assert_eq!(chosen([None, sent[1], None], shown(100, 100)), Some(Layer::MEDIUM), "it is what there is");
+    assert_eq!(chosen([None, None, sent[2]], Wish { most: Some(Layer::LOW), shown: None }), Some(Layer::HIGH));
+    assert_eq!(chosen([Some(None), Some(None), Some(None)], shown(640, 360)), Some(Layer::MEDIUM), "sizes are assumed");
+    assert_eq!(chosen([None; 3], shown(1, 1)), None);
 }

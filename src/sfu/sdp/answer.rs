@@ -30,7 +30,11 @@ pub(super) struct Answer {
 impl Answer {
     /// All of these share one transport.
     pub(super) fn bundles<'a>(&self, mut mids: impl Iterator<Item = &'a str>) -> bool {
-        mids.all(|mid| self.bundle.iter().any(|bundled| bundled == mid))
+        mids.all(|mid| self.is_bundled(mid))
+    }
+
+    pub(super) fn is_bundled(&self, mid: &str) -> bool {
+        self.bundle.iter().any(|bundled| bundled == mid)
     }
 }
 
@@ -43,6 +47,8 @@ pub(super) struct Section {
     pub(super) receives: bool,
     /// The first one that is named.
     pub(super) ssrc: Option<u32>,
+    /// The first one that carries retransmissions (`a=ssrc-group:FID`, RFC 4588 section 8.3).
+    pub(super) repair_ssrc: Option<u32>,
     /// What follows `m=`.
     pub(super) line: String,
     pub(super) kind: Option<Kind>,
@@ -188,8 +194,14 @@ fn attribute<'a>(text: &'a str, section: Option<&mut Section>, lines: &mut Trans
             section.extensions.extend(id.map(|id: u8| (id, uri.to_owned())));
         }
         "ssrc" => section.ssrc = section.ssrc.or(value.split(' ').next().and_then(|ssrc| ssrc.parse().ok())),
+        "ssrc-group" => section.repair_ssrc = section.repair_ssrc.or_else(|| repair_ssrc(value)),
         _ => {}
     }
+}
+
+/// `FID 1 2`
+fn repair_ssrc(group: &str) -> Option<u32> {
+    group.strip_prefix("FID ")?.split(' ').nth(1)?.parse().ok()
 }
 
 pub(super) fn credential(ufrag: Option<&str>, pwd: Option<&str>) -> Option<IceCredential> {

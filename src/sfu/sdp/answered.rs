@@ -22,9 +22,13 @@ pub struct AnsweredUp {
     local: Local,
     codecs: Vec<VideoCodec>,
     start_bitrate_kbps: u32,
+    /// It takes data channels.
+    data: bool,
     version: u64,
     /// What the m-lines of the last offer were taken for, by MID.
     sources: Vec<(String, Source)>,
+    /// Video codecs that were agreed on.
+    agreed: Vec<VideoCodec>,
 }
 
 /// An m-line that is taken.
@@ -39,9 +43,17 @@ struct Taken<'a> {
 type Usable<'a> = (&'a Section, Kind, Vec<(&'a Format, u8)>);
 
 impl AnsweredUp {
-    /// `codecs`: the most wanted first.
-    pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
-        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0, sources: Vec::new() }
+    /// `codecs`: the most wanted first. `data`: whether data channels are taken.
+    pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32, data: bool) -> Self {
+        Self {
+            local,
+            codecs: codecs.to_vec(),
+            start_bitrate_kbps,
+            data,
+            version: 0,
+            sources: Vec::new(),
+            agreed: Vec::new(),
+        }
     }
 
     /// The answer, and what will be received. A later offer of the same client is answered anew.
@@ -65,6 +77,9 @@ impl AnsweredUp {
         self.sources = taken.iter().flatten().map(|taken| (taken.section.mid.clone(), taken.source)).collect();
         let text = self.text(&offer, &taken);
         let kept = || taken.iter().flatten();
+        let camera = kept().filter(|taken| taken.source == Source::Camera).flat_map(|taken| &taken.formats);
+        let known = |ours: u8| tables::VIDEO.iter().find(|p| p.payload_type == ours).map(|p| p.codec);
+        self.agreed = camera.filter_map(|(_, ours)| known(*ours)).collect();
         let payloads = kept().flat_map(|taken| taken.formats.iter().map(|(format, ours)| (format.payload_type, *ours)));
         let extensions = kept()
             .flat_map(|taken| extensions(taken.section, taken.source.kind()).map(|(theirs, ours, _)| (theirs, ours)));
@@ -73,11 +88,12 @@ impl AnsweredUp {
             .map(|taken| Receive {
                 mid: taken.section.mid.clone(),
                 ssrc: taken.section.ssrc,
+                repair_ssrc: None,
                 kind: taken.source.kind(),
                 publication: publication_of(taken.source),
             })
             .collect();
-        let data = data_section(&offer).is_some();
+        let data = self.data_section(&offer).is_some();
         let Answer { ice, fingerprint, dtls, .. } = &offer;
         Ok((text, Remote { ice: ice.clone(), fingerprint: *fingerprint, dtls: *dtls, receive, data, numbers }))
     }
@@ -91,8 +107,8 @@ impl AnsweredUp {
         let offer = answer::parse_offer(offer)?;
         let (mut audio, mut video) = (AUDIO.into_iter(), VIDEO.into_iter());
         let mut sources = Vec::new();
-        let media =
-            offer.sections.iter().enumerate().filter(|(_, section)| section.kind.is_some() && !section.rejected);
+        let is_media = |section: &Section| section.kind.is_some() && !section.rejected;
+        let media = offer.sections.iter().enumerate().filter(|(_, section)| is_media(section));
         for (at, section) in media {
             let source = usable(section, codecs).and_then(|(_, kind, _)| match kind {
                 Kind::Audio => audio.next(),
@@ -100,7 +116,7 @@ impl AnsweredUp {
             });
             sources.push(source.ok_or(SdpError::Section(at + 1))?);
         }
-        let mids = offer.sections.iter().filter(|section| section.kind.is_some()).map(|section| section.mid.as_str());
+        let mids = offer.sections.iter().filter(|section| is_media(section)).map(|section| section.mid.as_str());
         match sources.len() {
             0 => Err(SdpError::Nothing),
             2.. if !offer.bundles(mids) => Err(SdpError::Bundle),
@@ -108,10 +124,22 @@ impl AnsweredUp {
         }
     }
 
+    /// The video codecs that the client may send; none before its offer, or when it sends sound alone.
+    pub fn agreed_codecs(&self) -> &[VideoCodec] {
+        &self.agreed
+    }
+
     /// ICE as it was agreed on with the last offer.
     pub fn ice(&self, remote: &Remote) -> Option<IceSession> {
         let (mid, source) = self.sources.first()?;
         Some(IceSession::new(&self.local, &remote.ice, (source.kind(), mid.clone())))
+    }
+
+    /// The m-line of data channels that is taken.
+    fn data_section<'a>(&self, offer: &'a Answer) -> Option<&'a Section> {
+        let mut sections = offer.sections.iter().filter(|_| self.data);
+        // There is one transport.
+        sections.find(|section| !section.rejected && section.is_data && offer.is_bundled(&section.mid))
     }
 
     /// For each m-line what it is taken for: the source that it was for in the offer before, or one that is free.
@@ -136,10 +164,11 @@ impl AnsweredUp {
 
     fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {
         let mut out = String::new();
-        let data = data_section(offer);
+        let data = self.data_section(offer);
         let is_data = |section: &Section| data.is_some_and(|data| std::ptr::eq(data, section));
         let open = offer.sections.iter().zip(taken).filter(|(section, taken)| taken.is_some() || is_data(section));
-        let mids = open.map(|(section, _)| section.mid.as_str());
+        // An answer's groups are the offer's, without what it rejects (RFC 9143 section 7.3).
+        let mids = open.map(|(section, _)| section.mid.as_str()).filter(|mid| offer.is_bundled(mid));
         let written = bundle_and_session(&mut out, &self.local, self.version, mids).and_then(|()| {
             out.push_str(ICE_OPTIONS);
             offer.sections.iter().zip(taken).try_for_each(|(section, taken)| match taken {
@@ -170,11 +199,6 @@ impl AnsweredUp {
         }
         Ok(())
     }
-}
-
-/// The m-line of data channels that is taken.
-fn data_section(offer: &Answer) -> Option<&Section> {
-    offer.sections.iter().find(|section| !section.rejected && section.is_data && !section.mid.is_empty())
 }
 
 /// An m-line that sends something the server forwards; the most wanted of `codecs` first.
@@ -208,7 +232,7 @@ pub(super) fn extensions(section: &Section, kind: Kind) -> impl Iterator<Item = 
         let is_used = match scope {
             Scope::Both => true,
             Scope::Audio => kind == Kind::Audio,
-            Scope::Reserved => false,
+            Scope::Encodings | Scope::Reserved => false,
         };
         is_used.then_some((*theirs, ours, uri.as_str()))
     })

@@ -128,7 +128,7 @@ impl AnsweredDown {
 
     fn text(&self, offer: &Answer, taken: &[Option<Taken<'_>>]) -> String {
         let mut out = String::new();
-        let mids = self.lines.iter().map(|line| line.mid.as_str());
+        let mids = self.lines.iter().map(|line| line.mid.as_str()).filter(|mid| offer.is_bundled(mid));
         let mut lines = self.lines.iter();
         let written = bundle_and_session(&mut out, &self.local, 1, mids).and_then(|()| {
             out.push_str(ICE_OPTIONS);
@@ -163,7 +163,7 @@ impl AnsweredDown {
 
 impl Line {
     fn send(&self, publication: PublicationId) -> Send {
-        Send { mid: self.mid.clone(), ssrc: self.ssrc, publication }
+        Send { mid: self.mid.clone(), ssrc: self.ssrc, rtx: None, transport_cc: false, screen: false, publication }
     }
 }
 

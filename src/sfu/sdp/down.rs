@@ -7,9 +7,9 @@
 
 use super::answer::{self, Answer, Section};
 use super::write::{Line, Offer};
-use super::{Local, SdpError};
+use super::{Local, SdpError, tables};
 use crate::room::{Kind, Source, VideoCodec};
-use crate::sfu::{PublicationId, Remote, Send};
+use crate::sfu::{IceCredential, PublicationId, Remote, Send};
 
 /// Most m-lines of an offer; more publications find no place. Browsers get slow before that.
 const MAX_SLOTS: usize = answer::MAX_SECTIONS - 1;
@@ -22,6 +22,8 @@ pub struct Down {
     codecs: Vec<VideoCodec>,
     reserve: usize,
     version: u64,
+    /// ICE has begun anew, and no offer says so.
+    restarted: bool,
     /// Counts mids.
     made: u32,
     /// The m-lines after the first, in order.
@@ -44,7 +46,14 @@ enum Negotiation {
 struct Slot {
     mid: String,
     ssrc: u32,
+    rtx: u32,
+    /// The client takes retransmissions on an SSRC of their own.
+    takes_rtx: bool,
+    /// It tells when packets with transport-wide numbers come.
+    tells_arrivals: bool,
     kind: Kind,
+    /// What it holds is a screen.
+    screen: bool,
     stage: Stage,
 }
 
@@ -91,14 +100,16 @@ impl Slot {
     }
 
     fn send(&self, publication: PublicationId) -> Send {
-        Send { mid: self.mid.clone(), ssrc: self.ssrc, publication }
+        let rtx = self.takes_rtx.then_some(self.rtx);
+        let Self { ssrc, screen, tells_arrivals: transport_cc, .. } = *self;
+        Send { mid: self.mid.clone(), ssrc, rtx, transport_cc, screen, publication }
     }
 
     /// What the next offer says of it.
     fn line(&self) -> Line {
         match self.stage {
             Stage::Planned { .. } | Stage::Offered { .. } | Stage::Ready { .. } => {
-                Line::Send { kind: self.kind, ssrc: self.ssrc }
+                Line::Send { kind: self.kind, ssrc: self.ssrc, rtx: self.rtx }
             }
             Stage::Dropped | Stage::Closing | Stage::Closed => Line::Closed { kind: self.kind },
         }
@@ -109,7 +120,7 @@ impl Down {
     /// `reserve`: how many pairs of an audio and a video m-line each offer has beyond those in use.
     pub fn new(local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
         let (slots, negotiation) = (Vec::new(), Negotiation::New);
-        Self { local, codecs: codecs.to_vec(), reserve, version: 0, made: 0, slots, negotiation }
+        Self { local, codecs: codecs.to_vec(), reserve, version: 0, restarted: false, made: 0, slots, negotiation }
     }
 
     /// Finds an m-line for a publication: one that the client knows, if there is any. One that has an m-line keeps it.
@@ -122,6 +133,7 @@ impl Down {
             .or_else(|| self.add(kind));
         let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) else { return Assigned::Full };
         let holds = Some(publication);
+        slot.screen = source == Source::Screen;
         match slot.stage {
             Stage::Ready { .. } => {
                 slot.stage = Stage::Ready { holds };
@@ -160,7 +172,13 @@ impl Down {
     /// True when the client has not been told of something that it has to know.
     pub fn needs_offer(&self) -> bool {
         let untold = |slot: &Slot| matches!(slot.stage, Stage::Planned { holds: Some(_) } | Stage::Dropped);
-        self.negotiation == Negotiation::New || self.slots.iter().any(untold)
+        self.negotiation == Negotiation::New || self.restarted || self.slots.iter().any(untold)
+    }
+
+    /// ICE begins anew with the next offer (RFC 8839 section 4.4.1.1.1).
+    pub fn restart(&mut self, ice: IceCredential) {
+        self.local.ice = ice;
+        self.restarted = true;
     }
 
     /// The next offer; nothing while one is outstanding.
@@ -182,6 +200,7 @@ impl Down {
             };
         }
         self.version += 1;
+        self.restarted = false;
         self.negotiation = Negotiation::Outstanding { slots: self.slots.len() };
         let offer = Offer { local: &self.local, version: self.version, codecs: &self.codecs, start_bitrate_kbps: None };
         let lines = self.slots.iter().map(|slot| (slot.mid.as_str(), slot.line()));
@@ -212,6 +231,8 @@ impl Down {
                 Stage::Offered { .. } | Stage::Ready { .. } | Stage::Dropped if section.rejected => Stage::Closed,
                 Stage::Closing => Stage::Closed,
                 Stage::Offered { holds } => {
+                    slot.takes_rtx = takes_rtx(section);
+                    slot.tells_arrivals = tells_arrivals(section);
                     ready.extend(holds.map(|publication| slot.send(publication)));
                     Stage::Ready { holds }
                 }
@@ -231,14 +252,10 @@ impl Down {
         }
         self.made += 1;
         let mid = self.made.to_string();
-        let ssrc = loop {
-            // 0 and 1 are what the server's own reports come from.
-            let ssrc = fastrand::u32(2..);
-            if self.slots.iter().all(|slot| slot.ssrc != ssrc) {
-                break ssrc;
-            }
-        };
-        let slot = Slot { mid, ssrc, kind, stage: Stage::Planned { holds: None } };
+        let ssrc = self.new_ssrc(0);
+        let rtx = self.new_ssrc(ssrc);
+        let stage = Stage::Planned { holds: None };
+        let slot = Slot { mid, ssrc, rtx, takes_rtx: false, tells_arrivals: false, kind, screen: false, stage };
         let at = place.unwrap_or(self.slots.len());
         match self.slots.get_mut(at) {
             Some(closed) => *closed = slot,
@@ -246,4 +263,31 @@ impl Down {
         }
         Some(at)
     }
+
+    /// One that no m-line has, and that is not `taken`.
+    fn new_ssrc(&self, taken: u32) -> u32 {
+        loop {
+            // 0 and 1 are what the server's own reports come from.
+            let ssrc = fastrand::u32(2..);
+            if ssrc != taken && self.slots.iter().all(|slot| slot.ssrc != ssrc && slot.rtx != ssrc) {
+                return ssrc;
+            }
+        }
+    }
+}
+
+/// The client has kept the retransmissions of every video format that it has kept.
+fn takes_rtx(section: &Section) -> bool {
+    let has = |payload_type: u8| section.formats.iter().any(|format| format.payload_type == payload_type);
+    let mut kept = tables::VIDEO.iter().filter(|payload| has(payload.payload_type)).peekable();
+    kept.peek().is_some() && kept.all(|payload| has(payload.rtx))
+}
+
+/// The client has kept the extension for transport-wide numbers under its id, and its feedback.
+fn tells_arrivals(section: &Section) -> bool {
+    let knows = section.extensions.iter().any(|(id, uri)| {
+        tables::EXTENSIONS.iter().any(|(known, _, name)| *known == tables::TRANSPORT_CC && known == id && name == uri)
+    });
+    let tells = |feedback: &String| feedback == "transport-cc";
+    knows && section.formats.iter().any(|format| format.feedback.iter().any(tells))
 }

@@ -54,16 +54,27 @@ fn an_up_offer_has_what_browsers_need() {
     assert!(offer.starts_with("v=0\r\no=- 42 1 IN IP4 127.0.0.1\r\n"));
     assert!(offer.contains("a=group:BUNDLE 0 1 2 3 d\r\n") && offer.contains("a=ice-lite\r\n"));
     assert_eq!(offer.matches("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n").count(), 2);
-    assert_eq!(offer.matches("m=video 9 UDP/TLS/RTP/SAVPF 102 104 96 98 45\r\n").count(), 2);
+    assert_eq!(offer.matches("m=video 9 UDP/TLS/RTP/SAVPF 102 103 104 105 96 97 98 99 45 46\r\n").count(), 2);
     assert_eq!(offer.matches("a=recvonly\r\n").count(), 4);
     assert_eq!(offer.matches("x-google-start-bitrate=1500\r\n").count(), 10);
     assert_eq!(offer.matches("transport-cc\r\n").count(), 2 + 10);
     assert!(offer.contains("a=candidate:1 1 udp 2130706431 192.0.2.2 50000 typ host\r\n"));
     assert!(offer.contains("a=candidate:2 1 udp 2130706175 2001:db8::1 50000 typ host\r\n"));
     assert!(offer.contains(&format!("a=fingerprint:sha-256 {}AB\r\n", "AB:".repeat(31))));
-    assert!(!offer.contains("rtx"), "retransmission is not offered yet");
+    assert!(offer.contains("a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"));
+    assert_eq!(offer.matches("repaired-rtp-stream-id").count(), 2);
     assert!(up.offer().starts_with("v=0\r\no=- 42 2 "));
     assert_eq!(up.slots()[1], ("1".to_owned(), Source::Camera));
+}
+
+#[test]
+fn a_camera_is_asked_for_in_three_sizes() {
+    let offer = up().with_simulcast(true).offer();
+    let sizes = "a=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\na=simulcast:recv l;m;h\r\n";
+    assert_eq!(offer.matches(sizes).count(), 1);
+    let camera = offer.split("m=").find(|section| section.contains("a=mid:1\r\n")).unwrap();
+    assert!(camera.contains(sizes) && camera.contains("sdes:rtp-stream-id"));
+    assert!(!up().offer().contains("simulcast"), "not unless it is wanted");
 }
 
 #[test]
@@ -71,7 +82,7 @@ fn the_preferred_codec_comes_first() {
     let mut up = up();
     assert!(!up.prefer(VideoCodec::H264));
     assert!(up.prefer(VideoCodec::Vp9));
-    assert!(up.offer().contains("SAVPF 98 102 104 96 45\r\n"));
+    assert!(up.offer().contains("SAVPF 98 99 102 103 104 105 96 97 45 46\r\n"));
     assert!(!Up::new(local(), &[VideoCodec::Vp8], 1_000).prefer(VideoCodec::Av1), "not offered");
 }
 
@@ -131,6 +142,41 @@ fn a_reserved_m_line_costs_no_offer() {
     let (_, sends) = down.answer(&answer_to(&offer, &[])).unwrap();
     assert_eq!(sends.iter().map(|send| send.publication.0).collect::<Vec<_>>(), [8]);
     assert!(matches!(down.assign(PublicationId(9), Source::Camera), Assigned::Ready(_)), "the reserve is full again");
+}
+
+#[test]
+fn retransmissions_go_on_their_own_stream_to_clients_that_take_them() {
+    for takes in [true, false] {
+        let mut down = Down::new(local(), &CODECS, 0);
+        down.assign(PublicationId(1), Source::Camera);
+        down.assign(PublicationId(2), Source::Microphone);
+        let offer = down.offer().unwrap();
+        let mut answer = answer_to(&offer, &[]);
+        if !takes {
+            // One of the formats that are kept has none.
+            answer = answer.replace(" 103 ", " ");
+        }
+        let sends = down.answer(&answer).unwrap().1;
+        let [video, audio] = &sends[..] else { panic!("both are sent") };
+        assert_eq!((video.rtx.is_some(), audio.rtx), (takes, None));
+        if let Some(rtx) = video.rtx {
+            assert!(offer.contains(&format!("a=ssrc-group:FID {} {rtx}\r\n", video.ssrc)));
+        }
+    }
+}
+
+#[test]
+fn packets_have_transport_wide_numbers_for_clients_that_tell_when_they_come() {
+    for (kept, tells) in [("transport-cc", true), ("goog-remb", false)] {
+        let mut down = Down::new(local(), &CODECS, 0);
+        down.assign(PublicationId(1), Source::Screen);
+        down.assign(PublicationId(2), Source::Microphone);
+        let offer = down.offer().unwrap();
+        assert_eq!(offer.matches("transport-wide-cc-extensions-01\r\n").count(), 2);
+        let sends = down.answer(&answer_to(&offer, &[]).replace("transport-cc\r", &format!("{kept}\r"))).unwrap().1;
+        assert!(sends.iter().all(|send| send.transport_cc == tells));
+        assert_eq!(sends.iter().map(|send| send.screen).collect::<Vec<_>>(), [true, false]);
+    }
 }
 
 #[test]
@@ -231,7 +277,7 @@ const FOREIGN_OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n
 
 #[test]
 fn a_clients_offer_is_answered_with_what_both_know_in_the_servers_order() {
-    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500, true);
     let (answer, remote) = up.answer(FOREIGN_OFFER, publication).unwrap();
     assert!(answer.contains("a=group:BUNDLE 0 1 2\r\n") && answer.contains("a=ice-lite\r\n"));
     assert!(answer.contains("m=audio 9 UDP/TLS/RTP/SAVPF 109\r\n"));
@@ -259,8 +305,30 @@ fn a_clients_offer_is_answered_with_what_both_know_in_the_servers_order() {
 }
 
 #[test]
+fn what_is_rejected_is_in_no_bundle_and_there_is_none_that_was_not_offered() {
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500, false);
+    let (answer, remote) = up.answer(FOREIGN_OFFER, publication).unwrap();
+    assert!(answer.contains("a=group:BUNDLE 0 1\r\n") && !remote.data);
+    let rejected = answer.split("m=").last().unwrap();
+    assert_eq!(
+        rejected,
+        "application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=inactive\r\n"
+    );
+
+    let (session, sections) = FOREIGN_OFFER.split_at(FOREIGN_OFFER.find("m=audio").unwrap());
+    let sound = &sections[..sections.find("m=video").unwrap()];
+    let alone = session.replace("a=group:BUNDLE 0 1 2\r\n", "") + sound;
+    assert!(!up.answer(&alone, publication).unwrap().0.contains("a=group"));
+
+    // A place that is free, as the client has it after it was rejected before.
+    let closed = "m=audio 0 UDP/TLS/RTP/SAVPF 109\r\na=mid:3\r\na=inactive\r\n";
+    let again = session.replace("BUNDLE 0 1 2", "BUNDLE 0 1") + sections + closed;
+    assert_eq!(AnsweredUp::sources(&again, &CODECS), Ok(vec![Source::Microphone, Source::Camera]));
+}
+
+#[test]
 fn m_lines_of_a_later_offer_stay_what_they_were() {
-    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500, true);
     let (session, sections) = FOREIGN_OFFER.split_at(FOREIGN_OFFER.find("m=audio").unwrap());
     let video = &sections[sections.find("m=video").unwrap()..sections.find("m=application").unwrap()];
     let line = |mid: &str| video.replace("a=mid:1", &format!("a=mid:{mid}"));
@@ -277,7 +345,7 @@ fn m_lines_of_a_later_offer_stay_what_they_were() {
 
 #[test]
 fn an_offer_with_nothing_to_take_is_refused() {
-    let mut up = AnsweredUp::new(local(), &CODECS, 1_500);
+    let mut up = AnsweredUp::new(local(), &CODECS, 1_500, true);
     let no_codec = FOREIGN_OFFER.replace("opus", "PCMU").replace("VP8", "VP7").replace("H264", "H261");
     assert_eq!(up.answer(&no_codec, publication), Err(SdpError::Nothing));
     let receives = FOREIGN_OFFER.replace("sendrecv", "recvonly");

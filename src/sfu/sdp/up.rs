@@ -5,7 +5,7 @@ use super::answer::{self, Section};
 use super::write::{Line, Offer};
 use super::{Local, SdpError};
 use crate::room::{Source, VideoCodec};
-use crate::sfu::{PublicationId, Receive, Remote};
+use crate::sfu::{IceCredential, PublicationId, Receive, Remote};
 
 const SLOTS: [(&str, Source); 4] =
     [("0", Source::Microphone), ("1", Source::Camera), ("2", Source::Screen), ("3", Source::ScreenAudio)];
@@ -17,13 +17,21 @@ pub struct Up {
     local: Local,
     codecs: Vec<VideoCodec>,
     start_bitrate_kbps: u32,
+    /// A camera's picture is asked for in several encodings.
+    simulcast: bool,
     version: u64,
 }
 
 impl Up {
     /// `codecs`: the most wanted first.
     pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
-        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, version: 0 }
+        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, simulcast: false, version: 0 }
+    }
+
+    /// Asks for a camera's picture in several encodings.
+    #[must_use]
+    pub fn with_simulcast(self, simulcast: bool) -> Self {
+        Self { simulcast, ..self }
     }
 
     /// The offer as it is now; each one has a higher version.
@@ -35,7 +43,11 @@ impl Up {
             codecs: &self.codecs,
             start_bitrate_kbps: Some(self.start_bitrate_kbps),
         };
-        let media = SLOTS.iter().map(|(mid, source)| (*mid, Line::Receive { kind: source.kind() }));
+        let line = |source: Source| {
+            let layers = self.simulcast && source == Source::Camera;
+            Line::Receive { kind: source.kind(), layers }
+        };
+        let media = SLOTS.iter().map(|(mid, source)| (*mid, line(*source)));
         offer.text(media.chain([(DATA, Line::Data)]))
     }
 
@@ -53,6 +65,11 @@ impl Up {
                 true
             }
         }
+    }
+
+    /// ICE begins anew with the next offer (RFC 8839 section 4.4.1.1.1).
+    pub fn restart(&mut self, ice: IceCredential) {
+        self.local.ice = ice;
     }
 
     /// What the client will send, and where it is.
@@ -74,6 +91,7 @@ impl Up {
             .map(|(section, (mid, source))| Receive {
                 mid: mid.to_owned(),
                 ssrc: section.ssrc,
+                repair_ssrc: section.repair_ssrc,
                 kind: source.kind(),
                 publication: publication_of(source),
             })

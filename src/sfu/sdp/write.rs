@@ -11,10 +11,10 @@ use crate::sfu::DtlsRole;
 /// What an offered m-line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// The client is to send here.
-    Receive { kind: Kind },
+    /// The client is to send here; with `layers`, in several encodings if it can.
+    Receive { kind: Kind, layers: bool },
     /// The server sends here.
-    Send { kind: Kind, ssrc: u32 },
+    Send { kind: Kind, ssrc: u32, rtx: u32 },
     /// Data channels (RFC 8841).
     Data,
     /// Over; its place is free for another one (RFC 8829 section 5.2.2).
@@ -46,10 +46,11 @@ impl Offer<'_> {
     }
 
     fn section(&self, out: &mut String, mid: &str, line: Line) -> std::fmt::Result {
-        let (kind, port) = match line {
+        let (kind, port, direction) = match line {
             Line::Data => return data(out, self.local, mid, SETUP),
-            Line::Receive { kind } | Line::Send { kind, .. } => (kind, 9),
-            Line::Closed { kind } => (kind, 0),
+            Line::Receive { kind, .. } => (kind, 9, "recvonly"),
+            Line::Send { kind, .. } => (kind, 9, "sendonly"),
+            Line::Closed { kind } => (kind, 0, "inactive"),
         };
         let payloads: Vec<&Payload> =
             self.codecs.iter().flat_map(|codec| tables::VIDEO.iter().filter(|p| p.codec == *codec)).collect();
@@ -57,26 +58,24 @@ impl Offer<'_> {
             Kind::Audio => write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF {}", tables::OPUS)?,
             Kind::Video => {
                 write!(out, "m=video {port} UDP/TLS/RTP/SAVPF")?;
-                payloads.iter().try_for_each(|payload| write!(out, " {}", payload.payload_type))?;
+                payloads.iter().try_for_each(|payload| write!(out, " {} {}", payload.payload_type, payload.rtx))?;
             }
         }
-        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\n")?;
-        out.push_str(match line {
-            Line::Receive { .. } => "a=recvonly\r\n",
-            Line::Send { .. } => "a=sendonly\r\n",
-            Line::Closed { .. } | Line::Data => "a=inactive\r\n",
-        });
+        write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\n")?;
         transport(out, self.local, SETUP)?;
         for (id, scope, uri) in tables::EXTENSIONS {
-            if scope == Scope::Both || (scope == Scope::Audio && kind == Kind::Audio) {
-                // What the server sends has no transport-wide numbers yet, so no feedback is asked for.
-                let sends = matches!(line, Line::Send { .. });
-                if !(sends && id == tables::TRANSPORT_CC) {
-                    write!(out, "a=extmap:{id} {uri}\r\n")?;
-                }
+            let sends = matches!(line, Line::Send { .. });
+            let is_used = match scope {
+                Scope::Both => true,
+                Scope::Audio => kind == Kind::Audio,
+                Scope::Encodings => kind == Kind::Video && !sends,
+                Scope::Reserved => false,
+            };
+            if is_used {
+                write!(out, "a=extmap:{id} {uri}\r\n")?;
             }
         }
-        let congestion = matches!(line, Line::Receive { .. });
+        let congestion = matches!(line, Line::Receive { .. } | Line::Send { .. });
         match kind {
             Kind::Audio => {
                 let opus = tables::OPUS;
@@ -87,14 +86,26 @@ impl Offer<'_> {
             }
             Kind::Video => payloads.iter().try_for_each(|payload| self.payload(out, payload, congestion))?,
         }
-        if let Line::Send { ssrc, .. } = line {
-            write!(out, "a=msid:{mid} {mid}\r\na=ssrc:{ssrc} cname:crescendo\r\n")?;
+        if let Line::Receive { layers: true, .. } = line {
+            // RFC 8853 section 5.1: these are alternatives of one picture, each on a stream of its own.
+            tables::RIDS.iter().try_for_each(|rid| write!(out, "a=rid:{rid} recv\r\n"))?;
+            write!(out, "a=simulcast:recv {}\r\n", tables::RIDS.join(";"))?;
+        }
+        if let Line::Send { kind, ssrc, rtx } = line {
+            write!(out, "a=msid:{mid} {mid}\r\n")?;
+            match kind {
+                Kind::Audio => write!(out, "a=ssrc:{ssrc} cname:crescendo\r\n")?,
+                Kind::Video => write!(
+                    out,
+                    "a=ssrc-group:FID {ssrc} {rtx}\r\na=ssrc:{ssrc} cname:crescendo\r\na=ssrc:{rtx} cname:crescendo\r\n"
+                )?,
+            }
         }
         Ok(())
     }
 
     fn payload(&self, out: &mut String, payload: &Payload, congestion: bool) -> std::fmt::Result {
-        let Payload { payload_type, name, format, .. } = payload;
+        let Payload { payload_type, rtx, name, format, .. } = payload;
         write!(out, "a=rtpmap:{payload_type} {name}/90000\r\n")?;
         let start = self.start_bitrate_kbps.map(|kbps| format!("x-google-start-bitrate={kbps}"));
         match (*format, start) {
@@ -109,11 +120,11 @@ impl Offer<'_> {
         for feedback in ["ccm fir", "nack", "nack pli"] {
             write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
         }
-        Ok(())
+        write!(out, "a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={payload_type}\r\n")
     }
 }
 
-/// What comes before the sections. `mids`: those that share the transport.
+/// What comes before the sections. `mids`: those that share the transport, as a BUNDLE group.
 pub(super) fn bundle_and_session<'a>(
     out: &mut String,
     local: &Local,
@@ -121,9 +132,14 @@ pub(super) fn bundle_and_session<'a>(
     mids: impl Iterator<Item = &'a str>,
 ) -> std::fmt::Result {
     let Local { session, .. } = local;
-    write!(out, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE")?;
-    mids.into_iter().try_for_each(|mid| write!(out, " {mid}"))?;
-    write!(out, "\r\na=msid-semantic: WMS *\r\n")
+    write!(out, "v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n")?;
+    let mut mids = mids.peekable();
+    if mids.peek().is_some() {
+        out.push_str("a=group:BUNDLE");
+        mids.try_for_each(|mid| write!(out, " {mid}"))?;
+        out.push_str("\r\n");
+    }
+    out.write_str("a=msid-semantic: WMS *\r\n")
 }
 
 /// There is one port for RTP and RTCP (RFC 8858), which RFC 9725 section 4.4.1 wants to be said.

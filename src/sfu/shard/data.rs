@@ -1,7 +1,8 @@
 //! Data channels of a shard: who is told what somebody has sent.
 //!
 //! Transports of one room have a [`HubId`] in common. What a native client sends is forwarded here, from its transport to the down
-//! transports of the others. What else comes, and what is for others than native clients, goes to the host, which knows them.
+//! transports of the others. What else comes, and what is for those who have no open channel here, goes to the host, which knows
+//! them.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,12 +19,19 @@ use crate::sfu::{Direction, TransportId};
 /// Receivers of a room.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
-    /// Down transports of native clients.
-    natives: BTreeMap<ParticipantId, TransportId>,
-    /// Transports of others.
-    others: usize,
-    /// Transports of either.
+    /// Down transports of native clients, whose channel is open.
+    open: BTreeMap<ParticipantId, TransportId>,
+    /// Transports of whomever.
     ends: usize,
+}
+
+impl Hub {
+    /// Another transport may have taken its place.
+    fn close(&mut self, participant: ParticipantId, id: TransportId) {
+        if self.open.get(&participant) == Some(&id) {
+            self.open.remove(&participant);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,13 +61,7 @@ impl Shard {
             return;
         }
         transport.open_data(Channels::new(self.settings.data, end.opening(), now));
-        let hub = self.hubs.entry(end.hub).or_default();
-        hub.ends += 1;
-        match (&end.client, transport.direction) {
-            (Client::Native, Direction::Down) => drop(hub.natives.insert(end.participant, id)),
-            (Client::Native, Direction::Up) => {}
-            (Client::Other { .. }, _) => hub.others += 1,
-        }
+        self.hubs.entry(end.hub).or_default().ends += 1;
         self.data_ends.insert(id, end);
         self.data(id, now);
     }
@@ -68,13 +70,7 @@ impl Shard {
     pub(super) fn close_data(&mut self, id: TransportId) {
         let Some(end) = self.data_ends.remove(&id) else { return };
         let Some(hub) = self.hubs.get_mut(&end.hub) else { return };
-        match &end.client {
-            Client::Native if hub.natives.get(&end.participant) == Some(&id) => {
-                hub.natives.remove(&end.participant);
-            }
-            Client::Native => {}
-            Client::Other { .. } => hub.others -= 1,
-        }
+        hub.close(end.participant, id);
         hub.ends -= 1;
         if hub.ends == 0 {
             self.hubs.remove(&end.hub);
@@ -104,6 +100,18 @@ impl Shard {
             }
         }
         self.flush_data(id, now);
+        self.note_channel(id);
+    }
+
+    /// Who has no channel is not sent anything here.
+    fn note_channel(&mut self, id: TransportId) {
+        let (Some(end), Some(transport)) = (self.data_ends.get(&id), self.transports.get(&id)) else { return };
+        let Some(hub) = self.hubs.get_mut(&end.hub) else { return };
+        match (&end.client, transport.direction) {
+            (Client::Native, Direction::Down) if transport.has_channel() => drop(hub.open.insert(end.participant, id)),
+            (Client::Native, Direction::Down) => hub.close(end.participant, id),
+            (Client::Native, Direction::Up) | (Client::Other { .. }, _) => {}
+        }
     }
 
     /// From a native client to those whom its frame names.
@@ -112,29 +120,29 @@ impl Shard {
             return self.data_meters.dropped[Dropped::Malformed as usize].increment(1);
         };
         let Some(hub) = self.hubs.get(&end.hub) else { return };
-        let (native, rest): (Vec<TransportId>, To) = match to {
-            To::All => {
-                let others = hub.natives.iter().filter(|(participant, _)| **participant != end.participant);
-                (others.map(|(_, transport)| *transport).collect(), To::All)
+        let (reached, rest): (BTreeMap<ParticipantId, TransportId>, _) = match to {
+            To::These(to) => {
+                let to = || to.iter().filter(|one| **one != end.participant);
+                let reached = to().filter_map(|one| Some((*one, *hub.open.get(one)?))).collect();
+                let missing: Vec<_> = to().filter(|one| !hub.open.contains_key(one)).copied().collect();
+                (reached, (!missing.is_empty()).then_some(To::These(missing)))
             }
-            To::These(mut to) => {
-                to.retain(|participant| *participant != end.participant);
-                let known = to.iter().filter_map(|participant| hub.natives.get(participant).copied()).collect();
-                (known, To::These(to.into_iter().filter(|one| !hub.natives.contains_key(one)).collect()))
+            To::All | To::AllBut(_) => {
+                let mut reached = hub.open.clone();
+                reached.remove(&end.participant);
+                let is_everybody = reached.len() + 1 >= end.crowd.count();
+                let rest = (!is_everybody).then(|| To::AllBut(reached.keys().copied().collect()));
+                (reached, rest)
             }
         };
-        let is_for_host = match &rest {
-            To::All => hub.others > 0,
-            To::These(rest) => !rest.is_empty(),
-        };
-        if is_for_host {
-            let event = DataEvent { from: end.participant, to: rest, kind, bytes: payload.clone() };
+        if let Some(to) = rest {
+            let event = DataEvent { from: end.participant, to, kind, bytes: payload.clone() };
             if end.events.try_send(event).is_err() {
                 self.data_meters.lost.increment(1);
             }
         }
         let frame = Frame::write(kind, end.participant, &payload);
-        for id in native {
+        for id in reached.into_values() {
             self.send_data(id, Kind::Binary, &frame, now);
         }
     }

@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use super::Shard;
-use crate::sfu::TransportId;
-use crate::sfu::forward::header::Header;
+use crate::sfu::bwe::Changed;
+use crate::sfu::forward::header::{self, Header};
 use crate::sfu::meters::Dropped;
 use crate::sfu::out::Route;
 use crate::sfu::publication::{Clock, Incoming, Origin, Publication, Way};
 use crate::sfu::rtcp::{self, Report};
 use crate::sfu::sdp::tables;
 use crate::sfu::transport::ice;
+use crate::sfu::up::Manner;
+use crate::sfu::{Kind, TransportId};
 
 /// Bytes of an RTP packet as networks carry them. Higher: who sends larger ones is served, and fills the histories, whose buffers
 /// are used again and so stay as large; lower: senders on paths with a large MTU are not heard.
@@ -84,38 +86,47 @@ impl Shard {
         if length > MAX_RTP {
             return self.meters.dropped(Dropped::Unroutable);
         }
+        let packet = &mut datagram[..length];
+        let header = if up.renumber(packet) { Header::parse(packet) } else { None };
+        let Some(mut header) = header else { return self.meters.dropped(Dropped::Unroutable) };
+        // Padding ends here; nobody behind this line has to know of it.
+        packet[0] &= !0x20;
+        let mut packet = &mut packet[..header.payload.end];
+        let repaired = tables::repaired(header.payload_type);
+        let repairs = repaired.map(|payload_type| (payload_type, up.repairs(packet, &header)));
+        if let Some((_, None)) = repairs {
+            up.heard(packet, &header, now);
+            return self.meters.dropped(Dropped::Padding);
+        }
         if !up.admits(length, now) {
             return self.meters.dropped(Dropped::Rate);
         }
-        let packet = &mut datagram[..length];
-        if !up.renumber(packet) {
-            return self.meters.dropped(Dropped::Unroutable);
+        transport.counts.add(1, length as u64);
+        let mut manner = Manner::Sent;
+        if let Some((payload_type, Some(ssrc))) = repairs {
+            let Some(restored) = header::restore(packet, &header, payload_type, ssrc) else { return };
+            let Some(parsed) = Header::parse(restored) else { return };
+            (packet, header, manner) = (restored, parsed, Manner::Repaired);
+            self.meters.repaired();
         }
-        let Some((header, codec)) =
-            Header::parse(packet).and_then(|h| Some((tables::codec(h.payload_type)?, h))).map(|(c, h)| (h, c))
-        else {
-            return self.meters.dropped(Dropped::Unroutable);
-        };
-        // Padding ends here; nobody behind this line has to know of it.
-        packet[0] &= !0x20;
-        let packet = &packet[..header.payload.end];
-        let Some(found) = up.found(packet, &header, codec, now) else {
-            return self.meters.dropped(Dropped::Unroutable);
-        };
+        let found = tables::codec(header.payload_type)
+            .and_then(|codec| Some((codec, up.found(packet, &header, codec, manner, now)?)));
+        let Some((codec, found)) = found else { return self.meters.dropped(Dropped::Unroutable) };
 
-        let origin = Origin { transport: id, ssrc: header.ssrc };
+        let (origin, layer) = (Origin { transport: id, ssrc: header.ssrc }, found.layer);
         let publication =
             self.publications.entry(found.publication).or_insert_with(|| Publication::new(found.publication));
-        let way = &mut Way { transports: &mut self.transports, out: &mut self.out, meters: &self.meters };
+        let way = &mut Way { transports: &mut self.transports, out: &mut self.out, meters: &self.meters, now };
         if found.first {
-            publication.set_source(origin, way);
-        } else if publication.source() != Some(origin) {
+            publication.set_source(layer, origin, now, self.settings.publication, way);
+        } else if publication.source(layer) != Some(origin) {
             return self.meters.dropped(Dropped::Stale);
         }
-        let incoming = Incoming { packet, header: &header, codec, index: found.index, now };
+        let heard = codec.kind() == Kind::Video || self.voices.hear(found.publication, packet, &header, now);
+        let incoming = Incoming { packet, header: &header, codec, layer, index: found.index, heard, now };
         let accepted = publication.accept(&incoming, self.settings.publication, way);
         if let Some(at) = accepted.departs {
-            self.departures.push_back((at, found.publication));
+            self.departures.push_back((at, found.publication, layer));
         }
         if (found.first || accepted.changed)
             && let Some(transport) = self.transports.get_mut(&id)
@@ -131,18 +142,33 @@ impl Shard {
         rtcp::read(&datagram[..length], |report| match report {
             Report::Sender { ssrc, ntp, rtp } => {
                 let clock = Clock { ntp, rtp, at: now };
-                let publication = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock));
-                let publication = publication.and_then(|p| self.publications.get_mut(&p));
+                let origin = Some(Origin { transport: id, ssrc });
                 // A stream that another one has taken the place of says nothing about that one's clock.
-                if let Some(publication) = publication.filter(|p| p.source() == Some(Origin { transport: id, ssrc })) {
-                    publication.reported(clock);
+                if let Some((publication, layer)) = self.ups.get_mut(&id).and_then(|up| up.reported(ssrc, clock))
+                    && let Some(publication) = self.publications.get_mut(&publication)
+                    && publication.source(layer) == origin
+                {
+                    publication.reported(layer, clock);
                 }
             }
             Report::Nack { ssrc, sequences } => {
                 let taken = transport.take_resends(sequences.len());
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
-                if let Some(publication) = publication.and_then(|p| self.publications.get(p)) {
-                    publication.resend(transport, ssrc, &sequences[..taken], &mut self.out);
+                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
+                    publication.resend(transport, ssrc, &sequences[..taken], now, &mut self.out, &self.meters);
+                }
+            }
+            Report::Arrivals(arrivals) => {
+                let changed = transport.bandwidth().map(|bandwidth| bandwidth.feedback(&arrivals, now));
+                match changed {
+                    Some(Changed::Less | Changed::More) => self.divide = true,
+                    Some(Changed::Little) | None => {}
+                }
+            }
+            Report::Lost { ssrc, lost } => {
+                let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
+                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
+                    transport.counts.lost += publication.lost(id, ssrc, lost);
                 }
             }
             Report::KeyFrame { ssrc } => {

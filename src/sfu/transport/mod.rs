@@ -18,9 +18,12 @@ use tokio::sync::mpsc;
 use self::data::Channels;
 use self::dtls::{Dtls, Established, Identity, Progress};
 use self::srtp::{Inbound, Outbound};
+use super::bwe::{self, Estimator};
 use super::forward::numbers::Numbers;
 use super::out::{Out, Route};
-use super::{Codec, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, TransportId};
+use super::{
+    Codec, Counts, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, Traffic, TransportId,
+};
 
 /// Addresses of a far end that are remembered. It has as many as it has interfaces and NAT bindings.
 const MAX_ADDRESSES: usize = 16;
@@ -36,6 +39,11 @@ const RESENDS_PER_TICK: usize = 32;
 /// Events of media that a transport tells in its life; later ones are not told. A far end that changes its codec or its SSRC with
 /// each packet would else fill the host's channel, in which the room's other transports say that they are up or have failed.
 const MEDIA_EVENTS: usize = 256;
+/// A change of the estimate by less than this share is not told.
+const WORTH_TELLING: f64 = 0.05;
+/// Events of layers that a transport tells at once; one more is allowed each tick of 10 ms. They are for statistics. Higher: more
+/// are told in large rooms; lower: a sender whose pictures change their size all the time takes less of the host's channel.
+const LAYER_EVENTS: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -53,12 +61,31 @@ pub(crate) struct Transport {
     /// Addresses that an authentic check came from, the oldest first. Media is taken from these alone.
     addresses: Vec<SocketAddr>,
     route: Option<Route>,
+    /// When the first route was there.
+    reached: Instant,
     last_check: Instant,
     /// Packets that may be sent again now.
     resends: usize,
     /// Events of media that may still be told.
     media_events: usize,
+    /// The same of layers.
+    layer_events: usize,
     data: Option<Box<Channels>>,
+    /// What the path takes, where the far end tells when packets come.
+    bandwidth: Option<Box<Estimator>>,
+    /// What was told of that, in kbit/s.
+    told_kbps: Option<u32>,
+    pub(crate) counts: Counts,
+    /// Where these are told.
+    pub(crate) traffic: Option<Traffic>,
+}
+
+/// What it takes to send media.
+#[derive(Debug)]
+pub(crate) struct Sending<'a> {
+    pub(crate) keys: &'a mut Media,
+    pub(crate) route: Route,
+    pub(crate) bandwidth: Option<&'a mut Estimator>,
 }
 
 #[derive(Debug)]
@@ -116,10 +143,16 @@ impl Transport {
             phase,
             addresses,
             route,
+            reached: now,
             last_check,
             resends,
             media_events: MEDIA_EVENTS,
+            layer_events: LAYER_EVENTS,
             data: None,
+            bandwidth: None,
+            told_kbps: None,
+            counts: Counts::default(),
+            traffic: None,
         }
     }
 
@@ -128,6 +161,9 @@ impl Transport {
     pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<SocketAddr> {
         self.last_check = now;
         if self.route.is_none() || nominated {
+            if self.route.is_none() {
+                self.reached = now;
+            }
             self.route = Some(route);
         }
         if self.addresses.contains(&route.to) {
@@ -164,6 +200,23 @@ impl Transport {
             (Phase::Open(media), Some(route)) => Some((media, route)),
             (Phase::Open(_) | Phase::Handshake { .. } | Phase::Unproven { .. }, _) => None,
         }
+    }
+
+    /// The keys and what sending goes by, once the far end is known to be who the description says.
+    pub(crate) fn sending(&mut self) -> Option<Sending<'_>> {
+        match (&mut self.phase, self.route) {
+            (Phase::Open(keys), Some(route)) => Some(Sending { keys, route, bandwidth: self.bandwidth.as_deref_mut() }),
+            (Phase::Open(_) | Phase::Handshake { .. } | Phase::Unproven { .. }, _) => None,
+        }
+    }
+
+    /// The far end tells when packets come: from now on it is known what the path takes.
+    pub(crate) fn estimate_bandwidth(&mut self, limits: bwe::Limits, now: Instant) {
+        self.bandwidth.get_or_insert_with(|| Box::new(Estimator::new(limits, now)));
+    }
+
+    pub(crate) fn bandwidth(&mut self) -> Option<&mut Estimator> {
+        self.bandwidth.as_deref_mut()
     }
 
     /// How many of `wanted` packets may be sent again now.
@@ -245,7 +298,12 @@ impl Transport {
         let numbers = outgoing(self.direction, remote);
         self.phase = Phase::Open(Box::new(Media { inbound, outbound, numbers }));
         if let Some(route) = self.route {
-            self.tell(Event::Connected { transport: self.id, direction: self.direction, remote: route.to });
+            self.tell(Event::Connected {
+                transport: self.id,
+                direction: self.direction,
+                remote: route.to,
+                reached: self.reached,
+            });
         }
         Ok(())
     }
@@ -279,6 +337,11 @@ impl Transport {
     /// False when there are no data channels.
     pub(crate) fn send_data(&mut self, kind: data::Kind, bytes: &Bytes, now: Instant) -> bool {
         self.with_data(|channels| channels.send(kind, bytes, now)).is_some()
+    }
+
+    /// There is a data channel that is open.
+    pub(crate) fn has_channel(&self) -> bool {
+        self.data.as_deref().is_some_and(Channels::is_open)
     }
 
     /// What was dropped of the data channels since this was asked last.
@@ -319,6 +382,7 @@ impl Transport {
 
     pub(crate) fn tick(&mut self, now: Instant, consent: Duration) -> Result<(), FailReason> {
         self.resends = (self.resends + RESENDS_PER_TICK).min(RESENDS);
+        self.layer_events = (self.layer_events + 1).min(LAYER_EVENTS);
         match self.phase {
             Phase::Handshake { until } | Phase::Unproven { until, .. } if until <= now => match self.route {
                 None => Err(FailReason::NoCheck),
@@ -345,6 +409,26 @@ impl Transport {
             self.media_events = left;
             self.tell(Event::Media { publication, codec });
         }
+    }
+
+    /// That the far end gets another layer, unless that was said too often or nobody has room for it.
+    pub(crate) fn tell_layer(&mut self, event: Event) {
+        if let Some(left) = self.layer_events.checked_sub(1) {
+            self.layer_events = left;
+            let _ = self.events.try_send(event);
+        }
+    }
+
+    /// What the path takes, when that has changed; in kbit/s.
+    pub(crate) fn tell_estimate(&mut self) -> Option<f64> {
+        let kbps = self.bandwidth.as_deref()?.estimate()?.kbps();
+        let told = self.told_kbps.map(f64::from);
+        if told.is_none_or(|told| (kbps - told).abs() >= told * WORTH_TELLING)
+            && self.events.try_send(Event::Estimate { transport: self.id, kbps: kbps as u32 }).is_ok()
+        {
+            self.told_kbps = Some(kbps as u32);
+        }
+        Some(kbps)
     }
 
     /// The host bounds its channel; what it has no room for is lost, and said so.

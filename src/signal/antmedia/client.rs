@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::command::{Command, Toggle, Unread};
+use super::command::{Command, Play, Publish, Toggle, Unread};
 use super::place::{Connection, Place, PlaceId, Playing, Publishing, Role};
 use super::say::{self, Definition};
 use super::streams::{StreamId, Streams, check_meta_data, room_of_label};
+use crate::access::{Grant, Refused};
 use crate::host::{Entry, Refusal, RoomView};
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
 use crate::room::{Kind, Reach, Source};
@@ -96,12 +97,26 @@ pub enum Question {
 /// Most subtracks of one answer.
 const PAGE: usize = 50;
 
+/// A command that lets its sender into a room, or lets it do more there.
+#[derive(Debug)]
+pub struct Entrance<'a> {
+    pub id: &'a str,
+    pub stream: StreamId,
+    pub room: RoomName,
+    pub token: &'a str,
+    pub wanted: Vec<Grant>,
+}
+
 /// What a client is told of its surroundings.
 #[derive(Debug, Clone)]
 pub struct Terms {
+    /// The name under which it came.
+    pub app: String,
     /// Most participants of a room that is joined peer to peer.
     pub most_peers: usize,
     pub name_chars: usize,
+    /// Tokens are asked for: nobody learns of rooms that it is not in.
+    pub closed: bool,
     /// How long a publisher may take to connect.
     pub publish_time: Duration,
 }
@@ -138,11 +153,45 @@ impl Client {
         out.push(Action::Say(say::error(Definition::StreamIdInUse, id, OF_A_ROOM)));
     }
 
+    /// The token that came with a command does not let its sender do that.
+    pub fn unauthorized(&self, id: &str, refused: Refused, out: &mut Vec<Action>) {
+        out.push(Action::Say(say::error(Definition::UnauthorizedAccess, id, &refused.to_string())));
+    }
+
+    /// What a command asks for that a token has to grant. None where it asks for nothing of the kind, or for a stream or a room
+    /// that cannot be.
+    pub fn entrance<'a>(&self, command: &'a Command) -> Option<Entrance<'a>> {
+        match command {
+            Command::Join { stream_id: id, mode, token } => {
+                let stream: StreamId = id.parse().ok()?;
+                let mut wanted = vec![Grant::Join, Grant::Subscribe];
+                if mode != "play" {
+                    wanted.extend([Source::Microphone, Source::Camera].map(Grant::Publish));
+                }
+                Some(Entrance { id, room: stream.clone(), stream, token, wanted })
+            }
+            Command::Publish(Publish { stream_id: id, main_track, audio, video, token, .. }) => {
+                let room = if main_track.is_empty() { id } else { main_track };
+                let sources = [(*audio, Source::Microphone), (*video, Source::Camera)];
+                let sources = sources.into_iter().filter_map(|(on, source)| on.then_some(Grant::Publish(source)));
+                let wanted = [Grant::Join].into_iter().chain(sources).collect();
+                Some(Entrance { id, stream: id.parse().ok()?, room: room.parse().ok()?, token, wanted })
+            }
+            Command::Play(Play { stream_id: id, token, .. }) => {
+                let stream: StreamId = id.parse().ok()?;
+                let room = self.streams.live(&stream).map_or_else(|| stream.clone(), |live| live.room);
+                Some(Entrance { id, stream, room, token, wanted: vec![Grant::Join, Grant::Subscribe] })
+            }
+            _ => None,
+        }
+    }
+
     /// A room has said something to one of the places.
     pub fn told(&mut self, place: PlaceId, outgoing: &Outgoing, now: Instant, out: &mut Vec<Action>) {
         let Some(place) = self.places.get_mut(&place) else { return };
         match outgoing {
             Outgoing::Message(message) => place.told(message.message(), now, out),
+            Outgoing::Missed(messages) => messages.iter().for_each(|message| place.told(message.message(), now, out)),
             Outgoing::Notice(notice) => place.noticed(*notice, now + self.terms.publish_time, out),
             Outgoing::Answer { generation, sdp, .. } => place.answered(*generation, sdp, out),
             Outgoing::Data(payload) => place.heard_data(payload, out),
@@ -199,6 +248,7 @@ impl Client {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.places.values_mut().for_each(|place| place.prove(now, out));
         let late = self.places.values().filter(|place| place.is_late(now)).filter_map(Place::publishes);
+        let late = late.inspect(|publishing| publishing.claim.is_late());
         let late: Vec<String> = late.map(|publishing| publishing.claim.id().to_string()).collect();
         for id in late {
             out.push(Action::Say(say::error(Definition::PublishTimeoutError, &id, "no media connection was made")));
@@ -211,7 +261,7 @@ impl Client {
         match command {
             Command::Ping {} => out.push(Action::Say(say::pong())),
             Command::GetIceServerConfig {} => out.push(Action::TellIceServer),
-            Command::Join { stream_id, mode } => self.join(&stream_id, &mode, out),
+            Command::Join { stream_id, mode, token: _ } => self.join(&stream_id, &mode, out),
             Command::Leave { stream_id } => self.leave(&stream_id, out),
             Command::Publish(publish) => self.publish(publish, out),
             Command::Play(play) => self.play(play, out),
@@ -309,6 +359,10 @@ impl Client {
             Some(live) => live.room,
             None => room_of_label(id).unwrap_or(name),
         };
+        if self.terms.closed && self.in_room(&room).is_none() {
+            let text = "publish or play there before you ask";
+            return out.push(Action::Say(say::error(Definition::UnauthorizedAccess, id, text)));
+        }
         out.push(Action::Look { room, question: question(id.to_owned()) });
     }
 

@@ -17,6 +17,8 @@ pub enum Command {
         /// `play` for one who only watches.
         #[serde(default, deserialize_with = "text")]
         mode: String,
+        #[serde(default, deserialize_with = "text")]
+        token: String,
     },
     Leave {
         #[serde(default, deserialize_with = "text")]
@@ -127,6 +129,8 @@ pub struct Publish {
     pub meta_data: serde_json::Value,
     #[serde(default, deserialize_with = "text")]
     pub role: String,
+    #[serde(default, deserialize_with = "text")]
+    pub token: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -139,6 +143,8 @@ pub struct Play {
     pub track_list: Vec<String>,
     #[serde(default)]
     pub disable_tracks_by_default: bool,
+    #[serde(default, deserialize_with = "text")]
+    pub token: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

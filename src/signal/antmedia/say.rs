@@ -25,6 +25,7 @@ pub enum Definition {
     MissingParameter,
     PublishTimeoutError,
     ServerError,
+    UnauthorizedAccess,
 }
 
 impl Definition {
@@ -46,6 +47,7 @@ impl Definition {
             Definition::MissingParameter => "missingParameter",
             Definition::PublishTimeoutError => "publishTimeoutError",
             Definition::ServerError => "server_error_check_logs",
+            Definition::UnauthorizedAccess => "unauthorized_access",
         }
     }
 }

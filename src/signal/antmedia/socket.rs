@@ -2,33 +2,37 @@
 //!
 //! A mistake is answered and the socket stays open; one that floods is read more slowly.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{self, BoxStream, SelectAll, SplitSink};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
-use super::client::{Action, Client, Terms};
+use super::client::{Action, Client, Entrance, Terms};
 use super::command::{self, Command, Unread};
 use super::outbox::{Outbox, Queue, outbox};
 use super::place::PlaceId;
 use super::say;
 use super::streams::{Streams, room_of_label};
+use crate::access::{Access, Admitted, Grants, Pass, Refused, Stream, is_once};
 use crate::config::{Config, TurnTransport};
 use crate::host::{Joining, Manner, Rooms, Seat};
 use crate::room::ids::RoomName;
 use crate::room::{LegKind, VideoCodec};
 use crate::signal::limit::Bucket;
 use crate::signal::message::{ClientMessage, IceServer};
+use crate::signal::outbox::{Inbox, outbox as room_outbox};
 use crate::signal::outgoing::Outgoing;
 
 /// What a frame that cannot be used, a command that makes others negotiate and a question about a room cost of the rate limit,
 /// against 1 of others.
 const COST: u32 = 10;
+/// Tokens for one time that one socket has used, and may again: its SDK shows the same one with each new attempt. Higher: sockets
+/// that play many streams come back to all of them.
+const REDEEMED: usize = 32;
 /// How long the client may take to read what was said last.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -37,24 +41,36 @@ type Told = BoxStream<'static, (PlaceId, Option<Outgoing>)>;
 
 /// Runs a socket until it ends. The caller limits frames to [`crate::signal::socket::OVERSIZE_FACTOR`] ×
 /// `antmedia.max_message_bytes`.
-pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Config, most_peers: usize) {
+pub async fn run(
+    socket: WebSocket,
+    rooms: Rooms,
+    streams: Streams,
+    access: &Access,
+    config: &Config,
+    (app, most_peers): (String, usize),
+) {
     let (to_client, mut from_client) = socket.split();
     let (outbox, queue) = outbox(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
     let terms = Terms {
+        app,
         most_peers,
+        closed: !access.is_open(),
         name_chars: config.limits.name_chars,
         publish_time: Duration::from_millis(config.room.switch_deadline_ms.into()),
     };
     let mut shell = Shell {
         client: Client::new(terms, streams),
         rooms,
+        access,
         config,
         outbox,
         // The relay counts by connection: who is behind it is not known before it joins, if ever.
         relay_user: format!("antmedia/{:016x}", fastrand::u64(..)),
         renew_ice: None,
+        redeemed: VecDeque::new(),
+        shown: None,
         seats: HashMap::new(),
         told: SelectAll::new(),
     };
@@ -86,11 +102,20 @@ pub async fn run(socket: WebSocket, rooms: Rooms, streams: Streams, config: &Con
                 };
                 owed = cost(&read).min(config.signal.message_burst);
                 metrics::counter!("crescendo_signal_messages_total").increment(1);
+                if let Some(entrance) = read.as_ref().ok().and_then(|command| shell.client.entrance(command)) {
+                    access.learn(Some(entrance.token)).await;
+                }
                 match read {
                     Ok(Command::Publish(publish)) if shell.is_of_a_room(&publish.stream_id) => {
                         shell.client.is_taken(&publish.stream_id, &mut out);
                     }
-                    read => shell.client.hear(read, heard, &mut out),
+                    read => match shell.admit(&read) {
+                        Ok(shown) => {
+                            shell.client.hear(read, heard, &mut out);
+                            shell.shown = shown;
+                        }
+                        Err((id, refused)) => shell.client.unauthorized(id, refused, &mut out),
+                    },
                 }
             }
             // Enough tokens come in this time for what is owed.
@@ -167,11 +192,16 @@ fn cost(read: &Result<Command, Unread>) -> u32 {
 struct Shell<'a> {
     client: Client,
     rooms: Rooms,
+    access: &'a Access,
     config: &'a Config,
     outbox: Outbox,
     relay_user: String,
     /// When the client needs new credentials for the relay; None until it has asked for some.
     renew_ice: Option<Instant>,
+    /// The last tokens for one time that were used here, and what they are good for.
+    redeemed: VecDeque<(String, Pass)>,
+    /// A token for one time that came with the command that is carried out; it is used up when that takes its sender somewhere.
+    shown: Option<(String, Admitted)>,
     seats: HashMap<PlaceId, Seat>,
     told: SelectAll<Told>,
 }
@@ -182,9 +212,49 @@ impl Shell<'_> {
         room_of_label(id).is_some_and(|room| self.rooms.is_there(&room))
     }
 
+    /// Whether the token that came with a command grants what it asks for; if not, the stream it is about and why. One for one
+    /// time comes back with what it is good for.
+    fn admit<'a>(&self, read: &'a Result<Command, Unread>) -> Result<Option<(String, Admitted)>, (&'a str, Refused)> {
+        let Some(entrance) = read.as_ref().ok().and_then(|command| self.client.entrance(command)) else {
+            return Ok(None);
+        };
+        let Entrance { id, stream, room, token, wanted } = entrance;
+        let (stream, now) = (Stream { id: &stream, room: &room }, SystemTime::now());
+        let again = self.redeemed.iter().find(|(known, pass)| known == token && pass.expires > now);
+        let admitted = match again {
+            Some((_, pass)) => pass.permits(stream, &wanted).map(|()| None),
+            None => self
+                .access
+                .admit_to(Some(token), stream, &wanted, now)
+                .map(|admitted| is_once(token).then(|| (token.to_owned(), admitted))),
+        };
+        admitted.map_err(|refused| {
+            refused.count("antmedia");
+            (id, refused)
+        })
+    }
+
+    /// The command has taken its sender into a room, or further into one.
+    fn redeem(&mut self) {
+        let Some((token, admitted)) = self.shown.take() else { return };
+        if self.redeemed.len() == REDEEMED {
+            self.redeemed.pop_front();
+        }
+        self.redeemed.push_back((token, admitted.keep()));
+    }
+
+    /// STUN and TURN servers. Credentials of the relay are for those who have been let in somewhere.
+    fn ice_servers(&self) -> Vec<IceServer> {
+        let mut servers = self.rooms.ice_servers(&self.relay_user);
+        if !self.access.is_open() && self.seats.is_empty() {
+            servers.retain(|server| server.credential.is_none());
+        }
+        servers
+    }
+
     /// False when the client does not read what it is told.
     async fn carry_out(&mut self, actions: Vec<Action>) -> bool {
-        let mut left: std::collections::VecDeque<Action> = actions.into();
+        let mut left: VecDeque<Action> = actions.into();
         while let Some(action) = left.pop_front() {
             let mut more = Vec::new();
             match action {
@@ -194,28 +264,37 @@ impl Shell<'_> {
                     }
                 }
                 Action::TellIceServer => {
-                    let servers = self.rooms.ice_servers(&self.relay_user);
+                    let servers = self.ice_servers();
                     self.renew_ice = self.rooms.renew_ice_every().map(|every| Instant::now() + every);
                     if let Some(server) = one_server(servers, self.config.antmedia.turn_transport) {
                         more.push(Action::Say(say::ice_server(&server)));
                     }
                 }
                 Action::Enter { place, room, name, tracks, entry } => {
-                    let (outbox, inbox) = mpsc::channel(self.config.signal.outbox_messages);
+                    let (outbox, inbox) = room_outbox(&self.config.signal);
                     // What every browser decodes that these SDKs run in.
                     let decodes = vec![VideoCodec::H264, VideoCodec::Vp8];
-                    let manner = Manner::Plain(entry);
+                    // Each command was checked when it came, with a token of its own.
+                    let (manner, grants) = (Manner::Plain(entry), Grants::everything());
+                    let join = self.rooms.tracer().root("join", vec![("room", room.to_string())]);
                     match self
                         .rooms
-                        .join(&room, Joining { name, tracks, decodes, encrypted: false, outbox, manner })
+                        .join(&room, Joining { name, tracks, decodes, encrypted: false, outbox, manner, grants, join })
                         .await
                     {
                         Ok(seat) => {
+                            self.redeem();
                             self.client.entered(place, seat.participant);
                             self.seats.insert(place, seat);
+                            if !self.access.is_open() && self.seats.len() == 1 && self.renew_ice.is_some() {
+                                more.push(Action::TellIceServer);
+                            }
                             self.told.push(hearing(place, inbox));
                         }
-                        Err(refusal) => self.client.refused(place, &refusal, &mut more),
+                        Err(refusal) => {
+                            self.shown = None;
+                            self.client.refused(place, &refusal, &mut more);
+                        }
                     }
                 }
                 Action::Send { place, message } => {
@@ -229,6 +308,7 @@ impl Shell<'_> {
                     }
                 }
                 Action::Reach { place, reach } => {
+                    self.redeem();
                     if let Some(seat) = self.seats.get(&place) {
                         seat.reach(reach).await;
                     }
@@ -255,6 +335,7 @@ impl Shell<'_> {
             }
             more.into_iter().rev().for_each(|action| left.push_front(action));
         }
+        self.shown = None;
         true
     }
 
@@ -273,10 +354,10 @@ async fn broadcast(rooms: &Rooms, room: &RoomName) {
 }
 
 /// What a room says to a place, and in the end that it says no more.
-fn hearing(place: PlaceId, inbox: mpsc::Receiver<Outgoing>) -> Told {
+fn hearing(place: PlaceId, inbox: Inbox) -> Told {
     let said = stream::unfold(Some(inbox), move |inbox| async move {
         let mut inbox = inbox?;
-        let next = inbox.recv().await;
+        let next = inbox.next().await;
         let rest = next.is_some().then_some(inbox);
         Some(((place, next), rest))
     });

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::host::events::{Events, Happening, StreamInfo};
 use crate::room::ids::{ParticipantId, ROOM_NAME_MAX, RoomName};
 
 /// Broadcasts that may be made by REST and not published to. Higher: apps that make them long before, for memory.
@@ -39,9 +40,12 @@ pub fn room_of_label(id: &str) -> Option<RoomName> {
     room.parse().ok()
 }
 
-/// All stream ids of this process.
+/// All stream ids of this process. What happens to streams is told to those who listen, where there is somebody.
 #[derive(Debug, Clone, Default)]
-pub struct Streams(Arc<Mutex<Inner>>);
+pub struct Streams {
+    inner: Arc<Mutex<Inner>>,
+    events: Option<Events>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -54,6 +58,10 @@ struct Inner {
 /// A stream that is published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Live {
+    /// Under which of the apps' names.
+    pub app: String,
+    /// Media has arrived.
+    pub started: bool,
     pub room: RoomName,
     /// Not known until the room has let it in.
     pub participant: Option<ParticipantId>,
@@ -89,13 +97,36 @@ impl Claim {
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
         self.streams.change(&self.id, change);
     }
+
+    /// Media has arrived.
+    pub fn has_started(&self) {
+        let Some(live) = self.streams.live(&self.id).filter(|live| !live.started) else { return };
+        self.change(|live| live.started = true);
+        self.streams.tell(&self.id, &live, Happening::StreamStarted);
+    }
+
+    /// Media was awaited for too long.
+    pub fn is_late(&self) {
+        if let Some(live) = self.streams.live(&self.id) {
+            self.streams.tell(&self.id, &live, Happening::StreamTimedOut);
+        }
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut inner = self.streams.lock();
-        if let Some(Live { room, participant: Some(participant), .. }) = inner.live.remove(&self.id) {
-            inner.publishers.remove(&(room, participant));
+        let Some(live) = inner.live.remove(&self.id) else { return };
+        if let Some(participant) = live.participant {
+            inner.publishers.remove(&(live.room.clone(), participant));
+        }
+        let is_made = inner.made.contains_key(&self.id);
+        drop(inner);
+        if live.started {
+            self.streams.tell(&self.id, &live, Happening::StreamEnded);
+        }
+        if !is_made {
+            self.streams.hook(&self.id, None);
         }
     }
 }
@@ -108,6 +139,24 @@ pub enum NotMade {
 }
 
 impl Streams {
+    pub fn new(events: Events) -> Self {
+        Self { inner: Arc::default(), events: Some(events) }
+    }
+
+    fn tell(&self, id: &StreamId, live: &Live, what: impl FnOnce(StreamInfo) -> Happening) {
+        let Live { app, name, meta_data, .. } = live.clone();
+        if let Some(events) = &self.events {
+            events.tell(&live.room, what(StreamInfo { stream: id.to_string(), app, name, meta_data }));
+        }
+    }
+
+    /// An address that is told of a broadcast that was made, until it is unmade and published no more.
+    pub fn hook(&self, id: &StreamId, url: Option<&str>) {
+        if let Some(events) = &self.events {
+            events.hook(id.as_str(), url);
+        }
+    }
+
     /// Holds an id; None when somebody publishes under it.
     pub fn claim(&self, id: &StreamId, live: Live) -> Option<Claim> {
         let mut inner = self.lock();
@@ -179,11 +228,17 @@ impl Streams {
 
     /// False when there was none.
     pub fn unmake(&self, id: &StreamId) -> bool {
-        self.lock().made.remove(id).is_some()
+        let mut inner = self.lock();
+        let (was_made, is_live) = (inner.made.remove(id).is_some(), inner.live.contains_key(id));
+        drop(inner);
+        if !is_live {
+            self.hook(id, None);
+        }
+        was_made
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,7 +22,13 @@ struct Socket {
 
 impl Socket {
     fn new(streams: &Streams) -> Self {
-        let terms = Terms { most_peers: 4, name_chars: 80, publish_time: Duration::from_secs(10) };
+        let terms = Terms {
+            app: "live".into(),
+            most_peers: 4,
+            name_chars: 80,
+            closed: false,
+            publish_time: Duration::from_secs(10),
+        };
         Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
     }
 
@@ -163,7 +169,10 @@ fn publish_and_play_of_a_room_are_one_participant_and_end_one_by_one() {
     let streams = Streams::default();
     let mut socket = Socket::new(&streams);
     let out = socket.says(json!({ "command": "publish", "streamId": "me", "mainTrack": "hall", "metaData": "{}" }));
-    assert!(matches!(&out[..], [Action::Enter { entry: Entry::Publish, name, .. }] if name == "me"), "{out:?}");
+    assert!(
+        matches!(&out[..], [Action::Enter { entry: Entry::Publish { data: true }, name, .. }] if name == "me"),
+        "{out:?}"
+    );
     let out = socket.says(json!({ "command": "play", "streamId": "hall", "userPublishId": "me" }));
     assert!(matches!(out[..], [Action::Reach { reach: Reach::Server { sends: true, receives: true }, .. }]), "{out:?}");
     socket.told(1, welcome("p2", "me"));
@@ -370,7 +379,7 @@ fn what_is_sent_on_data_channels_is_a_message_of_the_room_and_the_other_way_roun
     let [Action::Send { message: ClientMessage::Message { to: None, data, binary: false, .. }, .. }] = &out[..] else {
         panic!("{out:?}")
     };
-    assert_eq!(data, "{\"eventType\":\"CHAT_MESSAGE\"}");
+    assert_eq!(*data, "{\"eventType\":\"CHAT_MESSAGE\"}".into());
 
     let told = |socket: &mut Socket, data: serde_json::Value, binary: bool| {
         let message = json!({ "type": "message", "number": 1, "from": "p1", "data": data, "binary": binary });

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ts_rs::TS;
+use utoipa::ToSchema;
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 
@@ -31,7 +32,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Id<T> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     Microphone,
@@ -40,14 +41,14 @@ pub enum Source {
     ScreenAudio,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
     Mesh,
     Sfu,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     Mesh,
@@ -74,14 +75,25 @@ pub enum VideoCodec {
     Av1,
 }
 
+/// One of the sizes in which a camera is sent at once. What is sent in one alone is `high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    Low,
+    Medium,
+    High,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegKind {
     Hls,
     Record,
+    /// What the server was built with besides.
+    Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegStatus {
     Starting,
@@ -92,10 +104,11 @@ pub enum LegStatus {
     Stopped,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+#[serde(rename_all = "camelCase")]
 pub struct Leg {
     #[ts(type = "string")]
+    #[schema(value_type = String, example = "l1")]
     pub id: Id<LegId>,
     pub kind: LegKind,
     pub state: LegStatus,
@@ -103,27 +116,31 @@ pub struct Leg {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub reason: Option<String>,
-    /// Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`.
+    /// Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`, the API's view of
+    /// the leg for `other`.
     pub url: String,
     /// Who started it; absent when the API did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional, type = "string")]
+    #[schema(value_type = Option<String>, example = "p1")]
     pub started_by: Option<Id<ParticipantId>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Track {
     #[ts(type = "string")]
+    #[schema(value_type = String, example = "t1")]
     pub id: Id<TrackId>,
     pub source: Source,
     pub muted: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Participant {
     #[ts(type = "string")]
+    #[schema(value_type = String, example = "p1")]
     pub id: Id<ParticipantId>,
     pub name: String,
     pub tracks: Vec<Track>,
@@ -214,10 +231,12 @@ pub struct Slot {
 }
 
 /// The path of one ordered pair, as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PathView {
+    #[schema(value_type = String, example = "p1")]
     pub receiver: Id<ParticipantId>,
+    #[schema(value_type = String, example = "p1")]
     pub sender: Id<ParticipantId>,
     pub state: PathStatus,
     /// Where the pair is or was sent to; absent when there is nothing to be sent to.
@@ -228,7 +247,7 @@ pub struct PathView {
     pub relayed: Option<bool>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathStatus {
     None,
@@ -264,17 +283,21 @@ pub enum LinkStatus {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeaveReason {
     Left,
+    /// Whoever runs the room has put it out.
+    Removed,
+    /// Whoever runs the room has sent it to another one.
+    Moved,
     /// Its socket was lost for longer than the grace time.
     Vanished,
     SfuUnreachable,
 }
 
 /// Why something did not work. The message beside it says what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// Not JSON, not a message of this protocol, or a field is out of its range.
@@ -289,13 +312,19 @@ pub enum ErrorCode {
     NotJoined,
     /// `join` came twice.
     AlreadyJoined,
+    /// A token is needed, and there was none that this server takes.
+    TokenRefused,
+    /// The token is good, and does not grant this.
+    NotGranted,
     /// The session to resume is gone; join anew.
     ResumeRefused,
     RoomFull,
-    /// The server holds as many rooms as `limits.rooms` allows.
+    /// The server holds as many rooms or participants, or is as busy, as `[limits]` allows.
     ServerFull,
     /// Messages came while the socket was lost that are no longer kept.
     MessagesMissed,
+    /// As many publish as `room.publishers` allows; join without tracks.
+    TooManyPublishers,
     /// A track of this source is published already.
     SourceTaken,
     TooManyTracks,
@@ -313,6 +342,8 @@ pub enum ErrorCode {
     SfuUnreachable,
     /// A new socket took over this session. Fatal.
     Replaced,
+    /// Whoever runs the room has put this one out, or has closed the room. Fatal.
+    Removed,
     /// No message and no answer to a ping in time. Fatal.
     Timeout,
     /// The server is shutting down. Fatal; connect again.

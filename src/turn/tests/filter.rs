@@ -1,66 +1,14 @@
 use super::*;
 
 /// Where no relay may send, in every form that leads there.
-const FORBIDDEN: [&str; 52] = [
-    "0.0.0.0:9",
-    "0.1.2.3:9",
-    "10.0.0.1:9",
-    "10.255.255.255:9",
-    "100.64.0.1:9",
-    "127.0.0.1:8080",
-    "127.1.2.3:9",
-    "169.254.1.1:9",
-    "169.254.169.254:80",
-    "172.16.0.1:9",
-    "172.31.255.255:9",
-    "192.0.0.1:9",
-    "192.0.2.7:9",
-    "192.88.99.1:9",
-    "192.168.0.1:9",
-    "192.168.255.255:9",
-    "198.18.0.1:9",
-    "198.51.100.7:9",
-    "203.0.113.7:9",
-    "224.0.0.1:9",
-    "239.255.255.250:1900",
-    "240.0.0.1:9",
-    "255.255.255.255:9",
-    // This machine: not its media port, and no relay.
-    "9.9.9.1:8080",
-    "9.9.9.1:3478",
-    "9.9.9.1:22",
-    "[::ffff:9.9.9.1]:8080",
-    "[::]:9",
-    "[::1]:8080",
-    "[::7f00:1]:9",
-    "[::ffff:127.0.0.1]:8080",
-    "[::ffff:10.0.0.1]:9",
-    "[::ffff:169.254.169.254]:80",
-    "[::ffff:192.168.1.1]:9",
-    "[::ffff:0:127.0.0.1]:9",
-    "[::ffff:0:10.0.0.1]:9",
-    "[64:ff9b::127.0.0.1]:9",
-    "[64:ff9b::10.0.0.1]:9",
-    "[64:ff9b::169.254.169.254]:80",
-    "[64:ff9b:1::1]:9",
-    "[100::1]:9",
-    "[2001::1]:9",
-    "[2001:db8::1]:9",
-    "[2002:7f00:1::1]:9",
-    "[2002:a00:1::1]:9",
-    "[2002:c0a8:101::1]:9",
-    "[3fff::1]:9",
-    "[fc00::1]:9",
-    "[fd00:ec2::254]:80",
-    "[fe80::1]:9",
-    "[fec0::1]:9",
-    "[ff02::1]:9",
-];
+const FORBIDDEN: &str = include_str!("../../../tests/data/forbidden-peers.txt");
+/// This machine: not its media port, and no relay.
+const OWN: [&str; 4] = ["9.9.9.1:8080", "9.9.9.1:3478", "9.9.9.1:22", "[::ffff:9.9.9.1]:8080"];
 
 #[test]
 fn no_way_leads_to_a_forbidden_peer() {
     let mut world = World::new();
-    for peer in FORBIDDEN.map(address) {
+    for peer in FORBIDDEN.lines().chain(OWN).map(address) {
         let mut seat = world.seat("8.8.8.8:1000", "ann");
         let family = if peer.is_ipv4() { 1 } else { 2 };
         assert_eq!(world.ask(&mut seat, ALLOCATE, &[client::udp(), client::family(family)]).code, 0);

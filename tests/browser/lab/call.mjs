@@ -83,8 +83,8 @@ export class Call {
 
 export class Participant {
   constructor(call, page, number, options = {}) {
-    const { listen = false, tone = true, video = true, room = 'lab', encryption, library } = options
-    Object.assign(this, { call, page, number, listen, tone, video, room, encryption, library, name: `lab-${number}` })
+    const { listen = false, tone = true, video = true, room = 'lab', scale = 1, hard = false, encryption, library } = options
+    Object.assign(this, { call, page, number, listen, tone, video, room, scale, hard, encryption, library, name: `lab-${number}` })
   }
 
   /** Calls a function of window.lab. */
@@ -94,8 +94,8 @@ export class Participant {
 
   join() {
     const tone = this.tone ? toneOf(this.number) : 0
-    const { number, room, video, listen, encryption, library } = this
-    return this.lab('join', { url: this.call.server.ws, room, number, tone, video, listen, encryption, library })
+    const { number, room, video, listen, scale, hard, encryption, library } = this
+    return this.lab('join', { url: this.call.server.ws, room, number, tone, video, listen, scale, hard, encryption, library })
   }
 
   leave() {

@@ -59,33 +59,53 @@ export class Internet {
 
   /** A client behind a router of its own; gives the command that runs something on it. */
   client(nat = {}) {
-    const gate = `gate${++this.#clients}`
-    this.#namespace(gate)
-    this.#plug(gate, router(this.#clients))
-    return this.#behind(gate, rules(nat))
+    const gate = this.#gate()
+    const home = `home${this.#clients}`
+    const within = this.#namespace(home)
+    this.#connect(gate, home, rules(nat))
+    return within
+  }
+
+  /** A client leaves its network and comes to another one, behind another router. */
+  move(client, nat = {}) {
+    const home = this.#nameOf(client)
+    this.#in(home, 'ip', 'link', 'del', 'eth0')
+    this.#connect(this.#gate(), home, rules(nat))
   }
 
   /** A client that reaches the internet by way of another one's machine, and no UDP port `without` anywhere. */
   neighbour(client, { without }) {
-    this.#clients++
-    return this.#behind(
-      client.at(-1).slice(this.#id.length + 1),
+    const home = `home${++this.#clients}`
+    const within = this.#namespace(home)
+    this.#connect(
+      this.#nameOf(client),
+      home,
       `table ip neighbour {
         chain post { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
         chain forward { type filter hook forward priority 0; iifname "lan" udp dport ${without} drop; }
       }`,
     )
+    return within
   }
 
-  /** A machine that has the namespace `gate` for its router. */
-  #behind(gate, rules) {
-    const [number, home] = [this.#clients, `home${this.#clients}`]
-    const within = this.#namespace(home)
+  #nameOf(client) {
+    return client.at(-1).slice(this.#id.length + 1)
+  }
+
+  #gate() {
+    const gate = `gate${++this.#clients}`
+    this.#namespace(gate)
+    this.#plug(gate, router(this.#clients))
+    return gate
+  }
+
+  /** The machine `home` has the namespace `gate` for its router. */
+  #connect(gate, home, rules) {
+    const number = this.#clients
     this.#pair([gate, 'lan', `10.0.${number}.1`], [home, 'eth0', `10.0.${number}.2`])
     this.#in(home, 'ip', 'route', 'add', 'default', 'via', `10.0.${number}.1`)
     this.#in(gate, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
     this.#in(gate, 'nft', rules)
-    return within
   }
 
   /** What comes to this UDP port of the server from outside is lost. */

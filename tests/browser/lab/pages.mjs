@@ -3,9 +3,10 @@
 /** Arguments for Chromium: a camera and a microphone that nobody has to allow. */
 export const fakeDevices = ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
 
-/** A window at `url`. What its scripts throw is printed. */
-export async function openPage(browser, url) {
+/** A window at `url`. What its scripts throw is printed. `before` runs in it ahead of them. */
+export async function openPage(browser, url, before) {
   const page = await browser.newPage({ type: 'window' })
+  if (before) await page.evaluateOnNewDocument(before)
   page.on('pageerror', error => console.error(`page: ${error.stack ?? error}`))
   await page.goto(url)
   return page

@@ -15,7 +15,10 @@ export async function startServer(set = {}, { within = [] } = {}) {
     'sfu.pin': false,
     'turn.listen': '0.0.0.0:0',
     'turn.pin': false,
+    'hls.directory': '',
     'log.filter': 'warn',
+    // In a namespace of its own it listens on more than loopback.
+    'access.open': within.length > 0,
     ...set,
   }
   const args = Object.entries(keys).flatMap(([key, value]) => ['--set', `${key}=${value}`])

@@ -11,13 +11,14 @@ export async function startSite(upstream) {
   const site = http.createServer(async (request, response) => {
     try {
       if (request.url.startsWith('/sdk/')) return await sdk(request.url.slice('/sdk/'.length), response)
-      if (!request.url.startsWith('/lab/')) return pass(request, response, upstream)
+      if (!request.url.startsWith('/lab/')) return await pass(request, response, upstream)
       const name = request.url.slice('/lab/'.length) || 'index.html'
       if (!/^[a-z-]+\.(js|html)$/.test(name)) return response.writeHead(404).end()
       const body = await readFile(new URL(`../page/${name}`, import.meta.url))
       response.writeHead(200, { 'content-type': kinds[extname(name)], 'cache-control': 'no-store' }).end(body)
     } catch (error) {
-      response.writeHead(500).end(String(error))
+      if (!response.headersSent) response.writeHead(500)
+      response.end(String(error))
     }
   })
   site.listen(0, '127.0.0.1')

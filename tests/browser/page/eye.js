@@ -84,7 +84,7 @@ function look(now) {
     let index = 0
     for (const [key, tile] of tiles) {
       const cells = pixels.subarray(index * size, (index + 1) * size)
-      const what = read(cells, tile.sender)
+      const what = read(cells, tile.sender, at)
       if (what === BLANK) blanks.push({ at, key, picture: describe(pictures[index]), pixels: [...cells] })
       index++
       if (tile.runs.at(-1)?.[1] !== what) tile.runs.push([at, what])

@@ -98,13 +98,13 @@ window.lab = {
   /** What the Room has told so far. */
   events: () => events,
   /** Joins, and gives { ms } until join() was through. Rejects with the code of the error in its message. */
-  async join({ url, room: name, number, tone = 0, video = true, listen = false, encryption, library = '/client.js' }) {
+  async join({ url, room: name, number, tone = 0, video = true, listen = false, scale = 1, hard = false, encryption, library = '/client.js' }) {
     const { Room } = await import(library)
     stops = []
     firstFrame = undefined
     const tracks = []
     if (video) {
-      const made = await camera(number)
+      const made = await camera(number, { scale, hard })
       tracks.push(made.track)
       stops.push(made.stop)
     }
@@ -120,6 +120,7 @@ window.lab = {
     room.on('participant-left', p => note('participant-left', { who: p.name }))
     room.on('mode-changed', (mode, epoch) => note('mode-changed', { mode, epoch }))
     room.on('leg-changed', leg => note('leg-changed', { leg }))
+    room.on('moved', name => note('moved', { room: name }))
     room.on('reconnecting', () => note('reconnecting'))
     room.on('reconnected', () => note('reconnected'))
     room.on('error', error => note('error', { code: error.code, message: error.message, fatal: error.fatal }))
@@ -142,6 +143,19 @@ window.lab = {
     stops.push(made.stop)
     await room.publish(made.track)
   },
+  /**
+   * What its video encoders are told from now on: { active, scaleResolutionDownBy, maxFramerate }; `prefer`: what they keep when bits
+   * are short.
+   */
+  async encode(settings, prefer) {
+    const senders = connections.filter(({ pc }) => pc.signalingState !== 'closed').flatMap(({ pc }) => pc.getSenders())
+    for (const sender of senders.filter(({ track }) => track?.kind === 'video')) {
+      const parameters = sender.getParameters()
+      for (const encoding of parameters.encodings) Object.assign(encoding, settings)
+      if (prefer) parameters.degradationPreference = prefer
+      await sender.setParameters(parameters)
+    }
+  },
   rotateKeys: secret => room.rotateKeys(secret),
   async leave() {
     await room.leave()
@@ -150,10 +164,22 @@ window.lab = {
     eye.tiles.clear()
     document.querySelector('#tiles').replaceChildren()
   },
+  mute: (source, muted) => room.mute(source, muted),
+  /** Whether a track is muted: one's own, or that of `name`. */
+  isMuted(source, name) {
+    if (name === undefined) return room.localTracks.get(source)?.muted
+    const tracks = [...room.participants.values()].find(one => one.name === name)?.tracks.values() ?? []
+    return [...tracks].find(track => track.source === source)?.muted
+  },
   mode: () => room?.mode,
   startLeg: options => room.startLeg(options),
   stopLeg: id => room.stopLeg(id),
   stats: () => room.stats(),
+  /** Shows somebody at another size, in CSS pixels. */
+  resize(name, width, height) {
+    const stage = document.querySelector(`#tile-${name} .stage`)
+    for (const box of [stage, stage.parentElement]) Object.assign(box.style, { width: `${width}px`, height: `${height}px` })
+  },
   /** Sends a message to everybody, or to the one of this name; with `bytes`, data is a list of numbers. */
   async send(data, { to, bytes, ...options } = {}) {
     const id = [...room.participants.values()].find(({ name }) => name === to)?.id
@@ -199,6 +225,27 @@ window.lab = {
       if (first > 1) tile.runs.splice(0, first - 1)
     }
     eye.blanks.splice(0, eye.blanks.findLastIndex(({ at }) => at < until) + 1)
+  },
+  /** What the browser counts of each stream that it receives, over all connections. */
+  async inbound() {
+    const all = await Promise.all(connections.map(({ pc }) => pc.getStats()))
+    return all.flatMap(stats => [...stats.values()].filter(({ type }) => type === 'inbound-rtp'))
+  },
+  /** The same of each stream that it sends. */
+  async outbound() {
+    const all = await Promise.all(connections.map(({ pc }) => pc.getStats()))
+    return all.flatMap(stats => [...stats.values()].filter(({ type }) => type === 'outbound-rtp'))
+  },
+  /** What each connection's sender takes the way to be good for, in bit/s. */
+  async pairs() {
+    const all = await Promise.all(connections.map(({ pc }) => pc.getStats()))
+    return all.flatMap(stats => [...stats.values()].filter(e => e.type === 'candidate-pair' && e.nominated).map(e => e.availableOutgoingBitrate))
+  },
+  /** The UDP ports of this side of each connection. */
+  async ports() {
+    const all = await Promise.all(connections.map(({ pc }) => pc.getStats()))
+    const pairs = stats => [...stats.values()].filter(e => e.type === 'candidate-pair' && e.nominated)
+    return all.flatMap(stats => pairs(stats).map(e => stats.get(e.localCandidateId).port))
   },
   /** How the connections that stand get through: [{ ms (from made to connected), local, remote, over }]. */
   ways: () => Promise.all(connections.filter(({ pc }) => pc.connectionState === 'connected').map(way)),

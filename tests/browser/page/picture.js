@@ -46,16 +46,45 @@ export function paint(context, sender, counter) {
   }
 }
 
+/** Pixels across a grain in the largest picture, and how much of the light below it shows. */
+const GRAIN = 12
+const COVERS = 0.12
+
+/**
+ * Gives a function that lays grain over a picture, other grain each time, in which no encoder finds again what it has sent. Black
+ * cells stay dark and white ones light.
+ */
+export function grain(context) {
+  const { width, height } = context.canvas
+  const noise = new OffscreenCanvas(2 * width, 2 * height)
+  const painter = noise.getContext('2d')
+  for (let y = 0; y < noise.height; y += GRAIN) {
+    for (let x = 0; x < noise.width; x += GRAIN) {
+      painter.fillStyle = `rgb(${[0, 0, 0].map(() => Math.random() * 255).join(' ')})`
+      painter.fillRect(x, y, GRAIN, GRAIN)
+    }
+  }
+  return () => {
+    context.globalAlpha = COVERS
+    context.drawImage(noise, -Math.random() * width, -Math.random() * height)
+    context.globalAlpha = 1
+  }
+}
+
 /** Counters by themselves would be hard to tell from what went wrong, so those are negative. */
 export const BLANK = -1
 export const TORN = -2
 export const STRANGER = -3
 
+/** Clocks of two pages may differ by this many frames. */
+const AHEAD = 2
+
 /**
- * Reads pixels of one picture, one pixel a cell, rgba: the counter, BLANK when nothing was painted there, TORN when it cannot
- * be read, STRANGER when it is another sender's.
+ * Reads pixels of one picture that is seen at this moment, one pixel a cell, rgba: the counter, BLANK when nothing was painted there,
+ * TORN when it cannot be read, STRANGER when it is another sender's. A counter that is yet to come cannot be read either: where two
+ * pictures are blended, cells that differ may be taken from both, and parity sees but every second mistake.
  */
-export function read(pixels, sender) {
+export function read(pixels, sender, epochMs) {
   const light = cell => Math.min(pixels[cell * 4], pixels[cell * 4 + 1], pixels[cell * 4 + 2])
   const lit = cell => light(cell) > 127
   if (pixels[3] < 255 || !lit(0) || !lit(CELLS - 1) || lit(1)) return BLANK
@@ -67,5 +96,7 @@ export function read(pixels, sender) {
     ones++
   }
   if ((ones % 2 === 1) !== lit(PARITY)) return TORN
-  return (word & 15) === sender ? word >> (COUNTER - SENDER) : STRANGER
+  if ((word & 15) !== sender) return STRANGER
+  const counter = word >> (COUNTER - SENDER)
+  return steps(counterAt(epochMs), counter) > AHEAD ? TORN : counter
 }

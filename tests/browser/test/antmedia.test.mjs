@@ -1,5 +1,11 @@
 // Apps on Ant Media's SDK need no change: @antmedia/webrtc_adaptor as it comes from npm, in real Chromium.
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openApp } from '../lab/antmedia.mjs'
 import { Call, until } from '../lab/call.mjs'
@@ -131,6 +137,15 @@ describe('by way of the server', () => {
     })
     await player.call('toggleVideo', 'cam', 'cam', true)
     await player.sees(1)
+    await player.call('toggleAudio', 'cam', 'cam', false)
+    await until('the sound to stand still while the picture goes on', async () => {
+      const { packets } = await read('audio')
+      await player.sees(1)
+      return (await read('audio')).packets === packets
+    })
+    await player.call('toggleAudio', 'cam', 'cam', true)
+    const { packets } = await read('audio')
+    await until('the sound to go on', async () => (await read('audio')).packets > packets + 20)
     await player.call('forceStreamQuality', 'cam', 240)
     assert.equal((await player.told('resolutionChangeInfo')).streamHeight, 0, 'there is one rendition')
 
@@ -178,6 +193,14 @@ describe('by way of the server', () => {
     assert.deepEqual(list.sort(), ['ann', 'ben', 'cleo'])
     await ann.call('getSubtrackCount', 'hall', '', '')
     assert.equal((await ann.told('subtrackCount')).count, 3)
+    const rest = async path => (await fetch(`${call.server.http}/live/rest/v2/broadcasts/hall/${path}`)).json()
+    for (const path of ['subtracks', 'active-subtracks']) {
+      const tracks = (await rest(`${path}/0/50`)).map(({ streamId }) => streamId)
+      assert.deepEqual(tracks.sort(), ['ann', 'ben', 'cleo'])
+      const part = await rest(`${path}/1/1`)
+      assert.deepEqual([part.length, part[0].mainTrackStreamId], [1, 'hall'])
+    }
+    assert.equal((await rest('active-subtracks-count')).number, 3)
 
     for (const [app, name] of [[ann, 'ann'], [ben, 'ben'], [cleo, 'cleo']]) {
       await app.channel(name)
@@ -244,21 +267,134 @@ describe('by way of the server', () => {
   })
 
   test('the fifth who joins peer to peer moves the room to the server', async t => {
-    const call = await start(t, { 'room.mesh_limit': 2, 'room.demote_after_ms': 600_000 })
+    const call = await start(t, { 'room.demote_after_ms': 600_000 })
     const apps = []
-    for (let count = 0; count < 3; count++) {
+    for (let count = 0; count < 5; count++) {
       const app = await openApp(call)
       await app.call('join', 'party')
       await app.told('joined')
       apps.push(app)
-      if (count === 1) await Promise.all(apps.map(app => app.sees(1)))
+      if (count === 3) {
+        await Promise.all(apps.map(app => app.sees(3)))
+        await call.reaches('mesh', { room: 'party' })
+      }
     }
     await call.reaches('sfu', { room: 'party' })
     const overServer = ({ streamId }) => streamId === 'party.down'
-    await Promise.all(apps.map(app => app.sees(2, overServer)))
+    await Promise.all(apps.map(app => app.sees(4, overServer)))
     for (const app of apps) {
       const open = Object.keys(await app.lab('connections')).sort()
       assert.deepEqual(open, ['party.down', 'party.up'], 'no link is left')
     }
+  })
+})
+
+describe('where tokens are asked for', () => {
+  const secrets = { stream: 'stream-stream-stream-stream-stre', rest: 'rest-rest-rest-rest-rest-rest-re' }
+  const closed = { 'access.stream_secret': `'${secrets.stream}'`, 'access.rest_secret': `'${secrets.rest}'` }
+  const soon = () => Math.floor(Date.now() / 1000) + 120
+  const encode = part => Buffer.from(JSON.stringify(part)).toString('base64url')
+  /** As any library makes it. */
+  const jwt = (secret, claims) => {
+    const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+  }
+  const of = (streamId, type, more) => jwt(secrets.stream, { streamId, type, exp: soon(), ...more })
+  const rest = async (call, path, options = {}) => {
+    const headers = { authorization: jwt(secrets.rest, { sub: 'back end' }), 'content-type': 'application/json' }
+    const response = await fetch(`${call.server.http}/live/rest/v2/broadcasts${path}`, { headers, ...options })
+    assert.ok(response.ok, `${path}: ${response.status}`)
+    return response.json()
+  }
+  const onceFor = async (call, stream, type) =>
+    (await rest(call, `/${stream}/token?expireDate=${soon()}&type=${type}`)).tokenId
+  const isOpen = async app => {
+    await app.call('getBroadcastObject', 'nowhere')
+    await app.told('error', ({ streamId }) => streamId === 'nowhere')
+  }
+
+  test('the right one publishes and plays, a wrong one is unauthorized, and the socket stays open', async t => {
+    const call = await start(t, closed)
+    const [publisher, player] = [await openApp(call), await openApp(call, { play: true })]
+    for (const [id, token] of [['bare', undefined], ['other', of('cam', 'publish')], ['type', of('type', 'play')]]) {
+      await publisher.call('publish', id, token)
+      assert.equal((await publisher.refused('unauthorized_access')).definition, 'unauthorized_access')
+      assert.equal((await publisher.told('error', ({ streamId }) => streamId === id)).definition, 'unauthorized_access')
+      await publisher.call('stop', id)
+      await isOpen(publisher)
+    }
+    await publisher.call('publish', 'cam', of('cam', 'publish'))
+    assert.equal((await publisher.told('publish_started')).streamId, 'cam')
+
+    await player.call('play', 'cam', of('cam', 'publish'))
+    assert.equal((await player.refused('unauthorized_access')).streamId, 'cam')
+    await player.call('stop', 'cam')
+    await isOpen(player)
+    await player.call('play', 'cam', of('cam', 'play'))
+    await player.sees(1)
+
+    const playlist = async token => (await fetch(`${call.server.http}/live/streams/cam.m3u8?token=${token}`)).status
+    await until('the broadcast', async () => (await playlist(of('cam', 'play'))) === 200)
+    assert.deepEqual([await playlist(''), await playlist(of('other', 'play'))], [401, 403])
+    const token = await onceFor(call, 'cam', 'play')
+    assert.deepEqual([await playlist(token), await playlist(token)], [200, 401], 'one for one time is good once')
+  })
+
+  test('a token for one time lets one in, and a conference takes those that name it', async t => {
+    const call = await start(t, closed)
+    const [ann, ben, thief] = [await openApp(call), await openApp(call), await openApp(call)]
+    const enter = async (app, id) => {
+      await app.call('publish', id, of(id, 'publish', { roomId: 'hall' }), null, null, id, 'hall')
+      await app.call('play', 'hall', of(id, 'play', { roomId: 'hall' }))
+    }
+    await enter(ann, 'ann')
+    await ann.told('publish_started')
+    await enter(ben, 'ben')
+    await Promise.all([ann.sees(1), ben.sees(1)])
+    for (const app of [ann, ben]) assert.deepEqual(await app.errors(), [])
+
+    const token = await onceFor(call, 'solo', 'publish')
+    const solo = await openApp(call)
+    await solo.call('publish', 'solo', token)
+    await solo.told('publish_started')
+    await thief.call('publish', 'solo', token)
+    assert.equal((await thief.refused('unauthorized_access')).streamId, 'solo')
+    await thief.call('stop', 'solo')
+    await isOpen(thief)
+  })
+
+  test('what happens to a stream is told to the address that its broadcast names', async t => {
+    const told = []
+    const receiver = createServer((request, response) => {
+      request.setEncoding('utf8')
+      let body = ''
+      request.on('data', part => (body += part))
+      request.on('end', () => {
+        told.push(JSON.parse(body))
+        response.end()
+      })
+    })
+    receiver.listen(0, '127.0.0.1')
+    await once(receiver, 'listening')
+    const directory = mkdtempSync(join(tmpdir(), 'crescendo-hooks-'))
+    const hooks = { 'webhooks.broadcast_hooks': 'json', 'webhooks.allow_private': true, 'webhooks.directory': directory }
+    const call = await start(t, { ...closed, ...hooks })
+    t.after(() => {
+      receiver.close()
+      rmSync(directory, { recursive: true, force: true })
+    })
+    const listenerHookURL = `http://127.0.0.1:${receiver.address().port}/hook`
+    await rest(call, '/create', { method: 'POST', body: JSON.stringify({ streamId: 'cam', name: 'Front door', listenerHookURL }) })
+    const publisher = await openApp(call)
+    await publisher.call('publish', 'cam', of('cam', 'publish'), null, null, 'Front door', null, '{"floor":1}')
+    await publisher.told('publish_started')
+    await publisher.call('stop', 'cam')
+    await until('both to be told', async () => told.length === 2)
+    assert.deepEqual(told.map(({ action, id, app }) => [action, id, app]), [
+      ['liveStreamStarted', 'cam', 'live'],
+      ['liveStreamEnded', 'cam', 'live'],
+    ])
+    assert.deepEqual([told[0].streamName, told[0].metadata], ['Front door', { floor: 1 }])
+    assert.ok(Number(told[1].timestamp) >= Number(told[0].timestamp))
   })
 })

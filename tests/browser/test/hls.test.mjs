@@ -13,11 +13,11 @@ import { launch } from '../lab/browsers.mjs'
 import { distribution, inspect } from '../lab/seen.mjs'
 
 /** Opens /watch of the room as a viewer does, with the lab's eye on its video; gives the page and when it was opened. */
-async function watch(call, browser, sender) {
+async function watch(call, browser, sender, query = '') {
   const page = await browser.newPage({ type: 'window' })
   page.on('pageerror', error => console.error(`watch page: ${error.stack ?? error}`))
   const opened = Date.now()
-  await page.goto(new URL('/watch/lab', call.site.url).href)
+  await page.goto(new URL(`/watch/lab${query}`, call.site.url).href)
   await page.evaluate(async sender => {
     const eye = await import('/lab/eye.js')
     const video = document.querySelector('video')
@@ -30,11 +30,11 @@ async function watch(call, browser, sender) {
 
 test('a broadcast is started in a mesh, watched, and goes on through a promotion and a demotion', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'crescendo-hls-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
   const call = await Call.start({
     set: { 'room.mesh_limit': 2, 'room.warm_at': 2, 'room.demote_after_ms': 2000, 'hls.directory': directory },
   })
   t.after(() => call.stop())
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
   const people = await call.people(2)
   await call.everybodySees(people)
   const [ann] = people
@@ -90,6 +90,52 @@ test('a broadcast is started in a mesh, watched, and goes on through a promotion
   decodes(directory)
 })
 
+test('players play on while the sender changes its resolution, falls silent, leaves and comes back', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'crescendo-hls-'))
+  const call = await Call.start({ set: { 'hls.directory': directory } })
+  t.after(() => call.stop())
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  // One who stays, so that the room does, and one whose picture is shown.
+  const host = await call.participant({ video: false, tone: true })
+  await host.join()
+  const ann = await call.participant()
+  await ann.join()
+  const { url } = await host.lab('startLeg', { kind: 'hls' })
+  const viewers = await launch('chromium')
+  t.after(() => viewers.close())
+  const viewer = await watch(call, viewers, ann.number)
+  const pictures = async since => (await viewer.record()).runs.filter(([at, what]) => at > since && what >= 0).length
+  const moves = what => {
+    const since = Date.now()
+    return until(`the broadcast to move ${what}`, async () => (await pictures(since)) >= 5)
+  }
+  const size = () => viewer.page.evaluate(() => document.querySelector('video').videoWidth)
+  await moves('at first')
+  const large = await size()
+  const begun = Date.now()
+
+  await ann.lab('encode', { scaleResolutionDownBy: 2 })
+  await until('the smaller picture to be shown', async () => (await size()) < large)
+  await moves('when it is smaller')
+  await ann.lab('encode', { scaleResolutionDownBy: 1, maxFramerate: 5 })
+  await until('the larger picture to be shown', async () => (await size()) === large)
+  await moves('at five frames a second')
+  await ann.lab('encode', { active: false, maxFramerate: 30 })
+  await sleep(4000)
+  await ann.lab('encode', { active: true })
+  await moves('after a silence')
+  await ann.leave()
+  await sleep(4000)
+  await ann.join()
+  await moves('when the sender is back')
+
+  const { paths } = await viewer.record()
+  assert.deepEqual(paths.filter(([at]) => at > begun), [], 'the player was never started anew')
+  const playlist = await (await fetch(new URL('video.m3u8', new URL(url, call.server.http)))).text()
+  const target = Number(/TARGETDURATION:(\d+)/.exec(playlist)[1])
+  for (const [, length] of playlist.matchAll(/EXTINF:([\d.]+)/g)) assert.ok(Math.round(length) <= target, `a segment of ${length} s`)
+})
+
 /** hls-parser, which throws at what is against the rules, takes the live playlists, and the media playlists say what low latency needs. */
 async function soundPlaylists(url) {
   HLS.setOptions({ strictMode: true })
@@ -108,6 +154,11 @@ async function soundPlaylists(url) {
     assert.ok(media.partTargetDuration > 0, `${uri} has parts`)
     assert.ok(media.lowLatencyCompatibility?.canBlockReload, `${uri} can block`)
     assert.ok(media.segments.some(segment => segment.programDateTime), `${uri} has dates`)
+    assert.ok(media.lowLatencyCompatibility.canSkipUntil >= 6 * media.targetDuration, `${uri} has delta updates`)
+    assert.ok(media.renditionReports.length > 0, `${uri} tells of the other rendition`)
+    const update = new URL(uri, url)
+    update.searchParams.set('_HLS_skip', 'YES')
+    await load(update)
   }
 }
 
@@ -129,4 +180,68 @@ function decodes(directory) {
     }
   }
   assert.deepEqual([...kinds].sort(), ['audio', 'video'])
+}
+
+test('a viewer goes back, follows a link to a moment, is counted, and sees it all again when it is over', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'crescendo-hls-'))
+  const call = await Call.start({ set: { 'hls.directory': directory, 'hls.segments': 3, 'hls.linger_ms': 1000 } })
+  t.after(() => call.stop())
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const ann = await call.participant()
+  await ann.join()
+  const { id: leg } = await ann.lab('startLeg', { kind: 'hls' })
+  const viewers = await launch('chromium')
+  t.after(() => viewers.close())
+  const viewer = await watch(call, viewers, ann.number)
+  const { page } = viewer
+  // Longer than memory goes back: 3 segments.
+  const scrubber = await until('something to go back to', () => page.$('#scrub:not([hidden]) #seek'), 60_000)
+  assert.equal(await page.$('#quality:not([hidden])'), null, 'there is nothing to choose from')
+  const latency = async () => {
+    // “1.4 s behind”, “1:05 behind”
+    const [, minutes = 0, seconds] = /^(?:(\d+):)?([\d.]+)(?: s)? behind/.exec(await page.$eval('#latency', element => element.textContent)) ?? []
+    return 60 * Number(minutes) + Number(seconds)
+  }
+  await until('the delay to be shown', async () => (await latency()) < 10)
+
+  await scrubber.focus()
+  await page.keyboard.press('Home')
+  await until('the viewer to be far behind', async () => (await latency()) > 15)
+  const behind = Date.now()
+  const moves = since => until('the broadcast to move', async () => (await viewer.record()).runs.filter(([at, what]) => at > since && what >= 0).length >= 5)
+  await moves(behind)
+  await page.click('#live')
+  await until('the viewer to be live again', async () => (await latency()) < 10)
+  await moves(Date.now())
+
+  const seen = await until('one viewer to be counted', async () => (await call.server.api(`/rooms/lab/legs/${leg}`)).viewers === 1 && call.server.api('/rooms/lab'))
+  assert.equal(seen.viewers, 1)
+  assert.ok(seen.legs[0].health.lateParts >= 0)
+  await until('the viewer to be told', () => page.$eval('#viewers', element => element.textContent === '1 watching'))
+
+  const moment = await page.evaluate(() => new Date(window.crescendo.hls.playingDate.getTime() - 10_000).toISOString())
+  const second = await watch(call, viewers, ann.number, `?start=${moment}`)
+  const date = () => second.page.evaluate(() => window.crescendo.hls?.playingDate?.getTime())
+  await until('the link to lead to its moment', async () => Math.abs((await date()) - new Date(moment)) < 4000)
+
+  await ann.lab('stopLeg', leg)
+  await until('the end to be shown', () => page.$('#again:not([hidden])'), 60_000)
+  // Long after the end it comes from disk alone.
+  await until('memory to be given back', async () => !(await (await fetch(`${call.server.http}/hls/lab/video.m3u8`)).text()).includes('VERSION:9'))
+  const over = Date.now()
+  await page.click('#again')
+  await until('it to be played from its beginning', () => page.evaluate(() => { const video = document.querySelector('video'); return !video.paused && video.currentTime > 1 && video.currentTime < 15 }))
+  await moves(over)
+  assert.equal(await page.$eval('#live-text', element => element.textContent), 'Recorded')
+  await soundVod(new URL('/hls/lab/index.m3u8', call.server.http))
+})
+
+/** What is over: all segments are there, and nothing more will come. */
+async function soundVod(url) {
+  HLS.setOptions({ strictMode: true })
+  const master = HLS.parse(await (await fetch(url)).text())
+  const media = HLS.parse(await (await fetch(new URL(master.variants[0].uri, url))).text())
+  assert.ok(media.endlist)
+  assert.ok(media.segments.length > 15, `${media.segments.length} segments`)
+  for (const { uri } of media.segments) assert.equal((await fetch(new URL(uri, url))).status, 200, uri)
 }

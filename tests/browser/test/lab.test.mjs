@@ -6,13 +6,37 @@ import { launch, openWindow } from '../lab/browsers.mjs'
 import { inspect } from '../lab/seen.mjs'
 import { startSite } from '../lab/site.mjs'
 import { level, startSound, steadiness } from '../lab/sound.mjs'
-import { ageOf, BLANK, counterAt, FPS, steps } from '../page/picture.js'
+import { ageOf, BLANK, COLUMNS, counterAt, FPS, paint, read, ROWS, STRANGER, steps, TORN } from '../page/picture.js'
 
 test('counters are a clock and go round', () => {
   assert.equal(steps(65535, 0), 1)
   assert.equal(steps(3, 1), -2)
   const now = Date.now()
   assert.ok(Math.abs(ageOf(counterAt(now - 2000), now) - 2000) <= 1000 / FPS)
+})
+
+test('a picture says what it shows, and one that is yet to come is torn', () => {
+  const cells = []
+  const context = {
+    canvas: { width: COLUMNS, height: ROWS },
+    fillRect(x, y) {
+      const light = this.fillStyle === '#fff' ? 255 : 0
+      cells.splice((y * COLUMNS + x) * 4, 4, light, light, light, 255)
+    },
+  }
+  const now = Date.now()
+  const seen = counter => {
+    cells.length = 0
+    paint(context, 3, counter)
+    return read(cells, 3, now)
+  }
+  const counter = counterAt(now)
+  assert.equal(seen(counter), counter)
+  assert.equal(seen((counter + 65536 - 40) % 65536), (counter + 65536 - 40) % 65536)
+  assert.equal(seen((counter + 32) % 65536), TORN)
+  assert.equal(read(cells, 4, now), STRANGER)
+  cells.fill(0)
+  assert.equal(read(cells, 3, now), BLANK)
 })
 
 test('what is seen is judged by pictures, blanks and steps back', () => {

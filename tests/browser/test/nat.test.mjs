@@ -49,6 +49,9 @@ async function overMesh(call, { relayed }) {
   }
 }
 
+/** How a relay is reached where UDP passes: over UDP as a rule, but a browser whose relay over TCP is there first may stay with it. */
+const ANY_RELAY = ['udp', 'tcp']
+
 for (const browsers of [['chromium', 'chromium'], ['chromium', 'firefox']]) {
   describe(browsers.join(' and '), () => {
     test('behind cone NATs connect directly', async t => {
@@ -62,7 +65,7 @@ for (const browsers of [['chromium', 'chromium'], ['chromium', 'firefox']]) {
       await overMesh(call, { relayed: true })
       const relays = (await waysOf(t, call)).filter(({ local }) => local === 'relay')
       assert.ok(relays.length > 0)
-      for (const { over } of relays) assert.equal(over, 'udp')
+      for (const { over } of relays) assert.ok(ANY_RELAY.includes(over), over)
     })
 
     test('with UDP blocked connect through TURN over TCP', async t => {
@@ -126,7 +129,10 @@ describe('the server is reached', () => {
 
   test('through TURN when its media port is blocked', async t => {
     const call = await callOf(t, [CONE, SYMMETRIC], { set, before: call => call.internet.drop(call.media) })
-    for (const { local, over } of await transports(t, call)) assert.deepEqual([local, over], ['relay', 'udp'])
+    for (const { local, over } of await transports(t, call)) {
+      assert.equal(local, 'relay')
+      assert.ok(ANY_RELAY.includes(over), over)
+    }
   })
 
   test('through TURN over TCP when UDP is blocked', async t => {
@@ -145,6 +151,7 @@ test('three of whom most are relayed to each other move to the server', async t 
     await until('the room to be on the server', async () => (await person.mode()) === 'sfu')
   }
   await call.everybodySees()
+  await waysOf(t, call)
   const { paths } = await call.room()
   for (const { state, carrier } of paths) assert.deepEqual([state, carrier], ['shown', 'sfu'])
 })
@@ -169,6 +176,7 @@ test('one who cannot reach the server stays on the mesh, and everybody else move
     return mode === 'sfu' && paths.length === 12 && paths.every(path => path.state === 'shown' && path.carrier === over(path))
   })
   await call.everybodySees()
+  await waysOf(t, call)
   for (const person of call.people.slice(0, 3)) {
     const { tiles, now } = await person.record(before)
     for (const { name } of call.people.slice(0, 3).filter(other => other !== person)) {

@@ -1,13 +1,12 @@
 // Recordings of real browsers: in a mesh and through both switches, of every codec that they send, killed at any moment.
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Call, until } from '../lab/call.mjs'
-import { startServer } from '../lab/server.mjs'
+import { complaints, filesIn, killed, record, recordings, times } from '../lab/recordings.mjs'
 import { startSound } from '../lab/sound.mjs'
 
 function directoryOf(t) {
@@ -16,40 +15,12 @@ function directoryOf(t) {
   return directory
 }
 
-/** Paths of all recorded files. */
-const filesIn = directory =>
-  readdirSync(directory, { recursive: true })
-    .filter(name => name.endsWith('.mp4'))
-    .map(name => join(directory, name))
-
-/** ffmpeg is to count neither pictures nor time in steps of a frame rate, which browsers do not keep. */
-const asTheyAre = ['-vsync', 'passthrough', '-enc_time_base', '-1']
-
-/** What ffmpeg complains about when it decodes all of a file. */
-const complaints = file => spawnSync('ffmpeg', ['-v', 'error', '-i', file, ...asTheyAre, '-f', 'null', '-']).stderr.toString()
-
-/** Times of the packets of a stream, v or a, in seconds. */
-function times(file, stream) {
-  const entries = ['-v', 'error', '-select_streams', stream, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0', file]
-  const lines = execFileSync('ffprobe', entries, { maxBuffer: 1 << 26 }).toString().split('\n')
-  return lines.map(line => parseFloat(line)).filter(Number.isFinite)
-}
-
 /** The longest time between two packets in a part of a recording, in seconds. */
 function longest(times, from = 0, to = Infinity) {
   let gap = 0
   for (let i = 1; i < times.length; i++)
     if (times[i] > from && times[i - 1] < to) gap = Math.max(gap, times[i] - times[i - 1])
   return gap
-}
-
-const recordings = async (server, room = 'lab') => (await server.api(`/rooms/${room}/recordings`)).recordings
-
-/** Starts a recording and waits until it runs; gives the leg's id. */
-async function record(call, person) {
-  const { id } = await person.lab('startLeg', { kind: 'record' })
-  await until('the recording to run', async () => (await call.server.api(`/rooms/lab/legs/${id}`)).state === 'running')
-  return id
 }
 
 async function stopped(call, person, leg) {
@@ -166,37 +137,14 @@ test('Firefox, which has no H.264, is recorded beside Chromium', async t => {
 test('killed at any moment, each file plays to within a second of the end, and the next start finishes it', async t => {
   const directory = directoryOf(t)
   for (let round = 0; round < 4; round++) {
-    const call = await Call.start({ set: { 'record.directory': directory } })
-    t.after(() => call.stop())
-    const ann = await call.participant()
-    await ann.join()
-    const before = new Set(filesIn(directory))
-    await record(call, ann)
-    await sleep(3000 + Math.random() * 3000)
-    const killed = Date.now()
-    await call.server.stop('SIGKILL')
-    await call.stop()
-    const [file] = filesIn(directory).filter(path => !before.has(path))
-    const sidecar = JSON.parse(readFileSync(join(file, '../recording.json')))
-    assert.equal(sidecar.state, 'recording')
-    const began = Date.parse(sidecar.started) + sidecar.files[0].offsetMs
-    const torn = `${file}.torn.mkv`
-    copyFileSync(file, torn)
-    const lost = path => (killed - began) / 1000 - Math.max(times(path, 'v').at(-1), times(path, 'a').at(-1))
-    t.diagnostic(`round ${round}: ${((killed - began) / 1000).toFixed(2)} s long, ${lost(torn).toFixed(3)} s lost`)
-    assert.ok(lost(torn) < 1, `${lost(torn)} s are lost`)
-    assert.equal(complaints(torn), '')
-    rmSync(torn)
-
-    const next = await startServer({ 'record.directory': directory, 'log.filter': 'info' })
-    const recovered = await until('it to be recovered', async () =>
-      (await recordings(next)).find(({ state, started }) => started === sidecar.started && state === 'recovered'),
-    )
-    assert.match(next.log(), /a recording that was cut off is finished/)
-    assert.ok(recovered.files[0].finished && recovered.files[0].durationMs > 2000)
-    assert.ok(lost(file) < 1)
-    assert.equal(complaints(file), '')
-    await next.stop()
+    const { seconds, torn, finished } = await killed(directory, 2000 + Math.random() * 4000)
+    t.diagnostic(`round ${round}: ${seconds.toFixed(2)} s long, ${torn.lost.toFixed(3)} s lost`)
+    assert.equal(torn.state, 'recording')
+    assert.ok(torn.lost < 1, `${torn.lost} s are lost`)
+    assert.equal(torn.complaints, '')
+    assert.ok(finished.finished && finished.durationMs > 1000)
+    assert.ok(finished.lost < 1, `${finished.lost} s are lost`)
+    assert.equal(finished.complaints, '')
   }
 })
 
@@ -219,4 +167,32 @@ test('when the disk takes no more the leg says so, the call goes on, and what wa
     assert.ok(times(file, 'a').length > 50, file)
     assert.equal(complaints(file), '', file)
   }
+})
+
+test('a recording that ends with the server is finished, and told of before the server is gone', async t => {
+  const [directory, webhooks] = [directoryOf(t), directoryOf(t)]
+  const call = await Call.start({
+    set: {
+      'record.directory': directory,
+      // Nobody takes them: what was told stays on disk.
+      'webhooks.urls': "['http://127.0.0.1:1/']",
+      'webhooks.secret': 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=',
+      'webhooks.allow_private': true,
+      'webhooks.directory': webhooks,
+    },
+  })
+  t.after(() => call.stop())
+  const ann = await call.participant()
+  await ann.join()
+  await record(call, ann)
+  await until('something to be written', () => filesIn(directory).length > 0)
+  const events = await fetch(`${call.server.http}/api/v1/events?room=lab`)
+  assert.equal(await call.server.stop(), 0)
+
+  const ready = '"type":"recording-ready"'
+  assert.ok((await events.text()).includes(ready), 'readers of events are told')
+  const waiting = readdirSync(webhooks, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+  const texts = waiting.map(({ parentPath, path, name }) => readFileSync(join(parentPath ?? path, name), 'utf8'))
+  assert.ok(texts.some(text => text.includes(ready)), `webhooks are told: ${texts.join('\n')}`)
+  assert.deepEqual(filesIn(directory).map(complaints), [''])
 })

@@ -7,7 +7,7 @@ use crescendo_hls::{Answer, Query, Store};
 
 pub(super) fn text(store: &Store, file: &str) -> String {
     match store.get(file, Query::default()) {
-        Answer::Now(found) => String::from_utf8(found.body.to_vec()).expect("UTF-8"),
+        Answer::Playlist(text) => String::from_utf8(text.body().to_vec()).expect("UTF-8"),
         other => panic!("{file}: {other:?}"),
     }
 }
@@ -27,10 +27,12 @@ pub(super) fn media_playlist(store: &Store, file: &str) {
     let playlist = text(store, file);
     let one = |tag: &str| values(&playlist, tag).first().copied().unwrap_or_else(|| panic!("no {tag} in {playlist}"));
     let target: f64 = one("#EXT-X-TARGETDURATION").parse().expect("a number");
-    let part_target: f64 = attribute(one("#EXT-X-PART-INF"), "PART-TARGET").expect("there").parse().expect("a number");
-    let hold_back: f64 =
-        attribute(one("#EXT-X-SERVER-CONTROL"), "PART-HOLD-BACK").expect("there").parse().expect("a number");
-    assert!(hold_back >= 3.0 * part_target - 1e-9);
+    // What is over has nothing to hold back from.
+    let is_live = !playlist.ends_with("#EXT-X-ENDLIST\n");
+    let number = |tag, name| attribute(one(tag), name).expect("there").parse::<f64>().expect("a number");
+    let part_target = if is_live { number("#EXT-X-PART-INF", "PART-TARGET") } else { 0.0 };
+    assert!(!is_live || number("#EXT-X-SERVER-CONTROL", "PART-HOLD-BACK") >= 3.0 * part_target - 1e-9);
+    assert!(!is_live || number("#EXT-X-SERVER-CONTROL", "CAN-SKIP-UNTIL") >= 6.0 * target);
     for extinf in values(&playlist, "#EXTINF") {
         let duration: f64 = extinf.trim_end_matches(',').parse().expect("a number");
         assert!(duration.round() <= target, "a segment of {duration} s, target {target}");
@@ -39,23 +41,36 @@ pub(super) fn media_playlist(store: &Store, file: &str) {
         let duration: f64 = attribute(part, "DURATION").expect("there").parse().expect("a number");
         assert!(duration <= part_target + 1e-9, "a part of {duration} s, target {part_target}");
         let uri = attribute(part, "URI").expect("there");
-        assert!(matches!(store.get(uri, Query::default()), Answer::Now(_)), "{uri} is listed and not there");
+        assert!(matches!(store.get(uri, Query::default()), Answer::Media(_)), "{uri} is listed and not there");
     }
     for name in playlist.lines().filter(|line| !line.starts_with('#')) {
-        assert!(matches!(store.get(name, Query::default()), Answer::Now(_)), "{name} is listed and not there");
+        assert!(!media(store, name).is_empty(), "{name} is listed and not there");
     }
 }
 
 /// Concatenates what a media playlist lists.
 pub(super) fn whole(store: &Store, file: &str) -> Vec<u8> {
     let playlist = text(store, file);
-    let map = values(&playlist, "#EXT-X-MAP").first().and_then(|map| attribute(map, "URI")).expect("a map").to_owned();
-    let mut out = Vec::new();
-    for name in std::iter::once(map.as_str()).chain(playlist.lines().filter(|line| !line.starts_with('#'))) {
-        let Answer::Now(found) = store.get(name, Query::default()) else { panic!("{name} is not there") };
-        out.extend_from_slice(&found.body);
+    let mut out = init(store, &playlist);
+    for name in playlist.lines().filter(|line| !line.starts_with('#')) {
+        out.extend_from_slice(&media(store, name));
     }
     out
+}
+
+/// The init section that a media playlist names.
+pub(super) fn init(store: &Store, playlist: &str) -> Vec<u8> {
+    let map = values(playlist, "#EXT-X-MAP").first().and_then(|map| attribute(map, "URI")).expect("a map");
+    media(store, map)
+}
+
+/// A segment or init section, from memory or disk.
+pub(super) fn media(store: &Store, name: &str) -> Vec<u8> {
+    match store.get(name, Query::default()) {
+        Answer::Media(body) => body.to_vec(),
+        Answer::Stored(path) => std::fs::read(path).expect("it is on disk"),
+        other => panic!("{name}: {other:?}"),
+    }
 }
 
 /// Decodes `path` with ffmpeg; gives pictures or sound frames, and what it complained about.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crescendo::config;
 use crescendo::legs::{self, LegEvent};
 use crescendo::sfu::{Codec, PublicationId, VideoCodec};
-use crescendo_hls::{Answer, HlsLeg, Options, Query, Store};
+use crescendo_hls::{Answer, Budget, HlsLeg, Options, Query, Store};
 use crescendo_leg_api::State;
 use tokio::sync::mpsc;
 
@@ -16,22 +16,34 @@ use super::check::{attribute, decode, media_playlist, text, values, whole};
 use super::media::{Packetizer, h264, opus};
 use crate::feed::Feed;
 
-const FPS: u32 = 30;
+pub(super) const FPS: u32 = 30;
 
 /// A broadcast under way.
-struct Scene {
-    feed: Feed,
-    store: Arc<Store>,
+pub(super) struct Scene {
+    pub(super) feed: Feed,
+    pub(super) store: Arc<Store>,
     events: mpsc::Receiver<LegEvent>,
 }
 
 impl Scene {
-    fn start(directory: Option<&Path>, of: Option<&str>) -> Self {
+    pub(super) fn start(directory: Option<&Path>, of: Option<&str>) -> Self {
+        Self::begin(directory, of, Budget::new(1))
+    }
+
+    /// Of what broadcasts may transcode together.
+    pub(super) fn with_budget(transcodes: Arc<Budget>) -> Self {
+        Self::begin(None, None, transcodes)
+    }
+
+    fn begin(directory: Option<&Path>, of: Option<&str>, transcodes: Arc<Budget>) -> Self {
         let options = Options {
             part: Duration::from_millis(200),
             segment: Duration::from_millis(1_000),
             segments: 10,
+            window: Duration::from_secs(7_200),
             audio_kbps: 96,
+            transcodes,
+            transcode_kbps: 500,
             directory: directory.map(Path::to_owned),
             of: of.map(str::to_owned),
             started: SystemTime::now(),
@@ -45,16 +57,16 @@ impl Scene {
     }
 
     /// Ends the broadcast; gives what it had said.
-    fn end(mut self) -> (Arc<Store>, Vec<LegEvent>) {
+    pub(super) fn end(mut self) -> (Arc<Store>, Vec<LegEvent>) {
         self.feed.end();
         let events = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
         (self.store, events)
     }
 }
 
-const H264: Codec = Codec::Video(VideoCodec::H264);
+pub(super) const H264: Codec = Codec::Video(VideoCodec::H264);
 
-fn frame_time(index: usize) -> Duration {
+pub(super) fn frame_time(index: usize) -> Duration {
     Duration::from_secs(1) * index as u32 / FPS
 }
 
@@ -111,7 +123,8 @@ fn a_broadcast_of_picture_and_sound_is_what_its_playlists_say() {
         assert_eq!(complaints, "", "{name}");
     }
     drop(store);
-    let (frames, complaints) = decode(&disk.join("index.m3u8"));
+    let run = std::fs::read_dir(&disk).expect("a directory").next().expect("one broadcast").expect("an entry");
+    let (frames, complaints) = decode(&run.path().join("index.m3u8"));
     assert!(frames >= 175, "{frames} frames on disk");
     assert_eq!(complaints, "");
 }
@@ -202,7 +215,56 @@ fn when_the_shown_participant_leaves_another_ones_picture_follows() {
     assert_eq!(complaints, "");
 }
 
-fn lengths(playlist: &str) -> Vec<f64> {
+#[test]
+fn a_sender_who_leaves_and_comes_back_finds_the_timeline_where_it_would_be() {
+    let files = tempfile::tempdir().expect("a directory");
+    let (before, after) = (h264(files.path(), "320x180", FPS, 3, FPS), h264(files.path(), "160x120", FPS, 3, FPS));
+    let scene = Scene::start(None, None);
+    scene.feed.add(1, "p1", false);
+    play(&scene, 1, &before, &[], |_, packets| packets);
+    scene.feed.remove(1);
+    scene.feed.until(Duration::from_secs(6));
+    // Another participant to the room, another SSRC, another place of its RTP clock.
+    scene.feed.add(3, "p2", false);
+    let mut video = Packetizer::new(7);
+    for (index, unit) in after.iter().enumerate() {
+        scene.feed.until(Duration::from_secs(6) + frame_time(index));
+        scene.feed.send(3, H264, video.video(12_345 + index as u32 * 3_000, unit));
+    }
+    media_playlist(&scene.store, "video.m3u8");
+    let (store, _) = scene.end();
+    let playlist = text(&store, "video.m3u8");
+    let total: f64 = lengths(&playlist).iter().sum();
+    assert!((8.0..9.6).contains(&total), "{total} s: {playlist}");
+    assert!(!playlist.contains("DISCONTINUITY"), "{playlist}");
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    assert_eq!(decode(&path).1, "");
+    assert!(text(&store, "index.m3u8").contains("RESOLUTION=160x120"));
+}
+
+#[test]
+fn a_frame_a_second_and_key_frames_at_odd_moments_make_no_segment_too_long() {
+    let files = tempfile::tempdir().expect("a directory");
+    let units = h264(files.path(), "160x120", FPS, 8, 50);
+    let scene = Scene::start(None, None);
+    scene.feed.add(1, "p1", false);
+    let mut video = Packetizer::new(1);
+    for (index, unit) in units.iter().enumerate() {
+        // Of each second but the first two all frames come at its end, as from a network that stands still.
+        let at = if index < 60 { frame_time(index) } else { Duration::from_secs(index as u64 / 30 + 1) };
+        scene.feed.until(at);
+        scene.feed.send(1, H264, video.video(index as u32 * 3_000, unit));
+    }
+    media_playlist(&scene.store, "video.m3u8");
+    let (store, _) = scene.end();
+    media_playlist(&store, "video.m3u8");
+    let path = files.path().join("video.mp4");
+    std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
+    assert_eq!(decode(&path).1, "");
+}
+
+pub(super) fn lengths(playlist: &str) -> Vec<f64> {
     values(playlist, "#EXTINF").iter().map(|value| value.trim_end_matches(',').parse().expect("a number")).collect()
 }
 

@@ -147,7 +147,7 @@ async fn further_addresses_are_served_and_announced() {
 async fn plain_http_from_elsewhere_is_sent_to_https_where_that_is_wanted() {
     let certificate = Certificate::new();
     let listen = "http.listen=['0.0.0.0:0', '127.0.0.1:0']";
-    let server = certificate.server(&[listen, "http.redirect_to_https=true"]).await;
+    let server = certificate.server(&[listen, "http.redirect_to_https=true", "access.open=true"]).await;
     let https = server.https.expect("a listener").port();
     let mut stream = TcpStream::connect(("127.0.0.1", server.http.port())).await.expect("connected");
     let answer = get(&mut stream, "/watch/demo").await;

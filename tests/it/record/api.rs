@@ -7,7 +7,7 @@ use crate::hls::media::opus;
 use crate::support::Server;
 
 /// A directory with a recording of two seconds of sound.
-fn recorded() -> tempfile::TempDir {
+pub(super) fn recorded() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a directory");
     let sound = opus(root.path(), 2);
     let scene = Scene::start(root.path());
@@ -77,7 +77,7 @@ async fn a_server_that_records_nothing_says_so() {
     let (mut ann, _) = server.join("demo", "Ann").await;
     ann.send(json!({ "type": "start-leg", "request": 1, "kind": "record" })).await;
     assert_eq!(ann.error().await, "leg-unsupported");
-    assert_eq!(server.get("/api/v1/rooms/demo/recordings").await.0, 501);
+    assert_eq!(server.get("/api/v1/rooms/demo/recordings").await.0, 404);
     let (_, capabilities) = server.get("/api/v1/capabilities").await;
     assert_eq!(capabilities, r#"{"legs":["hls"]}"#);
 }

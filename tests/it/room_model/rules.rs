@@ -146,7 +146,7 @@ impl World {
             let overdue = client.away_since.is_some_and(|since| since + self.settings.resume_grace <= self.now);
             assert!(!overdue, "a vanished one is gone after its grace time");
         }
-        let encrypted: BTreeSet<bool> = self.clients.values().map(|client| client.encrypted).collect();
+        let encrypted: BTreeSet<bool> = self.visible().map(|(_, client)| client.encrypted).collect();
         assert!(encrypted.len() <= 1, "all are encrypted, or none");
         assert!(!encrypted.contains(&true) || self.legs.is_empty(), "no leg where nothing can be read");
         assert_eq!(self.room.participants().count(), self.clients.len(), "nobody is counted twice or not at all");
@@ -162,8 +162,14 @@ impl World {
                 assert!(self.room.link(to, from).is_some(), "a link for each path over mesh");
             }
             let down_is_open = self.clients[&to].down != Transport::Closed;
+            // Who has nothing yet may be subscribed ahead.
+            let foreseen = self.room.path(to, from) == PathInfo::None;
+            let (must, may) = (over_sfu && down_is_open, (over_sfu || foreseen) && down_is_open);
             let mut tracks = self.tracks.iter().filter(|(_, track)| track.owner == from);
-            let right = tracks.all(|(&id, _)| self.subscribed.contains(&(to, id)) == (over_sfu && down_is_open));
+            let right = tracks.all(|(&id, _)| match self.subscribed.contains(&(to, id)) {
+                true => may,
+                false => !must,
+            });
             assert!(right, "{to} is subscribed to {from} as far as its path goes over the SFU");
         }
         let needed = |link: &Link| {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Room, RoomError,
+    Carrier, Departure, Direction, Event, Input, LegState, LinkReport, Mode, Output, PathInfo, Reach, Room, RoomError,
     Settings, Source,
 };
 
@@ -178,7 +178,7 @@ impl World {
                 assert!(to.0 > self.newest.0, "no number is used twice");
                 self.newest.0 = to.0;
                 assert_eq!(you.id, *to);
-                let others: Vec<_> = self.clients.keys().copied().collect();
+                let others: Vec<_> = self.visible().map(|(&id, _)| id).collect();
                 assert_eq!(participants.iter().map(|p| p.id).collect::<Vec<_>>(), others);
                 let mut client = Client::new(self.now, *reach, *encrypted);
                 client.publishes = tracks.iter().copied().collect();
@@ -215,6 +215,8 @@ impl World {
             }
             Input::Link { report: LinkReport::Failed, .. }
             | Input::Leave { .. }
+            | Input::Remove { .. }
+            | Input::Move { .. }
             | Input::Reach { .. }
             | Input::Transport { .. }
             | Input::Shown { .. }
@@ -225,9 +227,13 @@ impl World {
         }
     }
 
-    /// As the first who came wanted it.
+    /// As the first who came to be seen wanted it.
     pub(super) fn encrypted(&self) -> Option<bool> {
-        self.clients.values().next().map(|client| client.encrypted)
+        self.visible().next().map(|(_, client)| client.encrypted)
+    }
+
+    pub(super) fn visible(&self) -> impl Iterator<Item = (&ParticipantId, &Client)> {
+        self.clients.iter().filter(|(_, client)| client.takes_part != Reach::Hidden)
     }
 
     pub(super) fn client(&mut self, id: ParticipantId) -> &mut Client {
@@ -356,7 +362,7 @@ impl World {
     fn removed(&mut self, id: ParticipantId, reason: Departure) {
         let gone = self.clients.remove(&id).expect("it was in the room");
         match reason {
-            Departure::Left => {}
+            Departure::Left | Departure::Removed | Departure::Moved => {}
             Departure::Vanished => {
                 let since = gone.away_since.expect("it was away");
                 assert!(since + self.settings.resume_grace <= self.now, "its grace time is over");

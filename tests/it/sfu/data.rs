@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use crescendo::room::ids::ParticipantId;
-use crescendo::sfu::data::{Client as Kind, DataEnd, DataEvent, Frame, HubId, Kind as MessageKind, To};
+use crescendo::sfu::data::{Client as Kind, Crowd, DataEnd, DataEvent, Frame, HubId, Kind as MessageKind, To};
 use rtc_sctp::PayloadProtocolIdentifier as Protocol;
 
 use super::*;
@@ -17,8 +17,20 @@ struct End<D> {
 
 impl Server {
     fn open_data(&self, transport: TransportId, participant: u32, client: Kind) -> mpsc::Receiver<DataEvent> {
+        self.open_data_among(3, transport, participant, client)
+    }
+
+    fn open_data_among(
+        &self,
+        count: usize,
+        transport: TransportId,
+        participant: u32,
+        client: Kind,
+    ) -> mpsc::Receiver<DataEvent> {
         let (to, events) = mpsc::channel(16);
-        let end = DataEnd { hub: HUB, participant: ParticipantId(participant), client, events: to };
+        let crowd = Crowd::default();
+        crowd.set(count);
+        let end = DataEnd { hub: HUB, participant: ParticipantId(participant), client, crowd, events: to };
         self.send(Command::OpenData { transport, end });
         events
     }
@@ -74,6 +86,48 @@ async fn a_native_clients_messages_reach_the_down_transports_of_those_they_are_f
         (ParticipantId(1), To::These(vec![ParticipantId(9)])),
         "who has no transport here"
     );
+}
+
+#[tokio::test]
+async fn whom_no_open_channel_reaches_is_for_the_host() {
+    let server = Server::start();
+    let mut link = server.up(Dtls::Passive, 10).await;
+    let mut told = server.open_data_among(4, link.id, 1, Kind::Native);
+    link.client.until("SCTP is up", |client| client.sctp.is_up).await;
+    let mut ben = server.down_with_data(2, Kind::Native).await;
+    // Cleo's transport is there, and Dan has none.
+    let cleo = server.down(Dtls::Passive, &[]).await;
+    let _cleo = server.open_data(cleo.id, 3, Kind::Native);
+    link.client.sctp.agree();
+    for (to, text) in [(&[][..], "all"), (&[2, 3], "two")] {
+        link.client.sctp.send(0, Protocol::Binary, &frame(0, to, text.as_bytes()));
+    }
+    link.client.run_for(Duration::from_millis(100)).await;
+    ben.link.client.until("both are there", |client| client.sctp.heard.len() == 2).await;
+    let event = |to, bytes: &'static str| DataEvent {
+        from: ParticipantId(1),
+        to,
+        kind: MessageKind::Text,
+        bytes: Bytes::from_static(bytes.as_bytes()),
+    };
+    assert_eq!(told.recv().await, Some(event(To::AllBut(vec![ParticipantId(2)]), "all")));
+    assert_eq!(told.recv().await, Some(event(To::These(vec![ParticipantId(3)]), "two")));
+}
+
+#[tokio::test]
+async fn the_largest_frame_that_is_taken_is_forwarded() {
+    let server = Server::start();
+    let mut ann = server.up_with_data(1, Kind::Native).await;
+    let mut ben = server.down_with_data(2, Kind::Native).await;
+    ann.link.client.sctp.agree();
+    for length in [65_532, 65_536] {
+        let payload = vec![7; length - 2];
+        ann.link.client.sctp.send(0, Protocol::Binary, &frame(1, &[], &payload));
+        ann.link.client.run_for(Duration::from_millis(100)).await;
+        let expected = Frame::write(MessageKind::Binary, ParticipantId(1), &payload);
+        ben.link.client.until("it is there", |client| !client.sctp.heard.is_empty()).await;
+        assert_eq!(ben.link.client.sctp.heard.pop().unwrap().2, expected);
+    }
 }
 
 #[tokio::test]

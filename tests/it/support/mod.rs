@@ -1,5 +1,7 @@
 //! The real binary and plain sockets to it.
 
+pub(crate) mod answering;
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -37,15 +39,21 @@ impl Drop for Server {
 impl Server {
     /// On free loopback ports, with `set` laid over the defaults.
     pub(crate) async fn start(set: &[&str]) -> Self {
+        Self::start_in(&[], set).await
+    }
+
+    /// With `environment` added to that of the test.
+    pub(crate) async fn start_in(environment: &[(&str, &str)], set: &[&str]) -> Self {
         let fixed = [
             "http.listen=127.0.0.1:0",
             "sfu.listen=127.0.0.1:0",
             "sfu.pin=false",
             "turn.listen=127.0.0.1:0",
             "turn.pin=false",
+            "hls.directory=",
         ];
         let mut command = Command::new(env!("CARGO_BIN_EXE_crescendo"));
-        command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.arg("serve").envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         for assignment in fixed.iter().chain(set) {
             command.args(["--set", assignment]);
         }

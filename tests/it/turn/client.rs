@@ -55,7 +55,15 @@ impl Client {
     }
 
     pub(super) fn allocate(&mut self) -> Vec<u8> {
-        self.request(0x003, &[(0x0019, vec![17, 0, 0, 0])])
+        self.request(0x003, &[udp()])
+    }
+
+    /// Of the family of an address.
+    fn allocate_like(&mut self, address: SocketAddr) -> Vec<u8> {
+        match address.is_ipv4() {
+            true => self.allocate(),
+            false => self.request(0x003, &[udp(), (0x0017, vec![2, 0, 0, 0])]),
+        }
     }
 
     /// It looks as if it were signed.
@@ -74,9 +82,12 @@ impl Client {
     }
 
     fn peer(&self, peer: SocketAddr) -> (u16, Vec<u8>) {
-        let IpAddr::V4(ip) = peer.ip() else { panic!("these tests are on IPv4") };
-        let ip = ip.octets().into_iter().zip(COOKIE).map(|(octet, mask)| octet ^ mask);
-        (0x0012, [0, 1].into_iter().chain((peer.port() ^ 0x2112).to_be_bytes()).chain(ip).collect())
+        let (family, ip) = match peer.ip() {
+            IpAddr::V4(ip) => (1, ip.octets().to_vec()),
+            IpAddr::V6(ip) => (2, ip.octets().to_vec()),
+        };
+        let ip = ip.into_iter().zip(COOKIE.into_iter().chain(self.transaction)).map(|(octet, mask)| octet ^ mask);
+        (0x0012, [0, family].into_iter().chain((peer.port() ^ 0x2112).to_be_bytes()).chain(ip).collect())
     }
 
     /// The code of an answer; 401 and 438 teach realm and nonce.
@@ -114,14 +125,13 @@ impl Client {
         assert_eq!(self.learn(&read(stream).await), 0);
     }
 
-    pub(super) async fn allocate_over(&mut self, socket: &UdpSocket, to: SocketAddr) -> SocketAddr {
+    /// A relay of the family that `to` is of.
+    pub(super) async fn allocate_over(&mut self, socket: &UdpSocket, to: SocketAddr) {
         socket.connect(to).await.expect("a socket");
-        let first = self.allocate();
-        assert_eq!(self.learn(&ask(socket, &first).await), 401);
-        let second = self.allocate();
-        let answer = ask(socket, &second).await;
-        assert_eq!(self.learn(&answer), 0);
-        Self::relayed(&answer)
+        for code in [401, 0] {
+            let request = self.allocate_like(to);
+            assert_eq!(self.learn(&ask(socket, &request).await), code);
+        }
     }
 
     pub(super) async fn permit_over(&mut self, socket: &UdpSocket, peer: SocketAddr) -> u16 {
@@ -136,6 +146,11 @@ impl Client {
         let answer = ask(socket, &request).await;
         self.learn(&answer)
     }
+}
+
+/// REQUESTED-TRANSPORT (RFC 8656 section 18.7).
+fn udp() -> (u16, Vec<u8>) {
+    (0x0019, vec![17, 0, 0, 0])
 }
 
 pub(super) fn channel_data(number: u16, payload: &[u8]) -> Vec<u8> {

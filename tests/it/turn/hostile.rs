@@ -1,6 +1,6 @@
 //! What strangers and bad clients do to the real server.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use quinn_udp::{Transmit, UdpSocketState};
@@ -13,6 +13,9 @@ use crate::support::{PATIENCE, Server};
 
 const SECRET: &str = "a secret of this test";
 const ANYWHERE: [&str; 2] = ["turn.secret=a secret of this test", "turn.allow_peers=['127.0.0.0/8']"];
+
+/// Where no relay may send, in every form that leads there.
+const FORBIDDEN: &str = include_str!("../../data/forbidden-peers.txt");
 
 /// Resident memory of the server in KiB.
 fn memory(server: &Server) -> u64 {
@@ -180,4 +183,28 @@ async fn not_one_datagram_reaches_a_peer_that_is_not_allowed() {
     until(&server, "crescendo_turn_dropped_total{reason=\"forbidden\"}", |n| n == 100.0).await;
     until(&server, "crescendo_turn_relayed_packets_total{to=\"peer\"}", |n| n == 100.0).await;
     assert_eq!(victim.try_recv(&mut [0; 16]).expect_err("nothing came").kind(), std::io::ErrorKind::WouldBlock);
+}
+
+/// Each of them by CreatePermission, ChannelBind, Send and a channel that was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_opens_a_way_to_a_forbidden_peer() {
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let listen = format!("turn.listen={}", SocketAddr::new(ip, 0));
+        let server = Server::start(&[ANYWHERE[0], &listen]).await;
+        let peers = FORBIDDEN.lines().map(|peer| peer.parse::<SocketAddr>().expect("an address"));
+        let peers: Vec<_> = peers.filter(|peer| peer.is_ipv4() == ip.is_ipv4()).collect();
+        assert!(peers.len() > 20, "{peers:?}");
+        let socket = UdpSocket::bind((ip, 0)).await.expect("a free port");
+        let mut client = Client::new(SECRET, "eve");
+        client.allocate_over(&socket, server.turn[0]).await;
+        for (peer, number) in peers.iter().zip(0x4000..) {
+            assert_eq!(client.permit_over(&socket, *peer).await, 403, "CreatePermission {peer}");
+            assert_eq!(client.bind_over(&socket, number, *peer).await, 403, "ChannelBind {peer}");
+            socket.send(&client.send(*peer, b"data")).await.expect("sent");
+            socket.send(&channel_data(number, b"data")).await.expect("sent");
+        }
+        let dropped = 2.0 * peers.len() as f64;
+        until(&server, "crescendo_turn_dropped_total{reason=\"no-permission\"}", |n| n == dropped).await;
+        assert_eq!(metric(&server, "crescendo_turn_relayed_packets_total{to=\"peer\"}").await, 0.0, "0 datagrams out");
+    }
 }

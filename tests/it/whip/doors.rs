@@ -71,6 +71,8 @@ async fn an_endpoint_takes_post_and_says_so_to_pages_of_other_origins() {
         let asked = ask(&server, "OPTIONS", door, &[], "").await;
         assert_eq!((asked.status, asked.header("accept-post")), (200, Some("application/sdp")), "{door}");
         assert!(asked.all("link").any(|link| link.starts_with("<turn:") && link.contains("rel=\"ice-server\"")));
+        let again = ask(&server, "OPTIONS", door, &[], "").await;
+        assert_eq!(relay_user(&again), relay_user(&asked), "who asks again is no other user of the relay");
         let preflight = [
             ("origin", "https://page.example"),
             ("access-control-request-method", "POST"),
@@ -89,6 +91,47 @@ async fn an_endpoint_takes_post_and_says_so_to_pages_of_other_origins() {
                 assert!(answer.header("allow").expect("some").contains("POST"));
             }
         }
+    }
+}
+
+/// Without the time until which it is good.
+fn relay_user(answer: &Answer) -> String {
+    let link = answer.all("link").find(|link| link.starts_with("<turn:")).expect("a relay");
+    let (_, user) = link.split_once("username=\"").expect("a user");
+    user.split(['"', ':']).nth(1).expect("seconds:user").to_owned()
+}
+
+#[tokio::test]
+async fn a_room_that_is_encrypted_end_to_end_is_closed_to_both() {
+    let server = Server::start(&[]).await;
+    let client = client().await;
+    let mut ann = server.socket().await;
+    let mut join = crate::support::join("sealed", "Ann");
+    join["encrypted"] = true.into();
+    ann.send(join).await;
+    ann.until("welcome").await;
+    for (door, offer) in [("/whip/sealed", obs(&client)), ("/whep/sealed", player(&client, &[H264, VP8]))] {
+        let answer = ask(&server, "POST", door, &[SDP], &offer).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (403, None), "{door}: {}", answer.body);
+        is_problem(&answer);
+        assert!(answer.body.contains("encrypted end to end") && answer.body.contains("encryption-differs"));
+    }
+}
+
+#[tokio::test]
+async fn data_channels_are_rejected_and_what_comes_with_them_is_not() {
+    let server = Server::start(&[]).await;
+    let client = client().await;
+    let data =
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:d\r\na=sctp-port:5000\r\n";
+    let publishes = obs(&client).replace("BUNDLE 0 1", "BUNDLE 0 1 d") + data;
+    let plays = player(&client, &[H264]).replace("BUNDLE a v", "BUNDLE a v d") + data;
+    for (door, offer, group) in [("/whip/room", publishes, "BUNDLE 0 1"), ("/whep/room", plays, "BUNDLE a v")] {
+        let answer = ask(&server, "POST", door, &[SDP], &offer).await;
+        answer.session();
+        assert!(answer.body.contains(&format!("a=group:{group}\r\n")), "{door}: {}", answer.body);
+        assert!(answer.body.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+        assert!(!answer.body.contains("sctp-port"));
     }
 }
 

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap in a test says where")]
 
 mod doors;
+mod hooks;
 mod http;
+mod traces;
 
 use std::time::Duration;
 
@@ -140,22 +142,60 @@ async fn what_an_encoder_sends_a_player_gets_with_its_own_numbers() {
 }
 
 #[tokio::test]
-async fn a_player_that_cannot_decode_what_an_encoder_sends_is_told_so() {
+async fn a_player_that_cannot_decode_what_an_encoder_will_send_is_told_so() {
     let server = Server::start(&[]).await;
-    let (mut encoder, _) = publish(&server, "/whip/studio").await;
+    // Nothing is sent.
+    let (_encoder, _) = publish(&server, "/whip/studio").await;
+    let asked = ask(&server, "POST", "/whep/studio", &[SDP], &player(&client().await, &[VP8])).await;
+    assert_eq!(asked.status, 406);
+    assert!(asked.body.contains("H264"), "{}", asked.body);
+}
+
+#[tokio::test]
+async fn a_player_that_turns_out_not_to_decode_what_comes_is_let_go() {
+    let server = Server::start(&[]).await;
+    let mut encoder = client().await;
+    let both = obs(&encoder).replace("SAVPF 96\r\n", "SAVPF 96 97\r\n") + "a=rtpmap:97 VP8/90000\r\n";
+    let answer = ask(&server, "POST", "/whip/studio", &[SDP], &both).await;
+    encoder.meet(&answer.local());
+    encoder.connect().await;
     let watcher = client().await;
+    let sessions = [
+        ask(&server, "POST", "/whep/studio", &[SDP], &player(&watcher, &[VP8])).await.session(),
+        ask(&server, "POST", "/whep/studio", &[SDP], &player(&watcher, &[VP8, H264])).await.session(),
+    ];
     for number in 0.. {
         send(&mut encoder, number).await;
         encoder.run_for(PACE).await;
-        let asked = ask(&server, "POST", "/whep/studio", &[SDP], &player(&watcher, &[VP8])).await;
-        if asked.status == 406 {
-            assert!(asked.body.contains("H264"), "{}", asked.body);
+        if ask(&server, "GET", &sessions[0], &[], "").await.status == 404 {
             break;
         }
-        // Nothing had come by then.
-        assert_eq!(ask(&server, "DELETE", &asked.session(), &[], "").await.status, 200);
-        assert!(number < 100);
+        assert!(number < 100, "it was sent H.264");
     }
+    assert_eq!(ask(&server, "GET", &sessions[1], &[], "").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_player_goes_on_with_what_remains_of_whom_it_shows() {
+    let server = Server::start(&[]).await;
+    let mut ann = server.socket().await;
+    let mut join = crate::support::join("talk", "Ann");
+    join["tracks"] = serde_json::json!([{ "source": "microphone" }, { "source": "camera" }]);
+    ann.send(join).await;
+    let you = ann.until("welcome").await["you"].clone();
+    let mut watcher = client().await;
+    let played = ask(&server, "POST", "/whep/talk", &[SDP], &player(&watcher, &[VP8, H264])).await;
+    watcher.meet(&played.local());
+    watcher.connect().await;
+    let unpublish = |track: &Value| serde_json::json!({ "type": "unpublish", "track": track["id"] });
+    ann.send(unpublish(&you["tracks"][1])).await;
+    ann.until("track-unpublished").await;
+    watcher.run_for(Duration::from_millis(300)).await;
+    assert_eq!(ask(&server, "GET", &played.session(), &[], "").await.status, 204, "there is sound");
+    ann.send(unpublish(&you["tracks"][0])).await;
+    watcher.until("there is nothing left", |watcher| watcher.closed).await;
+    let gone = async { while ask(&server, "GET", &played.session(), &[], "").await.status != 404 {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("its session has ended");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 // The worker in which frames are sealed and opened: every encoded frame of an encrypted room comes by here, away from the page.
 import { Keyring } from './keyring.js'
-import { Sealer, unseal, type FrameKind } from './sealed-frame.js'
+import { Opener, Sealer, type FrameKind } from './sealed-frame.js'
 import type { Bytes } from './sframe.js'
 
 /** What the page tells the worker. */
@@ -60,12 +60,13 @@ function sealing(kind: FrameKind): TransformStream<EncodedFrame, EncodedFrame> {
 }
 
 function opening(kind: FrameKind, transformer: Transformer): TransformStream<EncodedFrame, EncodedFrame> {
+  const opener = new Opener(ring)
   let missed = false
   return new TransformStream({
     async transform(frame, controller) {
       // Sound of no length: the sender pauses.
       if (frame.data.byteLength === 0) return controller.enqueue(frame)
-      const plain = await unseal(ring, kind, new Uint8Array(frame.data))
+      const plain = await opener.open(kind, new Uint8Array(frame.data))
       if (!plain) {
         missed = true
         return

@@ -1,4 +1,4 @@
-import { derive, equal, open, readHeader, type Bytes, type FrameKey } from './sframe.js'
+import { derive, equal, open, type Bytes, type FrameKey, type Header } from './sframe.js'
 
 /** Key ids that are remembered. More than all senders of a room have; a flood of made-up ones is cut here. */
 const KIDS_MAX = 1024
@@ -20,9 +20,8 @@ export class Keyring {
   }
 
   /** The plain frame, or `undefined` when no key opens it. */
-  async open(metadata: Bytes, frame: Bytes): Promise<Bytes | undefined> {
-    const header = readHeader(frame)
-    if (!header || this.#strangers.has(header.kid)) return undefined
+  async open(metadata: Bytes, header: Header, frame: Bytes): Promise<Bytes | undefined> {
+    if (this.#strangers.has(header.kid)) return undefined
     const known = this.#known.get(header.kid)
     if (known) return open(known.key, header, metadata, frame).catch(() => undefined)
     const bases = this.#bases

@@ -41,6 +41,11 @@ export class Legs {
     if (request !== undefined) this.#take(request)?.resolve(leg)
   }
 
+  /** The room is broadcast, in as many sizes as its pictures are sent in. */
+  get broadcast(): boolean {
+    return [...this.all.values()].some(({ kind }) => kind === 'hls')
+  }
+
   /** False when this was not our request. */
   refused(request: number, error: RoomError): boolean {
     const waiting = this.#take(request)

@@ -1,7 +1,8 @@
 import type { Protection } from './encryption.js'
 import { Channel, decode, type Unreliable } from './channel.js'
+import { contact } from './contact.js'
 import type { LocalTrack } from './local-track.js'
-import { mediaOf, type Media } from './media.js'
+import { count, mediaOf, type Media } from './media.js'
 import { Negotiation } from './negotiation.js'
 import type { Cancel, Platform } from './platform.js'
 import type { Candidate, ClientMessage, Description, LinkStatus, MidTrack } from './wire.js'
@@ -23,6 +24,8 @@ export interface LinkHost {
   readonly platform: Platform
   readonly protection: Protection
   send(message: ClientMessage): void
+  /** Contact was lost: with the server as well, perhaps. */
+  doubt(): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
   /** A message of the app has come, unless it was none. */
@@ -56,6 +59,7 @@ export class Link {
   #restarted = false
   #scale = 1
   #restarting: Cancel = () => {}
+  #listening: Cancel = () => {}
   #failing: Cancel | undefined
   #looking: Cancel = () => {}
   /** What was reported last while the link stood. */
@@ -230,6 +234,8 @@ export class Link {
         break
       }
       case 'disconnected':
+        this.host.doubt()
+        this.#restarting()
         this.#restarting = platform.after(RESTART_AFTER_MS, () => this.#restart())
         break
       case 'failed':
@@ -248,14 +254,39 @@ export class Link {
   async #look(): Promise<void> {
     this.#looking()
     this.#looking = this.host.platform.after(LOOK_MS, () => void this.#look())
-    const relayed = (await usedPair(this.pc).catch(() => undefined))?.relayed ?? false
-    if (!this.stands || relayed === this.#relayed) return
+    const reports = await this.pc.getStats().catch(() => undefined)
+    if (!reports || !this.stands) return
+    const pair = pairOf(reports)
+    this.#count(reports, pair?.rttMs)
+    const relayed = pair?.relayed ?? false
+    if (relayed === this.#relayed) return
     this.#relayed = relayed
     this.#report('connected', relayed)
   }
 
+  /** Tells what has come, for those who run the server. */
+  #count(reports: RTCStatsReport, rttMs: number | undefined): void {
+    const inbound = [...reports.values()].filter((entry) => entry.type === 'inbound-rtp')
+    if (inbound.length === 0) return
+    const sum = (name: string) =>
+      Math.max(
+        0,
+        inbound.reduce((sum, entry) => sum + count(entry, name), 0),
+      )
+    this.host.send({
+      type: 'link-traffic',
+      peer: this.peer,
+      link: this.number,
+      bytes: sum('bytesReceived') + sum('headerBytesReceived'),
+      packets: sum('packetsReceived'),
+      lost: sum('packetsLost'),
+      ...(rttMs === undefined ? {} : { rttMs }),
+    })
+  }
+
   #calm(): void {
     this.#looking()
+    this.#listening()
     this.#restarting()
     this.#failing?.()
     this.#failing = undefined
@@ -265,6 +296,20 @@ export class Link {
     if (this.options.polite || this.#restarted) return
     this.#restarted = true
     this.pc.restartIce()
+  }
+
+  /** The network may have changed: ICE begins anew when nothing arrives any more. */
+  revive(): void {
+    if (this.#closed) return
+    this.#listening()
+    const { connectionState: state } = this.pc
+    const stood = this.stands || state === 'disconnected' || state === 'failed'
+    // Not at once: browsers learn of new addresses a moment after sockets can be opened from them.
+    if (stood)
+      this.#listening = contact(this.host.platform, this.pc, () => {
+        this.#restarting()
+        this.pc.restartIce()
+      })
   }
 
   #report(state: LinkStatus, relayed: boolean): void {
@@ -280,7 +325,10 @@ function configuration(iceServers: RTCIceServer[]): RTCConfiguration {
 
 /** The pair of candidates that a connection uses: the transport names it, in Firefox the pair itself says so. */
 export async function usedPair(pc: RTCPeerConnection) {
-  const reports = await pc.getStats()
+  return pairOf(await pc.getStats())
+}
+
+function pairOf(reports: RTCStatsReport) {
   const transport = [...reports.values()].find((entry) => entry.type === 'transport')
   const named = transport?.selectedCandidatePairId
   const pair =

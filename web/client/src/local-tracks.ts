@@ -105,6 +105,15 @@ export class LocalTracks {
     local.track.enabled = !muted
   }
 
+  /** The server says how a track of ours is: as we said, or as whoever runs the room has ordered. */
+  muted(id: string, muted: boolean): void {
+    const local = [...this.all.values()].find((local) => local.id === id)
+    if (!local || local.muted === muted) return
+    local.muted = muted
+    local.track.enabled = !muted
+    this.host.changed()
+  }
+
   replace(which: Which, track: MediaStreamTrack): LocalTrack {
     const local = this.#find(which)
     if (track.kind !== local.kind) throw new TypeError(`a ${local.source} cannot be ${track.kind}`)

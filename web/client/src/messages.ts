@@ -10,6 +10,8 @@ const UNANSWERED_MAX = 64
 const WAITING_MAX = 4096
 /** Of what the server takes a second, the share that messages use: the rest is for the call itself. */
 const SHARE = 0.7
+/** Of a second's messages, the share that is left for reliable ones: unreliable ones that find no more are lost. */
+const RELIABLE_SHARE = 0.5
 /** How deeply a message may be nested; the server's reader has a limit of its own. */
 const DEPTH_MAX = 100
 /** What wraps the data of a message: braces, type, number and receiver. */
@@ -54,26 +56,37 @@ export class Messages {
 
   /** Resolves when the server has the message. */
   send(data: unknown, to: string | undefined): Promise<void> {
-    const bytes = bytesOf(data)
-    const json = bytes === undefined ? jsonOf(data) : undefined
-    if (bytes === undefined && json === undefined)
-      return Promise.reject(
-        new RoomError('bad-message', 'this cannot be said in JSON, or is nested too deeply'),
-      )
-    const request = this.host.request()
-    const content =
-      bytes === undefined ? { data: JSON.parse(json ?? 'null') } : { data: toBase64(bytes), binary: true }
-    const message = { type: 'message' as const, request, ...(to === undefined ? {} : { to }), ...content }
     return new Promise((resolve, reject) => {
-      if (utf8Length(JSON.stringify(message.data) ?? '') + ENVELOPE_BYTES > this.#limits.bytes) {
-        reject(new RoomError('too-large', `a message has at most ${this.#limits.bytes} bytes`))
-      } else if (this.#entries.length >= WAITING_MAX) {
+      const message = { ...this.#message(data, to), request: this.host.request() }
+      if (this.#entries.length >= WAITING_MAX) {
         reject(new RoomError('too-fast', `${WAITING_MAX} messages wait for the server already`))
       } else {
         this.#entries.push({ message, resolve, reject })
         this.#write()
       }
     })
+  }
+
+  /** To one whom no channel reaches: at once or never. Reliable messages do not wait for it. */
+  sendUnreliable(data: unknown, to: string): void {
+    const message = this.#message(data, to)
+    if (!this.#open || this.#timer) return
+    this.#fill()
+    if (this.#tokens < this.#limits.perSecond * RELIABLE_SHARE) return
+    this.#tokens--
+    this.host.write({ ...message, unreliable: true })
+  }
+
+  #message(data: unknown, to: string | undefined): Message {
+    const bytes = bytesOf(data)
+    const json = bytes === undefined ? jsonOf(data) : undefined
+    if (bytes === undefined && json === undefined)
+      throw new RoomError('bad-message', 'this cannot be said in JSON, or is nested too deeply')
+    const content =
+      bytes === undefined ? { data: JSON.parse(json ?? 'null') } : { data: toBase64(bytes), binary: true }
+    if (utf8Length(JSON.stringify(content.data) ?? '') + ENVELOPE_BYTES > this.#limits.bytes)
+      throw new RoomError('too-large', `a message has at most ${this.#limits.bytes} bytes`)
+    return { type: 'message', ...(to === undefined ? {} : { to }), ...content }
   }
 
   /** A socket is there, for the same session as before or for a new one. */
@@ -132,10 +145,7 @@ export class Messages {
   #write(): void {
     if (!this.#open || this.#timer) return
     const { platform } = this.host
-    const rate = this.#limits.perSecond * SHARE
-    const now = platform.now()
-    this.#tokens = Math.min(this.#limits.perSecond, this.#tokens + ((now - this.#filled) / 1000) * rate)
-    this.#filled = now
+    const rate = this.#fill()
     while (this.#written < Math.min(this.#entries.length, UNANSWERED_MAX)) {
       const entry = this.#entries[this.#written]
       if (!entry) return
@@ -150,6 +160,15 @@ export class Messages {
       this.#written++
       this.host.write(entry.message)
     }
+  }
+
+  /** Tokens that have come since the last time. Gives how many come in a second. */
+  #fill(): number {
+    const rate = this.#limits.perSecond * SHARE
+    const now = this.host.platform.now()
+    this.#tokens = Math.min(this.#limits.perSecond, this.#tokens + ((now - this.#filled) / 1000) * rate)
+    this.#filled = now
+    return rate
   }
 }
 

@@ -14,7 +14,13 @@ export interface PathsHost {
   readonly participants: ReadonlyMap<string, Participant>
   readonly tracks: readonly LocalTrack[]
   readonly mode: Mode
+  /** Somebody watches the room who is not in it: there are receivers of pictures in several sizes, whatever the mode. */
+  readonly broadcast: boolean
+  /** The server can be told something now. */
+  readonly reachable: boolean
   send(message: ClientMessage): void
+  /** Contact was lost with somebody, perhaps with the server. */
+  doubt(): void
   /** An unreliable message has come. */
   data(from: string, data: unknown): void
   /** The server's media port is lost. Told once, until all that was lost with it is back. */
@@ -99,6 +105,13 @@ export class Paths {
     }
   }
 
+  /** The network may be another one: what has lost contact looks for a new way. */
+  revive(): void {
+    for (const link of this.#links.values()) link.revive()
+    this.#up?.revive()
+    this.#down?.revive()
+  }
+
   /** Our tracks have changed. */
   publish(): void {
     for (const link of this.#links.values()) link.setTracks(this.host.tracks)
@@ -112,6 +125,9 @@ export class Paths {
     if (this.host.mode === 'mesh') this.#lost.clear()
     const overlap = this.host.mode === 'promoting' && this.#sending
     for (const link of this.#links.values()) link.halve(overlap)
+    // A switch that is called back half-way finds them as they were: who gets a smaller one goes on with it.
+    const { mode, broadcast } = this.host
+    if (mode !== 'promoting') this.#up?.spread(mode !== 'mesh' || broadcast)
     for (const [id, link] of this.#links) if (!this.host.participants.has(id)) this.#drop(link)
     for (const id of this.#pairs.keys()) if (!this.host.participants.has(id)) this.#pairs.delete(id)
     for (const participant of this.host.participants.values()) this.#route(participant)
@@ -203,6 +219,7 @@ export class Paths {
       platform,
       protection,
       send: (m: ClientMessage) => this.host.send(m),
+      doubt: () => this.host.doubt(),
       changed: () => this.settle(),
       data: (from: string, message: { data: unknown } | undefined) =>
         message && this.host.data(from, message.data),
@@ -266,7 +283,12 @@ export class Paths {
   }
 
   #transportHost(): TransportHost {
+    const { host } = this
     return {
+      get reachable() {
+        return host.reachable
+      },
+      doubt: () => host.doubt(),
       platform: this.host.platform,
       protection: this.host.protection,
       iceServers: this.#iceServers,

@@ -1,3 +1,4 @@
+import type { Size } from './layers.js'
 import type { VideoCodec } from './wire.js'
 
 /** Ends what was begun: a timer, a listener, a wait. Calling it twice is harmless. */
@@ -15,6 +16,9 @@ export interface Platform {
   /** Nothing of the page is painted: no animation frames, no video frame callbacks, slow timers. */
   hidden(): boolean
   onVisibility(f: () => void): Cancel
+  /** Calls `f` with the size of `element` in pixels of the screen, now and whenever it changes; 0 by 0 while it is out of view. A
+   * hidden page says nothing. */
+  onView(element: HTMLElement, f: (size: Size) => void): Cancel
   /** Calls `f` at the next click, touch or key press. */
   onGesture(f: () => void): Cancel
   /** Calls `f` when the machine is back on a network. */
@@ -61,6 +65,37 @@ function frames(count: number, f: () => void): void {
   requestAnimationFrame(next)
 }
 
+/** Pictures this near to what is seen count as seen, so that they are there when they are scrolled to. */
+const NEAR = '200px'
+
+function onView(element: HTMLElement, f: (size: Size) => void): Cancel {
+  let inView: boolean | undefined
+  const look = () => {
+    if (inView === undefined) return
+    const { width, height } = element.getBoundingClientRect()
+    // What floats in a window of its own is seen wherever its element is; Firefox does not say.
+    const floats = element.contains(document.pictureInPictureElement ?? null)
+    const pixels = (css: number) => (inView || floats ? Math.round(css * devicePixelRatio) : 0)
+    f({ width: pixels(width), height: pixels(height) })
+  }
+  const views = new IntersectionObserver(
+    (entries) => {
+      inView = entries.at(-1)?.isIntersecting
+      look()
+    },
+    { rootMargin: NEAR },
+  )
+  const sizes = new ResizeObserver(look)
+  views.observe(element)
+  sizes.observe(element)
+  const floating = listen(element, ['enterpictureinpicture', 'leavepictureinpicture'], look)
+  return () => {
+    floating()
+    views.disconnect()
+    sizes.disconnect()
+  }
+}
+
 function decodes(): VideoCodec[] {
   const known: VideoCodec[] = ['H264', 'VP8', 'VP9', 'AV1']
   const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? []
@@ -78,6 +113,7 @@ export const browser: Platform = {
   audio: () => document.createElement('audio'),
   hidden: () => document.visibilityState === 'hidden',
   onVisibility: (f) => listen(document, ['visibilitychange'], f),
+  onView,
   onGesture: (f) => {
     const cancel = listen(document, ['pointerup', 'keydown'], () => {
       cancel()

@@ -8,12 +8,14 @@ import { arriving, firstFrame } from './prove.js'
 import type { Sink } from './sink.js'
 import { isMedia, Sound, type Speaker } from './sound.js'
 import { release, silentVideo, Stage } from './stage.js'
-import type { Carrier, Source, Track } from './wire.js'
+import { View } from './view.js'
+import type { Carrier, ClientMessage, Layer, Source, Track } from './wire.js'
 
 /** What a remote track needs of its room. @internal */
 export interface TrackHost {
   readonly platform: Platform
   readonly speaker: Speaker
+  send(message: ClientMessage): void
   /** It is presented over another carrier now, or muted, or not: look at the pair again. */
   moved(): void
 }
@@ -37,6 +39,8 @@ export class RemoteTrack implements Progress {
   readonly #ways = new Map<Carrier, Media>()
   readonly #sinks = new Map<HTMLElement, Sink>()
   readonly #gaps = new Gaps()
+  readonly #view: View
+  #layer: Layer | undefined
   readonly #ends: Cancel[] = []
   #muted: boolean
   #target: Carrier | undefined
@@ -55,6 +59,15 @@ export class RemoteTrack implements Progress {
     this.#muted = info.muted
     this.#host = host
     this.#ends.push(host.platform.onVisibility(() => this.#gaps.pause()))
+    this.#view = new View({
+      platform: host.platform,
+      say: ({ width, height }, layer) => {
+        // What pauses or comes back stands still for a moment, which is no gap.
+        this.#gaps.pause()
+        host.send({ type: 'view', track: info.id, width, height, ...(layer === undefined ? {} : { layer }) })
+      },
+      mayPause: () => this.over === 'sfu' && this.#target !== 'mesh' && !this.#rising,
+    })
   }
 
   get kind(): Kind {
@@ -72,6 +85,19 @@ export class RemoteTrack implements Progress {
     return undefined
   }
 
+  /** The size that the server sends of it, where it comes that way. */
+  get layer(): Layer | undefined {
+    return this.over === 'sfu' ? this.#layer : undefined
+  }
+
+  /**
+   * Receives nothing larger than this by way of the server, however large it is shown; undefined: what its largest element
+   * needs. Without elements, that is all there is.
+   */
+  setPreferredLayer(layer: Layer | undefined): void {
+    this.#view.prefer(layer)
+  }
+
   /**
    * Keeps `element` presenting this track across every switch: a container (recommended), a `<video>` or an `<audio>` of
    * the app. Sound that is attached nowhere is not heard. A track may be attached to several elements.
@@ -80,6 +106,7 @@ export class RemoteTrack implements Progress {
     if (this.#sinks.has(element)) return
     const sink = this.#sink(element)
     this.#sinks.set(element, sink)
+    if (this.kind === 'video') this.#view.watch(element)
     if (this.#presented) sink.show(this.#presented, () => {})
     if (this.#rising) this.#raise(this.#rising, sink)
     else this.#update()
@@ -90,11 +117,17 @@ export class RemoteTrack implements Progress {
     for (const [attached, sink] of [...this.#sinks]) {
       if (element && attached !== element) continue
       this.#sinks.delete(attached)
+      this.#view.unwatch(attached)
       sink.close()
       this.#came(sink)
     }
     const rising = this.#rising
     if (this.#sinks.size === 0 && rising) this.#proveUnseen(rising)
+  }
+
+  /** @internal */
+  setLayer(layer: Layer): void {
+    this.#layer = layer
   }
 
   /** It arrives by `carrier` as `media`, or does not any more. @internal */
@@ -141,10 +174,16 @@ export class RemoteTrack implements Progress {
     this.#presented = undefined
     this.#ways.clear()
     this.detach()
+    this.#view.close()
     for (const end of this.#ends) end()
   }
 
   #update(): void {
+    this.#choose()
+    this.#view.settle()
+  }
+
+  #choose(): void {
     const next = choose(this.#target, this.#presented, this.#ways)
     if (next === this.#rising?.media && next) return
     this.#rising?.cancel()
@@ -178,6 +217,7 @@ export class RemoteTrack implements Progress {
     this.#presented = rising.media
     rising.cancel()
     this.#rising = undefined
+    this.#view.settle()
     this.#host.moved()
   }
 

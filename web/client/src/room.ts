@@ -33,7 +33,8 @@ export interface RoomOptions {
   room: string
   /** Shown to the others. */
   name?: string
-  token?: string
+  /** Where the server asks for one. A function is asked for each connection, with the room's name, so that a new one may be given. */
+  token?: string | ((room: string) => string)
   /** How long a lost server is looked for before the room is closed, ms; 60,000 when absent. */
   maxReconnectMs?: number
   /** Media is encrypted end to end: all participants have to ask for it, with the same secret. */
@@ -55,7 +56,7 @@ export interface SendOptions {
 }
 
 export interface LegOptions {
-  kind: 'hls' | 'record'
+  kind: 'hls' | 'record' | 'other'
   /** Id of the one whose picture is broadcast, or who alone is recorded; the first who sends H.264, or everybody, when absent. */
   of?: string
   layout?: string
@@ -75,6 +76,8 @@ export interface RoomEvents {
   /** Ids of those who speak, the loudest first; our own may be among them. */
   'active-speakers': [ids: string[]]
   message: [message: { from: string; data: unknown }]
+  /** Whoever runs the room has sent us to another one, and we are there, with our tracks. */
+  moved: [room: string]
   reconnecting: []
   reconnected: []
   error: [error: RoomError]
@@ -101,15 +104,20 @@ export class Room extends Emitter<RoomEvents> {
   readonly #messages: Messages
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
   #joining: { resolve(): void; reject(error: RoomError): void } | undefined
+  #name: string
+  /** On the way to another room, with what lets us in there once. */
+  #move: { token: string | undefined } | undefined
   #id = ''
   #mode: Mode = 'mesh'
   #epoch = 0
   #request = 0
   #unload: Cancel = () => {}
+  readonly #online: Cancel
 
   constructor(options: RoomOptions, platform: Platform = browser) {
     super()
     this.#options = options
+    this.#name = options.room
     this.#platform = platform
     this.#base = (options.url ?? platform.origin()).replace(/^ws/, 'http').replace(/\/$/, '')
     const room = this
@@ -133,11 +141,16 @@ export class Room extends Emitter<RoomEvents> {
       host: (participant) => ({
         platform,
         speaker: this.#output,
+        send,
         moved: () => this.#paths.check(participant),
       }),
     })
     const request = () => ++this.#request
-    this.#legs = new Legs(this.#base, { send, request, changed: (leg) => this.emit('leg-changed', leg) })
+    const changed = (leg: Leg) => {
+      this.#paths.settle()
+      this.emit('leg-changed', leg)
+    }
+    this.#legs = new Legs(this.#base, { send, request, changed })
     this.#messages = new Messages({ platform, write: send, request })
     this.#locals = new LocalTracks(platform, {
       send,
@@ -170,9 +183,16 @@ export class Room extends Emitter<RoomEvents> {
       get tracks() {
         return room.#locals.published
       },
+      get broadcast() {
+        return room.#legs.broadcast
+      },
       get mode() {
         return room.#mode
       },
+      get reachable() {
+        return room.#socket.stands
+      },
+      doubt: () => this.#socket.probe(),
     })
     this.#levels = new Levels(
       platform,
@@ -181,6 +201,7 @@ export class Room extends Emitter<RoomEvents> {
       () => ({ id: this.#id, microphone: this.#locals.get('microphone') }),
       (ids) => this.emit('active-speakers', ids),
     )
+    this.#online = platform.onOnline(() => this.#paths.revive())
     const url = `${this.#base.replace(/^http/, 'ws')}/signal`
     this.#socket = new Socket(platform, url, options.maxReconnectMs ?? MAX_RECONNECT_MS, {
       hello: (resume) => this.#hello(resume),
@@ -192,6 +213,11 @@ export class Room extends Emitter<RoomEvents> {
       },
       ended: (error) => this.#close(error),
     })
+  }
+
+  /** The room's name. It changes when we are sent to another one. */
+  get name(): string {
+    return this.#name
   }
 
   /** Our own id, from `join` on. It changes when a lost session could not be resumed. */
@@ -281,8 +307,7 @@ export class Room extends Emitter<RoomEvents> {
   async send(data: unknown, { to, reliable = true }: SendOptions = {}): Promise<void> {
     this.#mustBeJoined()
     if (reliable) return this.#messages.send(data, to)
-    for (const id of this.#paths.sendData(encode(data), to))
-      void this.#messages.send(data, id).catch(() => {})
+    for (const id of this.#paths.sendData(encode(data), to)) this.#messages.sendUnreliable(data, id)
   }
 
   /**
@@ -332,7 +357,9 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #hello(resume: Resume | undefined): ClientMessage {
-    const { room, name = '', token } = this.#options
+    const { name = '', token: given } = this.#options
+    const room = this.#name
+    const token = this.#move?.token ?? (typeof given === 'function' ? given(room) : given)
     return {
       type: 'join',
       version: VERSION,
@@ -361,6 +388,8 @@ export class Room extends Emitter<RoomEvents> {
       case 'participant-away':
       case 'track-unpublished':
       case 'track-muted':
+        if (message.type === 'track-muted' && message.participant === this.#id)
+          this.#locals.muted(message.track, message.muted)
         this.#roster.handle(message)
         return this.#paths.settle()
       case 'mode':
@@ -376,11 +405,19 @@ export class Room extends Emitter<RoomEvents> {
       case 'send-up':
       case 'path':
         return this.#paths.handle(message)
+      case 'downlink':
+        this.#statistics.downlinkKbps = message.kbps
+        return
+      case 'layer':
+        for (const track of this.#tracks()) if (track.id === message.track) track.setLayer(message.layer)
+        return
       case 'path-stuck': {
         const name = this.participants.get(message.peer)?.name ?? message.peer
         return this.#error(
           'path-stuck',
-          `${name} could not be moved to the ${message.carrier} path and stays where it was`,
+          message.carrier === 'sfu'
+            ? `${name} cannot be reached through the server yet; the direct connection stays`
+            : `${name} cannot be reached directly yet; the connection through the server stays`,
         )
       }
       case 'leg':
@@ -397,9 +434,22 @@ export class Room extends Emitter<RoomEvents> {
         return this.#messages.taken(message.request)
       case 'error':
         return this.#refused(message)
+      case 'moved':
+        return this.#moved(message.room, message.token)
       case 'pong':
         return
     }
+  }
+
+  /** Everybody here is gone at once; those over there come with the welcome. What waited for an answer here gets none. */
+  #moved(room: string, token: string | undefined): void {
+    this.#name = room
+    this.#move = { token }
+    this.#levels.stop()
+    this.#paths.clear()
+    this.#roster.clear()
+    this.#interrupt()
+    this.#socket.renew()
   }
 
   #welcome(welcome: Welcome): void {
@@ -423,7 +473,11 @@ export class Room extends Emitter<RoomEvents> {
     for (const leg of welcome.legs) this.#legs.told(leg)
     this.#paths.settle()
     this.#levels.start()
-    if (again) this.emit('reconnected')
+    if (welcome.resumed) this.#paths.revive()
+    const moved = this.#move !== undefined
+    this.#move = undefined
+    if (moved) this.emit('moved', this.#name)
+    else if (again) this.emit('reconnected')
     this.#joining?.resolve()
     this.#joining = undefined
   }
@@ -459,6 +513,7 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#unload()
+    this.#online()
     this.#levels.stop()
     this.#encryption?.close()
     this.#paths.clear()

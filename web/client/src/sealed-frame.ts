@@ -1,5 +1,6 @@
 import type { Keyring } from './keyring.js'
-import { concat, derive, equal, seal, type Bytes, type FrameKey } from './sframe.js'
+import { Replays } from './replays.js'
+import { concat, derive, equal, readHeader, seal, type Bytes, type FrameKey } from './sframe.js'
 
 export type FrameKind = 'audio' | 'video'
 
@@ -35,9 +36,21 @@ export class Sealer {
   }
 }
 
-/** What `Sealer` sealed, or `undefined` when no key of `ring` fits. */
-export async function unseal(ring: Keyring, kind: FrameKind, frame: Bytes): Promise<Bytes | undefined> {
-  const clear = frame.subarray(0, clearBytes(kind, frame))
-  const plain = await ring.open(clear, frame.subarray(clear.length))
-  return plain && concat(clear, plain)
+/** Opens the frames of one receiver. */
+export class Opener {
+  readonly #replays = new Replays()
+
+  constructor(private readonly ring: Keyring) {}
+
+  /** What a `Sealer` sealed; `undefined` when no key fits, or when it has come before. */
+  async open(kind: FrameKind, frame: Bytes): Promise<Bytes | undefined> {
+    const clear = frame.subarray(0, clearBytes(kind, frame))
+    const sealed = frame.subarray(clear.length)
+    const header = readHeader(sealed)
+    if (!header || !this.#replays.isNew(header.kid, header.counter)) return undefined
+    const plain = await this.ring.open(clear, header, sealed)
+    if (!plain) return undefined
+    this.#replays.note(header.kid, header.counter)
+    return concat(clear, plain)
+  }
 }

@@ -10,6 +10,8 @@ const PAUSES_MS = [200, 500, 1000, 2000, 4000, 5000]
 const JITTER = 0.3
 /** A socket that was silent for this many heartbeats is taken for lost. Each is answered, so two may go astray. */
 const SILENT_BEATS = 2.5
+/** A socket that says nothing for this long, ms, when contact may be lost, is lost. */
+const PROBE_MS = 2000
 /** Messages that may wait for a lost socket. With more the session is not resumed but joined anew. */
 const WAITING_MAX = 512
 /** Fatal errors after which coming back is what to do. */
@@ -58,6 +60,7 @@ export class Socket {
     private readonly host: SocketHost,
   ) {
     this.#offline = platform.onOnline(() => {
+      this.probe()
       if (this.#state.is !== 'pausing') return
       this.#state.cancel()
       this.open()
@@ -88,6 +91,15 @@ export class Socket {
     } else {
       this.#forget()
     }
+  }
+
+  /** The session is over, and another one begins. */
+  renew(): void {
+    this.#forget()
+    this.#leaveState()
+    this.#attempt = 0
+    this.#lostAt = this.platform.now()
+    this.open()
   }
 
   /** Says good-bye and is closed for good. */
@@ -200,6 +212,19 @@ export class Socket {
   #listen(state: State & { is: 'joined' }): void {
     state.silence()
     state.silence = this.platform.after(SILENT_BEATS * state.session.heartbeatMs, () => this.#lose(state.ws))
+  }
+
+  get stands(): boolean {
+    return this.#state.is === 'joined'
+  }
+
+  /** In another network, perhaps, nothing leads to where the socket ends. */
+  probe(): void {
+    const state = this.#state
+    if (state.is !== 'joined') return
+    this.#write(state, { type: 'ping', at: this.platform.now() })
+    state.silence()
+    state.silence = this.platform.after(PROBE_MS, () => this.#lose(state.ws))
   }
 
   #isCurrent(ws: WebSocket): boolean {

@@ -3,7 +3,7 @@ import type { Kind } from './local-track.js'
 import { count, report } from './media.js'
 import type { Paths } from './paths.js'
 import type { RemoteTrack } from './remote-track.js'
-import type { Carrier, Source } from './wire.js'
+import type { Carrier, Layer, Source } from './wire.js'
 
 /** How one remote track does. Rates are since the call before, or since the beginning. */
 export interface TrackStats {
@@ -15,6 +15,10 @@ export interface TrackStats {
   kind: Kind
   /** What is presented now comes this way; undefined when nothing is. */
   path: Carrier | undefined
+  /** The size that comes by way of the server, of those that are sent; undefined where it comes another way. */
+  layer: Layer | undefined
+  /** What the server takes its path to this client for, for all tracks that come over it together; undefined where it does not know. */
+  availableKbps: number | undefined
   /** The path goes through TURN. */
   relayed: boolean
   rttMs: number | undefined
@@ -43,6 +47,8 @@ interface Sample {
 
 /** Makes statistics; remembers the last reading of each track, for rates. */
 export class Statistics {
+  /** What the server said last. */
+  downlinkKbps: number | undefined
   readonly #last = new WeakMap<RemoteTrack, Sample>()
 
   async read(tracks: Iterable<RemoteTrack>, paths: Paths, now: () => number): Promise<TrackStats[]> {
@@ -78,6 +84,8 @@ export class Statistics {
       source: track.source,
       kind: track.kind,
       path,
+      layer: track.layer,
+      availableKbps: path === 'sfu' ? this.downlinkKbps : undefined,
       relayed: pair?.relayed ?? false,
       rttMs: pair?.rttMs,
       lossPercent: lost + received > 0 ? (100 * lost) / (lost + received) : 0,

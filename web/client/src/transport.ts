@@ -1,6 +1,8 @@
 import { slim } from './answer.js'
 import { Channel } from './channel.js'
+import { contact } from './contact.js'
 import type { Protection } from './encryption.js'
+import { layersOf, scaleOf, type Size } from './layers.js'
 import { kindOf, type LocalTrack } from './local-track.js'
 import { count, mediaOf, report, type Media } from './media.js'
 import type { Cancel, Platform } from './platform.js'
@@ -9,20 +11,27 @@ import type { ClientMessage, Direction, Slot } from './wire.js'
 /** A replaced or closed transport's connection is kept this long, ms, so that its last picture stays until there is another. */
 const KEEP_MS = 1000
 
-/** A transport that the browser calls disconnected for this long, ms, is taken for dead. Chromium says so 5 to 8 seconds after
- * the last packet, and much later that it failed; the server, one hop away, offers another at once. Lower: a dead one
- * is noticed sooner; higher: outages heal by themselves. */
+/** A transport that the browser calls disconnected for this long, ms, although ICE has begun anew, is taken for dead. Chromium says
+ * so 5 to 8 seconds after the last packet, and much later that it failed; the server, one hop away, offers another at once.
+ * Lower: a dead one is noticed sooner; higher: outages heal by themselves. */
 const LOST_MS = 3000
 
 /** Sound that was told to stop and has sent this many packets more after so many ms does not heed it. It is 15 at 20 ms. */
 const HUSH_MS = 300
 const HUSH_PACKETS = 5
 
+/** When a picture of unknown size is looked at again, ms. */
+const LOOK_MS = 1000
+
 export interface TransportHost {
   readonly platform: Platform
   readonly iceServers: RTCIceServer[]
   readonly protection: Protection
+  /** The server can be told something now. */
+  readonly reachable: boolean
   send(message: ClientMessage): void
+  /** Contact was lost: with the server itself, perhaps. */
+  doubt(): void
   /** What arrives by it, or whether it stands, has changed. */
   changed(): void
   /** A message of the app has come. */
@@ -41,7 +50,10 @@ export abstract class Transport {
   #queue = Promise.resolve()
   #stood = false
   #failed = false
+  /** ICE has begun anew since it was connected last. */
+  #restarted = false
   #patience: Cancel = () => {}
+  #listening: Cancel = () => {}
 
   constructor(
     protected readonly host: TransportHost,
@@ -66,6 +78,18 @@ export abstract class Transport {
     if (!this.closed) this.pc.setConfiguration(configuration(servers))
   }
 
+  /** The network may have changed: ICE begins anew when nothing arrives any more. */
+  revive(): void {
+    if (!this.#stood || this.#failed) return
+    this.#listening()
+    this.#listening = contact(this.host.platform, this.pc, () => {
+      // What was asked for may have been lost with the socket.
+      this.#restarted = false
+      this.#restart()
+    })
+    if (!this.stands) this.#wait()
+  }
+
   /** Answers an offer. `slots` says what each of its m-lines is for. */
   offer(sdp: string, slots: Slot[]): void {
     this.queue(async () => {
@@ -74,6 +98,7 @@ export abstract class Transport {
       await this.pc.setLocalDescription()
       const answer = this.pc.localDescription
       if (this.closed || !answer) return
+      this.#restarted = false
       this.host.send({
         type: 'answer',
         transport: this.direction,
@@ -88,6 +113,7 @@ export abstract class Transport {
     if (this.closed) return
     this.closed = true
     this.#patience()
+    this.#listening()
     this.host.platform.after(KEEP_MS, () => this.pc.close())
   }
 
@@ -107,12 +133,34 @@ export abstract class Transport {
 
   #watch(): void {
     if (this.closed) return
-    this.#patience()
     const state = this.pc.connectionState
-    this.#stood ||= state === 'connected'
-    if (state === 'disconnected') this.#patience = this.host.platform.after(LOST_MS, () => this.#fail())
+    if (state === 'connected') {
+      this.#patience()
+      this.#stood = true
+      this.#restarted = false
+    }
+    if (state === 'disconnected') {
+      this.host.doubt()
+      this.#restart()
+      this.#wait()
+    }
     if (state === 'failed') this.#fail()
     this.host.changed()
+  }
+
+  /** It is dead unless it is back in time; who cannot tell the server waits for another time. */
+  #wait(): void {
+    this.#patience()
+    this.#patience = this.host.platform.after(LOST_MS, () =>
+      this.host.reachable ? this.#fail() : this.#wait(),
+    )
+  }
+
+  /** Asks the server for ICE to begin anew. */
+  #restart(): void {
+    if (!this.#stood || this.#restarted || this.closed || this.#failed) return
+    this.#restarted = true
+    this.host.send({ type: 'restart-ice', transport: this.direction, generation: this.generation })
   }
 
   #fail(): void {
@@ -136,8 +184,11 @@ export class Up extends Transport {
   #tracks: LocalTrack[]
   #active = false
   #hasSent = false
+  /** Somebody receives by way of the server who may want a smaller picture. */
+  #spread = false
   /** The browser stops sound when its encoding is made inactive. */
   #heeds = true
+  #looking: Cancel = () => {}
 
   constructor(host: TransportHost, generation: number, tracks: Iterable<LocalTrack>) {
     super(host, 'up', generation)
@@ -146,7 +197,17 @@ export class Up extends Transport {
 
   setTracks(tracks: Iterable<LocalTrack>): void {
     this.#tracks = [...tracks]
-    this.queue(() => this.#fill())
+    this.queue(async () => {
+      await this.#fill()
+      await this.#switch()
+    })
+  }
+
+  /** Sends large pictures in smaller sizes as well, or whole ones alone: during a switch, only what it needs is encoded. */
+  spread(spread: boolean): void {
+    if (this.#spread === spread) return
+    this.#spread = spread
+    this.queue(() => this.#switch())
   }
 
   /** Sends, or keeps everything ready without sending: a proven path that costs nothing. */
@@ -201,10 +262,36 @@ export class Up extends Transport {
       const sender = transceivers.get(mid)?.sender
       if (!sender) continue
       const parameters = sender.getParameters()
-      if (parameters.encodings.every((encoding) => encoding.active === this.#active)) continue
-      for (const encoding of parameters.encodings) encoding.active = this.#active
-      await sender.setParameters(parameters)
+      const { encodings } = parameters
+      const count = encodings.length
+      const used =
+        count > 1 ? layersOf(await this.#size(sender), count, this.#spread && this.#active) : [true]
+      let changed = false
+      for (const [index, encoding] of encodings.entries()) {
+        const active = this.#active && (used[index] ?? true)
+        const scale = count > 1 ? scaleOf(index, count) : encoding.scaleResolutionDownBy
+        changed ||= encoding.active !== active || encoding.scaleResolutionDownBy !== scale
+        encoding.active = active
+        if (scale !== undefined) encoding.scaleResolutionDownBy = scale
+      }
+      if (changed) await sender.setParameters(parameters)
     }
+  }
+
+  /** Of the picture that is sent; what its track does not say shows in what was encoded, and is looked for again. */
+  async #size(sender: RTCRtpSender): Promise<Size> {
+    const { width = 0, height = 0 } = sender.track?.getSettings() ?? {}
+    if (width * height > 0 || !sender.track || !this.#spread || !this.#active) return { width, height }
+    const sizes = [...(await sender.getStats()).values()].filter(({ type }) => type === 'outbound-rtp')
+    const largest = Math.max(0, ...sizes.map((entry) => count(entry, 'frameWidth')))
+    const found = sizes.find((entry) => count(entry, 'frameWidth') === largest)
+    if (largest === 0) this.#lookAgain()
+    return { width: largest, height: count(found, 'frameHeight') }
+  }
+
+  #lookAgain(): void {
+    this.#looking()
+    this.#looking = this.host.platform.after(LOOK_MS, () => this.queue(() => this.#switch()))
   }
 
   /** Takes sound off where it goes on in spite of its inactive encoding. */

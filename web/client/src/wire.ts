@@ -12,7 +12,9 @@ export type Direction = "up" | "down";
 
 export type VideoCodec = "H264" | "VP8" | "VP9" | "AV1";
 
-export type LegKind = "hls" | "record";
+export type Layer = "low" | "medium" | "high";
+
+export type LegKind = "hls" | "record" | "other";
 
 export type LegStatus = "starting" | "running" | "waiting" | "failed" | "stopped";
 
@@ -22,7 +24,8 @@ export type Leg = { id: string, kind: LegKind, state: LegStatus,
  */
 reason?: string, 
 /**
- * Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`.
+ * Where its output is, relative to the server: a playlist for `hls`, the API's list of recordings for `record`, the API's view of
+ * the leg for `other`.
  */
 url: string, 
 /**
@@ -72,9 +75,9 @@ export type IceServer = { urls: Array<string>, username?: string, credential?: s
 
 export type LinkStatus = "connected" | "failed";
 
-export type LeaveReason = "left" | "vanished" | "sfu-unreachable";
+export type LeaveReason = "left" | "removed" | "moved" | "vanished" | "sfu-unreachable";
 
-export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "resume-refused" | "room-full" | "server-full" | "messages-missed" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "encryption-differs" | "room-encrypted" | "sfu-unreachable" | "replaced" | "timeout" | "shutting-down" | "internal";
+export type ErrorCode = "bad-message" | "too-large" | "too-fast" | "bad-version" | "bad-room-name" | "not-joined" | "already-joined" | "token-refused" | "not-granted" | "resume-refused" | "room-full" | "server-full" | "messages-missed" | "too-many-publishers" | "source-taken" | "too-many-tracks" | "unknown-track" | "unknown-participant" | "unknown-leg" | "bad-sdp" | "too-many-legs" | "leg-unsupported" | "encryption-differs" | "room-encrypted" | "sfu-unreachable" | "replaced" | "removed" | "timeout" | "shutting-down" | "internal";
 
 export type ClientMessage = { "type": "join", version: number, room: string, name: string, token?: string, 
 /**
@@ -96,11 +99,23 @@ encrypted: boolean, } | { "type": "leave", } | { "type": "publish", request: num
 /**
  * The chosen candidate pair goes through TURN. Said again when that changes.
  */
-relayed: boolean, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "message", request?: number, to?: string, data: unknown, 
+relayed: boolean, } | { "type": "link-traffic", peer: string, link: number, bytes: number, packets: number, 
+/**
+ * Packets that never came.
+ */
+lost: number, rttMs?: number, } | { "type": "answer", transport: Direction, generation: number, sdp: string, } | { "type": "transport-failed", transport: Direction, generation: number, } | { "type": "restart-ice", transport: Direction, generation: number, } | { "type": "shown", peer: string, carrier: Carrier, epoch: number, } | { "type": "view", track: string, width: number, height: number, 
+/**
+ * Nothing larger than this, however large it is shown.
+ */
+layer?: Layer, } | { "type": "message", request?: number, to?: string, data: unknown, 
 /**
  * `data` is bytes in base64.
  */
-binary?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
+binary?: boolean, 
+/**
+ * It may get lost: it has no number, is not kept or answered, and waits for no socket that is slow.
+ */
+unreliable?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
  * Whose picture to show; the first who sends H.264 when absent.
  */
@@ -142,11 +157,15 @@ data: boolean, } | { "type": "link-close", peer: string, link: number, } | { "ty
 /**
  * All slots of the transport.
  */
-slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", 
+slots: Array<Slot>, } | { "type": "slots", generation: number, slots: Array<Slot>, } | { "type": "transport-close", transport: Direction, generation: number, } | { "type": "send-up", active: boolean, } | { "type": "path", peer: string, carrier: Carrier, epoch: number, } | { "type": "path-stuck", peer: string, carrier: Carrier, } | { "type": "layer", track: string, layer: Layer, } | { "type": "downlink", kbps: number, } | { "type": "leg", leg: Leg, request?: number, } | { "type": "message", 
 /**
  * Counts up; a client that resumes says which was the last it has. Absent where the message was sent as unreliable.
  */
-number?: number, from: string, data: unknown, binary?: boolean, } | { "type": "message-taken", request: number, } | { "type": "keys", from: string, data: unknown, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
+number?: number, from: string, data: unknown, binary?: boolean, } | { "type": "message-taken", request: number, } | { "type": "keys", from: string, data: unknown, } | { "type": "moved", room: string, 
+/**
+ * Lets its bearer in there once, within a minute. Absent where tokens are not asked for.
+ */
+token?: string, } | { "type": "pong", at: number, } | { "type": "error", code: ErrorCode, message: string, 
 /**
  * The socket closes after this.
  */

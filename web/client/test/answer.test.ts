@@ -9,7 +9,8 @@ const recorded = (name: string) =>
 /** What the server takes from an answer, by its own rules: `src/sfu/sdp/answer.rs`. */
 function read(sdp: string) {
   const transport: Record<string, string> = {}
-  const sections: { rejected: boolean; mid?: string; direction: string; ssrc?: string }[] = []
+  const sections: { rejected: boolean; mid?: string; direction: string; ssrc?: string; repair?: string }[] =
+    []
   for (const line of sdp.split(/\r?\n/).filter((line) => line !== '')) {
     const section = sections.at(-1)
     const [, name = '', value = ''] = /^a=([^:]+):?(.*)$/.exec(line) ?? []
@@ -22,6 +23,12 @@ function read(sdp: string) {
     if (name === 'mid') section.mid = value
     if (['sendrecv', 'sendonly', 'recvonly', 'inactive'].includes(name)) section.direction = name
     // It is asked for only where the client sends.
+    if (
+      name === 'ssrc-group' &&
+      value.startsWith('FID ') &&
+      !/a=(recvonly|inactive)/.test(sectionOf(sdp, sections.length))
+    )
+      section.repair ??= value.split(' ')[2]
     if (name === 'ssrc' && !/a=(recvonly|inactive)/.test(sectionOf(sdp, sections.length)))
       section.ssrc ??= value.split(' ')[0]
   }
@@ -69,6 +76,16 @@ it('300 people with sound and picture fit in a message of 64 KiB', () => {
   expect(size(answer)).toBeGreaterThan(5 * 65_536)
   expect(size(slim(answer))).toBeLessThan(60_000)
   expect(read(slim(answer)).sections).toHaveLength(601)
+})
+
+it('the stream of retransmissions is named', () => {
+  const ssrc = /a=ssrc:(\d+)/.exec(recorded('chromium-up'))?.[1] ?? ''
+  const answer = recorded('chromium-up').replace(
+    `a=ssrc:${ssrc}`,
+    `a=ssrc-group:FID ${ssrc} 77\r\na=ssrc:${ssrc}`,
+  )
+  expect(read(slim(answer))).toEqual(read(answer))
+  expect(slim(answer)).toContain(`a=ssrc-group:FID ${ssrc} 77\r\n`)
 })
 
 it('a rejected section stays in its place and does not speak for the transport', () => {

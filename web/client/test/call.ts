@@ -50,6 +50,7 @@ const EVENTS = [
   'mode-changed',
   'leg-changed',
   'message',
+  'moved',
   'reconnecting',
   'reconnected',
   'error',

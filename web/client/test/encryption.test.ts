@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { KeyExchange, type KeyMessage } from '../src/key-exchange.js'
 import { Keyring } from '../src/keyring.js'
-import { clearBytes, Sealer, unseal } from '../src/sealed-frame.js'
+import { clearBytes, Opener, Sealer } from '../src/sealed-frame.js'
 import { Secret } from '../src/secret.js'
 import { derive, open, readHeader, seal, writeHeader, type Bytes } from '../src/sframe.js'
 import type { Platform } from '../src/platform.js'
@@ -65,17 +65,36 @@ describe('a sealed frame', () => {
     const sealed = await new Sealer().seal(one, 'video', frame)
     expect(hex(sealed!.subarray(0, 10))).toBe(hex(frame.subarray(0, 10)))
     expect(hex(sealed!)).not.toContain(hex(frame.subarray(10)))
-    expect(await unseal(ring(other, one), 'video', sealed!)).toEqual(frame)
+    expect(await new Opener(ring(other, one)).open('video', sealed!)).toEqual(frame)
+  })
+
+  it('is opened once by each receiver, and not when it is long past', async () => {
+    const sealer = new Sealer()
+    const sealed: Bytes[] = []
+    for (let n = 0; n < 1200; n += 1) sealed.push((await sealer.seal(one, 'audio', frame))!)
+    const [mine, another] = [new Opener(ring(one)), new Opener(ring(one))]
+    const comes = async (to: Opener, n: number) => (await to.open('audio', sealed[n]!)) !== undefined
+    expect([await comes(mine, 5), await comes(mine, 5), await comes(another, 5)]).toEqual([true, false, true])
+    expect([await comes(mine, 3), await comes(mine, 3)], 'late, and again').toEqual([true, false])
+    expect([await comes(mine, 1100), await comes(mine, 4), await comes(mine, 1000)]).toEqual([
+      true,
+      false,
+      true,
+    ])
+    const forged = sealed[1199]!.slice()
+    forged[forged.length - 1]! ^= 1
+    expect(await mine.open('audio', forged)).toBe(undefined)
+    expect(await comes(mine, 1199), 'what did not open has not come').toBe(true)
   })
 
   it('is nothing to who has not, until the key is there', async () => {
     const sealer = new Sealer()
     const keys = ring(other)
-    expect(await unseal(keys, 'audio', (await sealer.seal(one, 'audio', frame))!)).toBe(undefined)
+    expect(await new Opener(keys).open('audio', (await sealer.seal(one, 'audio', frame))!)).toBe(undefined)
     keys.set([other, one])
-    expect(await unseal(keys, 'audio', (await sealer.seal(one, 'audio', frame))!)).toEqual(frame)
+    expect(await new Opener(keys).open('audio', (await sealer.seal(one, 'audio', frame))!)).toEqual(frame)
     keys.set([other])
-    expect(await unseal(keys, 'audio', (await sealer.seal(one, 'audio', frame))!)).toBe(undefined)
+    expect(await new Opener(keys).open('audio', (await sealer.seal(one, 'audio', frame))!)).toBe(undefined)
   })
 
   it('is nothing when a single bit differs, in the clear part too', async () => {
@@ -83,10 +102,10 @@ describe('a sealed frame', () => {
     for (let at = 0; at < sealed.length; at++) {
       const bent = sealed.slice()
       bent[at]! ^= 0x20
-      expect(await unseal(ring(one), 'video', bent), `byte ${at}`).toBe(undefined)
+      expect(await new Opener(ring(one)).open('video', bent), `byte ${at}`).toBe(undefined)
     }
     for (let length = 0; length < sealed.length; length++)
-      expect(await unseal(ring(one), 'video', sealed.slice(0, length))).toBe(undefined)
+      expect(await new Opener(ring(one)).open('video', sealed.slice(0, length))).toBe(undefined)
   })
 
   it('never has the number of another: each sender draws its own, and another with each key', async () => {

@@ -55,8 +55,13 @@ export class FakeSocket {
   closed = false
   readonly sent: ClientMessage[] = []
   constructor(readonly url: string) {}
+  /** The server answers pings. */
+  answers = false
   send(text: string) {
-    this.sent.push(JSON.parse(text))
+    const message: ClientMessage = JSON.parse(text)
+    this.sent.push(message)
+    if (this.answers && message.type === 'ping')
+      queueMicrotask(() => this.say({ type: 'pong', at: message.at }))
   }
   close() {
     this.closed = true
@@ -85,6 +90,8 @@ export class FakePlatform {
   isHidden = false
   readonly seen = new Set<() => void>()
   gesture: (() => void) | undefined
+  /** Elements whose size is looked at. */
+  readonly views = new Map<unknown, (size: { width: number; height: number }) => void>()
 
   get socket(): FakeSocket {
     const socket = this.sockets.at(-1)
@@ -122,6 +129,10 @@ export class FakePlatform {
       onVisibility: (f) => {
         this.seen.add(f)
         return () => this.seen.delete(f)
+      },
+      onView: (element, f) => {
+        this.views.set(element, f)
+        return () => this.views.delete(element)
       },
       onGesture: (f) => {
         this.gesture = f

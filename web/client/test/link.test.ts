@@ -29,7 +29,14 @@ function ends(
       const due = (last[+polite] = Math.max(last[+polite] ?? 0, performance.now() + delay()))
       setTimeout(() => deliver(polite ? impolite : other, message), due - performance.now())
     }
-    const host = { platform: platform.as(), protection: unprotected, send, changed: () => {}, data: () => {} }
+    const host = {
+      platform: platform.as(),
+      protection: unprotected,
+      send,
+      doubt: () => {},
+      changed: () => {},
+      data: () => {},
+    }
     const options = { peer: polite ? 'p1' : 'p2', link: 1, polite, data: true, iceServers: [], expects }
     return new Link(host, options, polite ? own.polite : own.impolite)
   }

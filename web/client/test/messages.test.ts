@@ -131,6 +131,30 @@ describe('unreliable', () => {
     expect(platform.socket.of('message')).toHaveLength(3)
   })
 
+  it('over the socket waits for nothing and holds up nothing that is reliable', async () => {
+    const { platform, room } = await joined(welcome({ participants: [bob()], messagesPerSecond: 10 }))
+    for (let n = 0; n < 20; n++) await room.send({ n }, { reliable: false })
+    const lost = platform.socket.of('message')
+    expect(lost.length).toBeLessThan(7)
+    expect(lost[0]).toEqual({ type: 'message', to: 'p2', data: { n: 0 }, unreliable: true })
+    for (let n = 0; n < 4; n++) void room.send({ n })
+    expect(platform.socket.of('message').slice(lost.length)).toMatchObject(
+      [0, 1, 2, 3].map((n) => ({ request: expect.any(Number), data: { n } })),
+    )
+    await settle(3000)
+    expect(platform.socket.of('message')).toHaveLength(lost.length + 4)
+  })
+
+  it('over the socket is lost while there is none', async () => {
+    const made = await joined(welcome({ participants: [bob()] }))
+    made.platform.socket.drop()
+    await made.room.send('x', { reliable: false })
+    await settle(250)
+    made.platform.socket.accept()
+    made.platform.socket.say(welcome({ resumed: true, participants: [bob()] }))
+    expect(made.platform.socket.of('message')).toEqual([])
+  })
+
   it('does not take a link whose other end has no such channel', async () => {
     const { platform, room } = await joined(welcome({ participants: [bob()] }))
     platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false, data: false })

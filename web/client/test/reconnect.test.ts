@@ -105,6 +105,55 @@ it('a refused resumption is a join at once, with the same tracks under new ids',
   expect(room.localTracks.get('microphone')?.id).toBe('t5')
 })
 
+it('who is sent to another room joins it anew with the same tracks, and leaves nothing of the first', async () => {
+  const you = (id: string) => ({
+    id: 'p1',
+    name: 'Ann',
+    away: false,
+    tracks: [{ id, source: 'microphone' as const, muted: false }],
+  })
+  const first = welcome({ you: you('t1'), participants: [bob()] })
+  const { platform, room, events } = await joined(first, streamOf(microphone()))
+  platform.socket.say({ type: 'link-open', peer: 'p2', link: 1, polite: false, data: true })
+  await settle()
+  const track = room.localTracks.get('microphone')?.track
+  const unanswered = room.send('hello').catch(({ code }: { code: string }) => code)
+  platform.socket.say({ type: 'moved', room: 'side', token: 'pass' })
+  expect(await unanswered).toBe('interrupted')
+  await settle(1500)
+  expect(platform.sockets).toHaveLength(2)
+  expect(platform.peers[0]?.signalingState).toBe('closed')
+  expect(room.participants.size).toBe(0)
+  platform.socket.accept()
+  expect(platform.socket.of('join')).toMatchObject([
+    { room: 'side', token: 'pass', tracks: [{ source: 'microphone', muted: false }] },
+  ])
+  expect(platform.socket.of('join')[0]?.resume).toBeUndefined()
+  platform.socket.say(welcome({ you: you('t3'), participants: [{ ...bob([]), name: 'Cleo' }] }))
+  expect(events.slice(2)).toEqual([
+    'track-removed t9',
+    'participant-left p2',
+    'participant-joined p2',
+    'moved',
+  ])
+  expect(room.name).toBe('side')
+  expect(room.localTracks.get('microphone')).toMatchObject({ id: 't3', track })
+
+  platform.socket.drop()
+  await settle(20_000)
+  platform.socket.accept()
+  expect(platform.socket.of('join')).toMatchObject([{ room: 'side' }])
+  expect(platform.socket.of('join')[0]?.token, 'it was good once').toBeUndefined()
+})
+
+it('who finds the other room full is out', async () => {
+  const { platform, events } = await joined()
+  platform.socket.say({ type: 'moved', room: 'side' })
+  platform.socket.accept()
+  platform.socket.say({ type: 'error', code: 'room-full', message: 'full', fatal: true })
+  expect(events).toEqual(['error room-full', 'closed room-full'])
+})
+
 it('a server that does not come back closes the room', async () => {
   const { platform, events } = await joined()
   platform.socket.drop()

@@ -221,6 +221,7 @@ describe('the up transport', () => {
 
   it('one without contact for seconds is dead, a short outage heals', async () => {
     const { platform } = await joined()
+    platform.socket.answers = true
     platform.socket.say(offer)
     await settle()
     platform.peers[0]?.become('disconnected')
@@ -231,6 +232,24 @@ describe('the up transport', () => {
     platform.peers[0]?.become('disconnected')
     await settle(3100)
     expect(platform.socket.of('transport-failed')).toHaveLength(1)
+  })
+
+  it('one that loses contact asks for ICE to begin anew, once for each outage', async () => {
+    const { platform } = await joined(welcome({ heartbeatMs: 60_000 }))
+    platform.socket.say(offer)
+    await settle()
+    const asked = { type: 'restart-ice', transport: 'up', generation: 1 }
+    platform.peers[0]?.become('disconnected')
+    expect(platform.socket.of('restart-ice')).toEqual([])
+    for (const outage of [1, 2]) {
+      platform.peers[0]?.become('connected')
+      platform.peers[0]?.become('disconnected')
+      platform.peers[0]?.become('disconnected')
+      expect(platform.socket.of('restart-ice')).toHaveLength(outage)
+    }
+    expect(platform.socket.of('restart-ice')).toContainEqual(asked)
+    // The server may be out of reach as well.
+    expect(platform.socket.of('ping')).not.toHaveLength(0)
   })
 
   it('a new one holds still although the one before was sending', async () => {
@@ -260,6 +279,7 @@ describe('the media server is lost', () => {
   /** In a call with both transports up. `open` offers one and gives its connection. */
   async function talking(mode: Mode = 'sfu') {
     const { platform, events } = await joined(welcome({ mode, heartbeatMs: 60_000 }))
+    platform.socket.answers = true
     const open = async (transport: Direction, generation: number) => {
       const sdp = offerOf([...section[transport]])
       platform.socket.say({ type: 'offer', transport, generation, sdp, slots: [] })

@@ -184,7 +184,7 @@ it('an own video keeps its track until the helper has a frame, then has the new 
 function remote(muted = false) {
   const platform = new FakePlatform()
   const moved = vi.fn()
-  const host = { platform: platform.as(), speaker: speaker(), moved }
+  const host = { platform: platform.as(), speaker: speaker(), moved, send: vi.fn() }
   const track = new RemoteTrack({ id: 't1', source: 'camera', muted }, 'p2', host)
   const element = new FakeElement('VIDEO')
   return { platform, track, element, moved }

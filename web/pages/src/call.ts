@@ -17,6 +17,7 @@ import { secretOf } from './secret'
 const room = roomFromPath(location.pathname)
 const secret = secretOf(location.hash)
 const asked = new URLSearchParams(location.search)
+const token = asked.get('token')
 const notices = new Notices(byId('notices', HTMLElement), byId('spoken', HTMLElement))
 const screens = {
   before: byId('before', HTMLElement),
@@ -73,15 +74,16 @@ async function join(name: string, choices: Choices, tracks: OwnTracks): Promise<
   const room = new Room({
     room: name,
     name: choices.name,
+    ...(token !== null && { token }),
     ...(secret && { encryption: { secret, worker: new Worker('/client-worker.js', { type: 'module' }) } }),
   })
   byId('encrypted', HTMLElement).hidden = !secret
   window.crescendo.room = room
   show('call')
-  const session = new Session(room, name, choices, notices, ended, secret !== undefined)
+  const session = new Session(room, choices, notices, ended, secret !== undefined)
   try {
     await session.join(tracks)
-    handOver(name, choices)
+    handOver(room.name, choices)
   } catch (error) {
     if (session.over) return
     session.close()

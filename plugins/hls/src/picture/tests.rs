@@ -13,7 +13,14 @@ fn frame(key: u64, at: Duration, is_key: bool) -> Frame {
         data.extend_from_slice(&(nal.len() as u32).to_be_bytes());
         data.extend_from_slice(nal);
     }
-    Frame { track: TrackKey(key), codec: Codec::H264, capture: at, key: is_key, data: Bytes::from(data) }
+    Frame {
+        track: TrackKey(key),
+        layer: Layer::WHOLE,
+        codec: Codec::H264,
+        capture: at,
+        key: is_key,
+        data: Bytes::from(data),
+    }
 }
 
 fn pictures(of: Option<&str>, tracks: &[(u64, &str, bool)]) -> Pictures {
@@ -72,7 +79,7 @@ fn a_silent_sender_is_passed_over() {
 fn after_a_gap_the_picture_goes_on_with_a_key_frame() {
     let mut pictures = pictures(None, &[(1, "p1", false)]);
     pictures.frame(&frame(1, MS(0), true));
-    pictures.gap(TrackKey(1));
+    pictures.gap(TrackKey(1), Layer::WHOLE);
     assert_eq!(pictures.frame(&frame(1, MS(33), false)), None);
     assert_eq!(pictures.wants_key(MS(33)), Some(TrackKey(1)));
     assert!(pictures.frame(&frame(1, MS(66), true)).is_some());

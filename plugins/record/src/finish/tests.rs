@@ -32,6 +32,19 @@ fn file(bytes: &[u8]) -> File {
     file
 }
 
+/// Finishes a file that holds something.
+fn finished(file: &File) -> Finished {
+    match finish(file) {
+        Ok(Outcome::Finished(finished)) => finished,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where the head ends and the fragments begin.
+fn head(ends: &[usize]) -> usize {
+    ends[0] - (ends[1] - ends[0])
+}
+
 fn contents(file: &File) -> Vec<u8> {
     fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("readable")
 }
@@ -40,7 +53,7 @@ fn contents(file: &File) -> Vec<u8> {
 fn every_sample_is_where_the_tables_say() {
     let (bytes, _) = recording();
     let file = file(&bytes);
-    let finished = finish(&file).expect("a recording").expect("with fragments");
+    let finished = finished(&file);
     assert_eq!(finished.duration.as_millis(), 3_333);
     assert_eq!(
         finished.tracks.iter().map(|track| (track.audio, track.samples)).collect::<Vec<_>>(),
@@ -65,15 +78,25 @@ fn every_sample_is_where_the_tables_say() {
 #[test]
 fn a_file_cut_off_anywhere_holds_every_whole_fragment() {
     let (bytes, ends) = recording();
-    let head = ends[0] - (ends[1] - ends[0]);
+    let head = head(&ends);
     let mut random = 7_usize;
     for _ in 0..300 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let cut = head + (random >> 33) % (bytes.len() - head + 1);
         let whole = ends.iter().filter(|&&end| end <= cut).count();
         let file = file(&bytes[..cut]);
-        let finished = finish(&file).expect("a recording");
-        let samples = finished.map_or(0, |finished| finished.tracks[0].samples);
+        let samples = match finish(&file) {
+            Ok(Outcome::Finished(finished)) => finished.tracks[0].samples,
+            Ok(Outcome::Empty) => {
+                assert_eq!(cut, head);
+                0
+            }
+            Err(FinishError::Damaged) => {
+                assert_eq!(contents(&file), &bytes[..cut], "it is left alone");
+                0
+            }
+            Err(error) => panic!("{error}"),
+        };
         assert_eq!(samples, 10 * whole as u64, "cut at {cut}");
     }
 }
@@ -82,18 +105,74 @@ fn a_file_cut_off_anywhere_holds_every_whole_fragment() {
 fn finishing_twice_changes_nothing_and_a_finish_that_was_cut_off_is_done_again() {
     let (bytes, ends) = recording();
     let file = file(&bytes);
-    let once = finish(&file).expect("a recording");
+    let once = finished(&file);
     let text = contents(&file);
-    assert_eq!(finish(&file).expect("a recording"), once);
+    assert_eq!(finished(&file), once);
     assert_eq!(contents(&file), text);
     // The tables are there, or a part of them, and the fragments are not hidden yet.
     for length in [text.len(), text.len() - 100, ends[9] + 3] {
         let mut torn = text[..length].to_vec();
         torn[..ends[9]].copy_from_slice(&bytes);
         let file = self::file(&torn);
-        assert_eq!(finish(&file).expect("a recording"), once);
+        assert_eq!(finished(&file), once);
         assert_eq!(contents(&file), text);
     }
+}
+
+#[test]
+fn a_fragment_that_cannot_be_read_costs_no_other() {
+    let (bytes, ends) = recording();
+    // What a disk may have made of the fourth fragment, and what else goes with it: nothing.
+    type Damage<'a> = (&'a str, &'a dyn Fn(&mut [u8]));
+    let damages: [Damage<'_>; 5] = [
+        ("its boxes make no sense", &|fragment| fragment[16..60].fill(0xff)),
+        ("it was never written", &|fragment| fragment.fill(0)),
+        ("its length is wrong", &|fragment| fragment[2] = 0x7f),
+        ("it says that it has what lies behind it", &|fragment| {
+            let trun = fragment.windows(4).position(|w| w == b"trun").expect("there");
+            fragment[trun + 12..trun + 16].copy_from_slice(&0x00ff_ffff_u32.to_be_bytes());
+        }),
+        ("it is another's, in part", &|fragment| {
+            let half = fragment.len() / 2;
+            fragment[..half].reverse();
+        }),
+    ];
+    for (what, damage) in damages {
+        for number in [0, 3, 8] {
+            let mut torn = bytes.clone();
+            let begin = if number == 0 { head(&ends) } else { ends[number - 1] };
+            damage(&mut torn[begin..ends[number]]);
+            let file = file(&torn);
+            let finished = finished(&file);
+            assert_eq!(finished.tracks[0].samples, 90, "{what}: {number}");
+            assert_eq!(finished.duration.as_millis(), 3_333, "{what}: {number}");
+            assert_eq!(contents(&file)[ends[0]..ends[9]], torn[ends[0]..ends[9]], "no byte of media is touched");
+        }
+    }
+}
+
+#[test]
+fn words_of_a_hostile_sender_that_look_like_a_fragment_are_none_and_take_no_time() {
+    let (bytes, ends) = recording();
+    let lure = |size: u32| [&size.to_be_bytes()[..], b"moof"].concat();
+    let mut torn = bytes[..ends[0]].to_vec();
+    for size in [8, 16, 0x00ff_ffff, u32::MAX, 0, 1].into_iter().cycle().take(100_000) {
+        torn.extend_from_slice(&lure(size));
+    }
+    let file = file(&torn);
+    assert_eq!(finished(&file).tracks[0].samples, 10);
+}
+
+#[test]
+fn a_head_alone_is_empty_and_media_that_cannot_be_read_stays() {
+    let (bytes, ends) = recording();
+    let empty = file(&bytes[..head(&ends)]);
+    assert_eq!(finish(&empty).expect("a recording"), Outcome::Empty);
+    let mut torn = bytes[..ends[0]].to_vec();
+    torn[head(&ends) + 16..head(&ends) + 60].fill(0xff);
+    let damaged = file(&torn);
+    assert!(matches!(finish(&damaged), Err(FinishError::Damaged)));
+    assert_eq!(contents(&damaged), torn);
 }
 
 #[test]
@@ -111,7 +190,7 @@ fn what_is_no_recording_is_refused_and_left_alone() {
         assert_eq!(contents(&file), junk);
     }
     let (bytes, ends) = recording();
-    let (head, mut flipped) = (ends[0] - (ends[1] - ends[0]), bytes.clone());
+    let (head, mut flipped) = (head(&ends), bytes.clone());
     for at in 0..bytes.len() {
         flipped[at] ^= 0x81;
         if at < head || at % 7 == 0 {

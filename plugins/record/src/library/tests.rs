@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use crescendo_leg_api::{Codec, Frame, Leg as _, State, Track, TrackKey};
+use crescendo_leg_api::{Codec, Frame, Layer, Leg as _, State, Track, TrackKey};
 
 use super::*;
 use crate::writer::Sync;
@@ -31,7 +31,7 @@ fn talk(leg: &mut RecordLeg, name: &str) {
     for number in 0..100 {
         let capture = Duration::from_millis(20 * number);
         let data = Bytes::from_static(&[0xfc, 1, 2, 3]);
-        leg.frame(Frame { track: key, codec: Codec::Opus, capture, key: true, data });
+        leg.frame(Frame { track: key, layer: Layer::WHOLE, codec: Codec::Opus, capture, key: true, data });
         leg.tick(capture);
     }
 }
@@ -93,7 +93,7 @@ fn a_recording_that_runs_is_not_deleted_nor_finished_by_others() {
     };
     assert!(matches!(library.delete("demo", &listed.id), Err(LibraryError::Busy)));
     assert!(library.recover().is_empty());
-    let nothing = Keep { age: Some(Duration::ZERO), bytes: Some(0) };
+    let nothing = Keep { age: Some(Duration::ZERO), bytes: Some(0), only_uploaded: false };
     assert_eq!(library.sweep(nothing, SystemTime::now() + Duration::from_secs(1)), 0);
     leg.finish();
     assert_eq!(library.sweep(nothing, SystemTime::now() + Duration::from_secs(1)), 1);
@@ -111,7 +111,7 @@ fn what_was_cut_off_is_finished_once() {
     let mut about = listed.recording.clone();
     about.state = RecordingState::Recording;
     (about.files[0].finished, about.files[0].duration_ms) = (false, 0);
-    about.save(&directory).expect("saved");
+    about.save(&Machine, &directory).expect("saved");
     let path = directory.join(&about.files[0].name);
     let mut bytes = fs::read(&path).expect("there");
     let mdat = bytes.windows(4).position(|w| w == b"mdat").expect("finished") - 4;
@@ -138,11 +138,11 @@ fn the_oldest_go_first_where_there_is_too_much() {
         File::options().append(true).open(sidecar).and_then(|file| file.set_modified(at)).expect("set");
     }
     let each = library.list(None)[0].bytes;
-    let keep = Keep { age: None, bytes: Some(each * 2 + 100) };
+    let keep = Keep { age: None, bytes: Some(each * 2 + 100), only_uploaded: false };
     assert_eq!(library.sweep(keep, at), 1);
     let rooms = || library.list(None).into_iter().map(|listed| listed.recording.room).collect::<Vec<_>>();
     assert_eq!(rooms(), ["b", "c"]);
-    let keep = Keep { age: Some(Duration::from_secs(1_800)), bytes: None };
+    let keep = Keep { age: Some(Duration::from_secs(1_800)), bytes: None, only_uploaded: false };
     assert_eq!(library.sweep(keep, at), 1);
     assert_eq!(rooms(), ["c"]);
 }
@@ -167,4 +167,38 @@ fn what_may_not_wait_for_the_disk_is_dropped_and_counted_and_the_leg_goes_on() {
     assert!(!matches!(leg.state(), State::Failed(_)), "{:?}", leg.state());
     leg.finish();
     assert!(Library::new(root.path().to_owned()).list(None).is_empty(), "of nothing, nothing stays");
+}
+
+#[test]
+fn what_waits_to_be_uploaded_is_not_swept_and_once_it_is_confirmed_it_is_there_only() {
+    let root = tempfile::tempdir().expect("a directory");
+    let library = Library::new(root.path().to_owned());
+    record(root.path(), "demo");
+    let (waiting, there) = library.to_upload(BTreeSet::new());
+    let [id] = &waiting[..] else { panic!("{waiting:?}") };
+    assert!(there.is_empty());
+    let later = SystemTime::now() + Duration::from_secs(1);
+    let nothing = Keep { age: Some(Duration::ZERO), bytes: Some(0), only_uploaded: true };
+    assert_eq!(library.sweep(nothing, later), 0);
+
+    let outgoing = library.take_out(id).expect("it has ended");
+    assert!(matches!(library.delete("demo", id), Err(LibraryError::Busy)), "while it is uploaded");
+    let names: Vec<&str> = outgoing.names().collect();
+    assert_eq!(names, ["Ann-p1-camera.mp4", SIDECAR], "the sidecar is the last");
+    let media = outgoing.path("Ann-p1-camera.mp4");
+    let text = fs::read(&media).expect("there");
+    outgoing.uploaded("s3://bucket/demo/x".into(), true).expect("noted");
+    assert!(!media.exists());
+    assert!(
+        matches!(library.open("demo", id, "Ann-p1-camera.mp4"), Err(LibraryError::Moved(to)) if to == "s3://bucket/demo/x")
+    );
+    let (waiting, there) = library.to_upload(there);
+    assert!(waiting.is_empty() && there.contains(id));
+    assert_eq!(library.get("demo", id).expect("it is listed").recording.files.len(), 1);
+
+    // Killed between the note and the deletion.
+    fs::write(&media, text).expect("written");
+    assert!(library.recover().is_empty());
+    assert!(!media.exists());
+    assert_eq!(library.sweep(nothing, later), 1);
 }

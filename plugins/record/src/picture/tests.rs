@@ -1,11 +1,11 @@
-use crescendo_leg_api::TrackKey;
+use crescendo_leg_api::{Layer, TrackKey};
 
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn frame(codec: Codec, at: Duration, key: bool, data: &'static [u8]) -> Frame {
-    Frame { track: TrackKey(1), codec, capture: at, key, data: Bytes::from_static(data) }
+    Frame { track: TrackKey(1), layer: Layer::WHOLE, codec, capture: at, key, data: Bytes::from_static(data) }
 }
 
 /// A VP8 key frame of 320 × 180, and one that follows.

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
-use crescendo_leg_api::Codec;
+use crescendo_leg_api::{Codec, Layer};
 use mp4_atom::{Decode as _, Moov};
 
 use super::*;
-use crate::finish::{Finished, finish};
+use crate::finish::{Finished, Outcome, finish};
 
 const VIDEO: TrackKey = TrackKey(1);
 const AUDIO: TrackKey = TrackKey(2);
@@ -46,13 +46,14 @@ impl Bench {
     }
 
     fn video(&mut self, codec: Codec, capture: u64, key: bool, data: Bytes) {
-        let frame = Frame { track: VIDEO, codec, capture: ms(capture), key, data };
+        let frame = Frame { track: VIDEO, layer: Layer::WHOLE, codec, capture: ms(capture), key, data };
         self.subject.frame(frame, ms(self.now), &mut self.desk).expect("encodes");
     }
 
     fn audio(&mut self, capture: u64) {
         let data = Bytes::from_static(&[0xfc, 1, 2, 3]);
-        let frame = Frame { track: AUDIO, codec: Codec::Opus, capture: ms(capture), key: true, data };
+        let frame =
+            Frame { track: AUDIO, layer: Layer::WHOLE, codec: Codec::Opus, capture: ms(capture), key: true, data };
         self.subject.frame(frame, ms(self.now), &mut self.desk).expect("encodes");
     }
 
@@ -91,6 +92,12 @@ impl Bench {
         }
     }
 
+    /// What the only file is said to hold so far.
+    fn described(&self) -> RecordedFile {
+        assert_eq!(self.files.len(), 1);
+        self.files.values().next().expect("one").1.clone()
+    }
+
     fn end(mut self) -> Vec<(Finished, Moov, RecordedFile)> {
         self.subject.finish(ms(self.now), &mut self.desk).expect("encodes");
         self.write();
@@ -109,7 +116,7 @@ impl Bench {
 fn finished(bytes: &[u8]) -> (Finished, Moov) {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("written");
-    let finished = finish(&file).expect("a recording").expect("with fragments");
+    let Outcome::Finished(finished) = finish(&file).expect("a recording") else { panic!("with fragments") };
     file.seek(SeekFrom::Start(0)).expect("a file");
     let text = std::fs::read(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file))).expect("readable");
     let at = text.windows(4).rposition(|w| w == b"moov").expect("at the end") - 4;
@@ -246,4 +253,53 @@ fn what_waits_for_a_file_is_bounded() {
         bench.video(Codec::Vp8, 0, true, Bytes::from(large.clone()));
     }
     assert!(bench.subject.seen.len() <= WAITING_BYTES_MAX >> 20);
+}
+
+#[test]
+fn when_too_much_waits_nothing_of_it_stays_and_a_file_begins_with_the_next_key_frame() {
+    let mut bench = Bench::new();
+    let mut large = vp8(false, 64).to_vec();
+    large.resize(WAITING_BYTES_MAX / 2, 0);
+    bench.video(Codec::Vp8, 0, true, vp8(true, 64));
+    for capture in [40, 80, 120] {
+        bench.video(Codec::Vp8, capture, false, Bytes::from(large.clone()));
+    }
+    assert_eq!((bench.subject.seen.len(), bench.subject.waiting_bytes), (0, 0), "the last one went with the others");
+    assert!(bench.subject.wants_key(ms(120), ms(10_000)));
+    bench.play(1_000, 2_000);
+    let files = bench.end();
+    assert_eq!((files.len(), files[0].2.offset_ms, files[0].0.tracks[0].samples), (1, 1_000, 25));
+}
+
+#[test]
+fn what_was_refused_is_a_gap_and_nothing_that_the_file_is_said_to_hold() {
+    let mut bench = Bench::new();
+    bench.play(0, 1_000);
+    let before = bench.described();
+    // The next fragment finds no room.
+    for capture in (1_000..1_700).step_by(20) {
+        bench.now = capture + 100;
+        bench.audio(capture);
+        if capture % 40 == 0 {
+            bench.video(Codec::Vp8, capture, false, vp8(false, 64));
+        }
+        bench.subject.tick(ms(bench.now), FRAGMENT, &mut bench.desk).expect("encodes");
+        if let [Job::Write { file, .. }] = bench.desk.jobs[..] {
+            bench.desk.jobs.clear();
+            bench.subject.refused(file);
+            break;
+        }
+    }
+    let (_, take) = bench.subject.take.as_ref().expect("it goes on");
+    let after = take.about();
+    let samples = |about: &RecordedFile| about.tracks.iter().map(|track| track.samples).collect::<Vec<_>>();
+    assert_eq!((samples(&after), after.duration_ms), (samples(&before), before.duration_ms));
+    let refused = after.tracks[1].gaps[0];
+    assert_eq!(refused.at_ms, before.offset_ms + before.duration_ms);
+    bench.play(2_000, 4_000);
+    let files = bench.end();
+    let [(finished, _, about)] = files.as_slice() else { panic!("{} files", files.len()) };
+    assert_eq!(samples(about), finished.tracks.iter().map(|track| track.samples).collect::<Vec<_>>());
+    let [gap] = about.tracks[0].gaps[..] else { panic!("{:?}", about.tracks[0].gaps) };
+    assert_eq!((gap.at_ms, gap.at_ms + gap.length_ms), (refused.at_ms, 2_000), "one gap, no longer than it was");
 }

@@ -3,7 +3,9 @@
 //! Without a socket and without a clock. The SCTP library does what RFC 9260 asks of it; [`guard`] looks at every packet before,
 //! and what no limit holds back there ends the association here. Media goes on without it.
 
+mod chunk;
 mod guard;
+mod held;
 mod opening;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,10 +32,13 @@ const AGREED: u16 = 0;
 /// for what somebody sends in pieces.
 const WINDOW_MESSAGES: u32 = 2;
 
+/// What is sent may be so many bytes longer than what may come: a shard puts more before a message that it forwards than was there.
+const HEADROOM: usize = 3;
+
 /// From configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Of one message, in bytes.
+    /// Of one message that comes, in bytes.
     pub message_bytes: usize,
     /// Of one transport.
     pub channels: u16,
@@ -143,7 +148,8 @@ impl Channels {
         let window = message_bytes.saturating_mul(WINDOW_MESSAGES);
         let config = TransportConfig::default()
             .with_sctp_port(SCTP_PORT)
-            .with_max_message_size(message_bytes)
+            // That it sends.
+            .with_max_message_size(u32::try_from(limits.message_bytes + HEADROOM).unwrap_or(u32::MAX))
             .with_max_receive_buffer_size(window)
             // The transport's consent says when a far end is gone.
             .with_timer_config(TimerConfig { max_t3_rtx_retrans: usize::MAX, ..TimerConfig::default() });
@@ -187,10 +193,10 @@ impl Channels {
             return self.count(Dropped::Rate);
         }
         // The far end begins one too, and its answer to ours joins the two (RFC 9260 section 5.2.1).
-        if self.connects && guard::begins(&packet) {
+        if self.connects && chunk::begins(&packet) {
             return;
         }
-        if !guard::is_well_formed(&packet) {
+        if !chunk::is_well_formed(&packet) {
             return self.count(Dropped::Malformed);
         }
         match (self.endpoint.handle(now, PEER, None, packet.clone()), &mut self.state) {
@@ -200,12 +206,13 @@ impl Channels {
                 match self.guard.admit(&packet) {
                     Verdict::Pass => association.handle_event(event),
                     Verdict::Drop => return self.count(Dropped::Malformed),
+                    Verdict::Full => return self.count(Dropped::Rate),
                     Verdict::End => return self.end(Dropped::Malformed),
                 }
             }
             (Some((new, DatagramEvent::NewAssociation(association))), _) => match self.guard.admit_first(&packet) {
                 Verdict::Pass => self.begun(new, association),
-                Verdict::Drop | Verdict::End => {
+                Verdict::Drop | Verdict::Full | Verdict::End => {
                     self.endpoint.handle_event(new, EndpointEvent::drained());
                     return self.count(Dropped::Malformed);
                 }
@@ -235,6 +242,7 @@ impl Channels {
                 Event::AssociationLost { id, .. } => {
                     self.channels.remove(&id);
                     self.readable.remove(&id);
+                    self.guard.reset(id);
                 }
                 Event::Stream(StreamEvent::Readable { id }) => drop(self.readable.insert(id)),
                 _ => {}
@@ -252,13 +260,14 @@ impl Channels {
 
     /// Sends on the channel there is; waits for one that is still to be opened in-band.
     pub fn send(&mut self, kind: Kind, bytes: &Bytes, now: Instant) {
-        if bytes.len() > self.limits.message_bytes {
+        if bytes.len() > self.limits.message_bytes + HEADROOM {
             return self.count(Dropped::Malformed);
         }
         let Some((&id, &channel)) = self.channels.first_key_value() else { return self.wait(kind, bytes) };
         let State::Live { association, .. } = &mut self.state else { return self.count(Dropped::Slow) };
         let Ok(mut stream) = association.stream(id) else { return self.count(Dropped::Slow) };
-        if stream.buffered_amount().unwrap_or(usize::MAX).saturating_add(bytes.len()) > self.limits.queue_bytes {
+        let waits = stream.buffered_amount().unwrap_or(usize::MAX).saturating_add(bytes.len());
+        if waits > self.limits.queue_bytes + HEADROOM {
             return match channel.reliable {
                 true => self.end(Dropped::Overrun),
                 false => self.count(Dropped::Slow),
@@ -305,6 +314,7 @@ impl Channels {
             let chunks = association.stream(id).ok().and_then(|mut stream| stream.read_sctp().ok()).flatten();
             let Some(chunks) = chunks else {
                 self.readable.remove(&id);
+                self.guard.emptied(id);
                 continue;
             };
             self.guard.took(id);
@@ -376,7 +386,7 @@ impl Channels {
 
     /// A channel to send on is open.
     pub fn is_open(&self) -> bool {
-        !self.channels.is_empty()
+        !self.channels.is_empty() && matches!(self.state, State::Live { .. })
     }
 
     pub fn is_over(&self) -> bool {

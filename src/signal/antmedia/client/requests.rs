@@ -42,7 +42,7 @@ impl Client {
     }
 
     pub(super) fn publish(&mut self, publish: Publish, out: &mut Vec<Action>) {
-        let Publish { stream_id, stream_name, main_track, video, audio, meta_data, role } = publish;
+        let Publish { stream_id, stream_name, main_track, video, audio, meta_data, role, token: _ } = publish;
         let Some(id) = name(&stream_id, out) else { return };
         let room = match main_track.as_str() {
             "" => id.clone(),
@@ -76,6 +76,8 @@ impl Client {
         }
         let display: String = stream_name.chars().filter(|c| !c.is_control()).take(self.terms.name_chars).collect();
         let live = Live {
+            app: self.terms.app.clone(),
+            started: false,
             room: room.clone(),
             participant: self.in_room(&room).and_then(|place| place.you),
             name: display,
@@ -105,13 +107,13 @@ impl Client {
             None => {
                 let role = Role::Server { publishes: Some(publishing), plays: None };
                 let tracks = sources.map(|source| (source, false)).collect();
-                self.enter(room, role, stream_id, tracks, Entry::Publish, out);
+                self.enter(room, role, stream_id, tracks, Entry::Publish { data: true }, out);
             }
         }
     }
 
     pub(super) fn play(&mut self, play: Play, out: &mut Vec<Action>) {
-        let Play { stream_id, track_list, disable_tracks_by_default } = play;
+        let Play { stream_id, track_list, disable_tracks_by_default, token: _ } = play;
         let Some(id) = name(&stream_id, out) else { return };
         if self.playing(&stream_id).is_some() {
             return out.push(Action::Say(say::error(Definition::AlreadyPlaying, &stream_id, "")));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::client::Action;
 use super::{Place, Role};
 use crate::room::ids::ParticipantId;
-use crate::signal::message::ClientMessage;
+use crate::signal::message::{ClientMessage, Json};
 use crate::signal::outgoing::Payload;
 
 /// Bytes of a message that comes in pieces; longer ones are passed over. More is of no use: the rooms' own limit is lower.
@@ -62,17 +62,17 @@ impl Place {
     /// The client has sent something on a data channel: to everybody else in the room.
     pub(in super::super) fn heard_data(&mut self, payload: &Payload, out: &mut Vec<Action>) {
         let (data, binary) = match payload {
-            Payload::Text(text) => (Value::from(text.as_str()), false),
+            Payload::Text(text) => (Json::from(text.as_str()), false),
             Payload::Bytes(piece) => match self.pieces.take(piece) {
                 Some(whole) => (BASE64.encode(&whole).into(), true),
                 None => return,
             },
         };
-        self.send(ClientMessage::Message { request: None, to: None, data, binary }, out);
+        self.send(ClientMessage::Message { request: None, to: None, data, binary, unreliable: false }, out);
     }
 
     /// Somebody in the room has sent something: to the client, on a data channel.
-    pub(super) fn tell_data(&self, from: ParticipantId, data: &Value, binary: bool, out: &mut Vec<Action>) {
+    pub(super) fn tell_data(&self, from: ParticipantId, data: Value, binary: bool, out: &mut Vec<Action>) {
         // Who plays one stream hears of that one.
         let is_heard = match &self.role {
             Role::Mesh => true,
@@ -92,7 +92,7 @@ impl Place {
                     );
                 }
             }
-            (false, Value::String(text)) => out.push(tell(Payload::Text(text.clone()))),
+            (false, Value::String(text)) => out.push(tell(Payload::Text(text))),
             (_, data) => out.push(tell(Payload::Text(data.to_string()))),
         }
     }

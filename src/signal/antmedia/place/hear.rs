@@ -59,8 +59,9 @@ impl Place {
         data: Value,
         out: &mut Vec<Action>,
     ) {
-        let data = json!({ "definition": definition, "data": data });
-        self.send(ClientMessage::Message { request: None, to: Some(Id(peer)), data, binary: false }, out);
+        let data = json!({ "definition": definition, "data": data }).into();
+        let to = Some(Id(peer));
+        self.send(ClientMessage::Message { request: None, to, data, binary: false, unreliable: false }, out);
     }
 
     /// Picks what is forwarded of a stream, by kind.

@@ -104,12 +104,13 @@ impl Place {
                 self.orders.insert(peer.0, Order { carrier: *carrier, epoch: *epoch, due: None });
             }
             ServerMessage::Message { from, data, binary, .. } => {
+                let data = data.value();
                 let Some(pairing) = self.pairings.get(&from.0) else {
                     return self.tell_data(from.0, data, *binary, out);
                 };
                 let (definition, data) = match (data.get("definition"), data.get("data")) {
                     (Some(definition), Some(data)) => (definition.clone(), data.clone()),
-                    _ => ("message".into(), data.clone()),
+                    _ => ("message".into(), data),
                 };
                 out.push(Action::Say(json!({ "command": "peerMessageCommand", "streamId": pairing.id,
                                              "definition": definition, "data": data })));
@@ -123,9 +124,12 @@ impl Place {
             | ServerMessage::Offer { transport: wire::Direction::Up, .. }
             | ServerMessage::SendUp { .. }
             | ServerMessage::PathStuck { .. }
+            | ServerMessage::Layer { .. }
+            | ServerMessage::Downlink { .. }
             | ServerMessage::Leg { .. }
             | ServerMessage::Keys { .. }
             | ServerMessage::MessageTaken { .. }
+            | ServerMessage::Moved { .. }
             | ServerMessage::Pong { .. } => {}
         }
         self.prove(now, out);
@@ -147,6 +151,7 @@ impl Place {
         match (notice, publishes, plays) {
             (Notice::Media, Some(publishing), _) if !publishing.started => {
                 publishing.started = true;
+                publishing.claim.has_started();
                 let id = publishing.claim.id();
                 let mut said = say::notification("publish_started", id.as_str());
                 if *id != self.room {
@@ -313,6 +318,7 @@ impl Place {
 
     fn failed(&mut self, code: wire::ErrorCode, message: &str, out: &mut Vec<Action>) {
         let definition = match code {
+            wire::ErrorCode::TokenRefused | wire::ErrorCode::NotGranted => Definition::UnauthorizedAccess,
             wire::ErrorCode::BadSdp => Definition::NotSetRemoteDescription,
             wire::ErrorCode::SfuUnreachable => Definition::PublishTimeoutError,
             wire::ErrorCode::ShuttingDown => {
@@ -332,6 +338,7 @@ impl Place {
             | wire::ErrorCode::RoomFull
             | wire::ErrorCode::ServerFull
             | wire::ErrorCode::MessagesMissed
+            | wire::ErrorCode::TooManyPublishers
             | wire::ErrorCode::SourceTaken
             | wire::ErrorCode::TooManyTracks
             | wire::ErrorCode::UnknownTrack
@@ -341,6 +348,7 @@ impl Place {
             | wire::ErrorCode::EncryptionDiffers
             | wire::ErrorCode::RoomEncrypted
             | wire::ErrorCode::Replaced
+            | wire::ErrorCode::Removed
             | wire::ErrorCode::Timeout
             | wire::ErrorCode::Internal => Definition::ServerError,
         };

@@ -1,5 +1,6 @@
 import type { Leg, Room } from 'crescendo-client'
 import { byId, setAttribute, setText } from '../dom'
+import { followViewers, viewersText } from '../watch/viewers'
 import { LegControl, supportedLegs } from './legs'
 import type { Notices } from './notices'
 
@@ -8,17 +9,26 @@ export class Broadcasts {
   readonly #controls: LegControl[] = []
   readonly #pill = byId('live-pill', HTMLAnchorElement)
   readonly #recording = byId('record-pill', HTMLElement)
-  readonly #page: string
+  #viewers: number | undefined
 
   constructor(
     private readonly room: Room,
-    roomName: string,
     private readonly notices: Notices,
     private readonly copy: (text: string) => Promise<void>,
   ) {
-    this.#page = `/watch/${roomName}`
-    this.#pill.href = this.#page
     this.#pill.hidden = this.#recording.hidden = true
+    followViewers(
+      () => room.name,
+      () => !this.#pill.hidden,
+      (count) => {
+        this.#viewers = count
+        this.draw()
+      },
+    )
+  }
+
+  get #page(): string {
+    return `/watch/${this.room.name}`
   }
 
   /** Asks the server what it can do, and offers that. */
@@ -32,7 +42,7 @@ export class Broadcasts {
       const control = new LegControl(kind, places, {
         start: async () => void (await this.room.startLeg({ kind: kind === 'record' ? 'record' : 'hls' })),
         stop: async (id) => void (await this.room.stopLeg(id)),
-        page: kind === 'hls' ? new URL(this.#page, location.href).href : undefined,
+        page: kind === 'hls' ? () => new URL(this.#page, location.href).href : undefined,
         copy: this.copy,
       })
       this.#controls.push(control)
@@ -41,20 +51,21 @@ export class Broadcasts {
   }
 
   draw(): void {
+    this.#pill.href = this.#page
     for (const control of this.#controls) control.show(this.#latest(control.kind))
     this.#drawRecording(this.#latest('record'))
     const leg = this.#latest('hls')
     const live = isOn(leg)
-    if (this.#pill.hidden && live) this.notices.show('This call is being broadcast')
+    if (this.#pill.hidden && live) this.notices.show(`This call is being broadcast${this.#startedBy(leg)}`)
     if (!this.#pill.hidden && !live)
       this.notices.show(leg === undefined ? 'The broadcast has ended' : 'The broadcast failed')
     this.#pill.hidden = !live
     setAttribute(this.#pill, 'data-state', leg?.state)
     this.#pill.title = leg?.reason ?? 'Anyone with the link can watch this call. Opens the page.'
-    setText(
-      byId('live-pill-text', HTMLElement),
-      leg?.state === 'running' ? 'Live' : leg?.state === 'waiting' ? 'Waiting' : 'Starting…',
-    )
+    const state = leg?.state === 'running' ? 'Live' : leg?.state === 'waiting' ? 'Waiting' : 'Starting…'
+    const watched = viewersText(live ? this.#viewers : undefined)
+    const text = `${state}${this.#startedBy(leg)}`
+    setText(byId('live-pill-text', HTMLElement), watched === '' ? text : `${text} · ${watched}`)
     document.body.dataset['legState'] = leg?.state ?? 'none'
   }
 

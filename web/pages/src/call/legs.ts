@@ -29,7 +29,8 @@ const KINDS: Record<string, Words> = {
     title: 'Recording',
     idle: 'Record',
     running: 'Recording',
-    about: 'The server keeps a recording of everybody in the room. Tell them before you start.',
+    about:
+      'The server keeps a recording of everybody in the room, for those who run it. Tell them before you start.',
     start: 'Start recording',
     stop: 'Stop recording',
   },
@@ -49,8 +50,8 @@ export async function supportedLegs(load: typeof fetch = fetch): Promise<string[
 export type LegHost = {
   start(): Promise<void>
   stop(id: string): Promise<void>
-  /** Page where the leg's output can be watched, absolute; nothing where it cannot. */
-  page: string | undefined
+  /** Page where the leg's output can be watched, absolute, as it is now; nothing where it cannot. */
+  page: (() => string) | undefined
   copy(text: string): Promise<void>
 }
 
@@ -198,17 +199,17 @@ export class LegControl {
     }
   }
 
-  #links(page: string): HTMLElement[] {
+  #links(page: () => string): HTMLElement[] {
     const copy = h('button', { class: 'button', type: 'button' }, 'Copy link')
     setIcon(copy, 'link')
-    copy.addEventListener('click', () => void this.host.copy(page))
-    return [
-      h(
-        'a',
-        { class: 'button', href: page, target: '_blank', rel: 'noopener', 'data-leg-link': this.kind },
-        'Open watch page',
-      ),
-      copy,
-    ]
+    copy.addEventListener('click', () => void this.host.copy(page()))
+    const watch = h(
+      'a',
+      { class: 'button', href: page(), target: '_blank', rel: 'noopener', 'data-leg-link': this.kind },
+      'Open watch page',
+    )
+    // The call may have moved to another room since.
+    watch.addEventListener('click', () => watch.setAttribute('href', page()))
+    return [watch, copy]
   }
 }

@@ -15,6 +15,21 @@ const KNOWN: Partial<Record<RoomErrorCode, Reason>> = {
     text: 'It has as many calls as it can take. Try again in a few minutes.',
     again: true,
   },
+  'token-refused': {
+    title: 'You need an invitation',
+    text: 'This call is not open to everybody, and the link has no invitation or one that is no longer good. Ask for a new link.',
+    again: false,
+  },
+  'not-granted': {
+    title: 'Your invitation is for something else',
+    text: 'It is for another room, or does not let you take part as you tried to. Ask for another link.',
+    again: false,
+  },
+  'too-many-publishers': {
+    title: 'The call takes no more speakers',
+    text: 'Try again when somebody has left, or watch the broadcast if there is one.',
+    again: true,
+  },
   'sfu-unreachable': {
     title: 'The media server cannot be reached',
     text: 'This room is too large for direct connections, and your network lets no media through to the server. Try another network, or switch a VPN or firewall off. An office network needs UDP to the server’s media port opened.',

@@ -1,6 +1,6 @@
 import type { Participant, RemoteTrack, Room, RoomError, Source } from 'crescendo-client'
 import { DevicePicker, type DeviceKind } from '../devices'
-import { byId, h } from '../dom'
+import { byId, h, setText } from '../dom'
 import { type Choices, handOver, remember } from '../preferences'
 import { Broadcasts } from './broadcasts'
 import { bindControls, showDevice } from './controls'
@@ -31,13 +31,11 @@ export class Session {
 
   constructor(
     private readonly room: Room,
-    private readonly roomName: string,
     private readonly choices: Choices,
     private readonly notices: Notices,
     private readonly ended: (how: Ended) => void,
     private readonly encrypted: boolean,
   ) {
-    const link = new URL(`/r/${roomName}${encrypted ? location.hash : ''}`, location.href).href
     const problem = (text: string) => notices.show(text, 'problem')
     const own = (this.#own = new Own(room, choices, () => this.#ownChanged(), problem))
     const side = (this.#side = new Side(
@@ -46,17 +44,17 @@ export class Session {
       () => this.#draw(),
     ))
     this.#view = new View(room, own, choices.name)
-    this.#broadcasts = new Broadcasts(room, roomName, notices, (text) => this.#copy(text))
+    this.#broadcasts = new Broadcasts(room, notices, (text) => this.#copy(text))
     this.#picker = new DevicePicker(choices, (kind, id) => void this.#pick(kind, id))
     byId('device-picker', HTMLElement).append(this.#picker.element)
-    byId('alone-link', HTMLInputElement).value = link
+    byId('alone-link', HTMLInputElement).value = this.#link
     const acts = {
       microphone: () => own.toggle('microphone'),
       camera: () => own.toggle('camera'),
       screen: () => own.toggleScreen(),
       chat: () => side.toggle('chat'),
       people: () => side.toggle('people'),
-      copy: () => this.#copy(link),
+      copy: () => this.#copy(this.#link),
       close: () => side.close(),
       leave: () => this.leave(),
     }
@@ -129,6 +127,11 @@ export class Session {
     room.on('local-track-ended', ({ source }) => this.#ownEnded(source))
   }
 
+  /** Where others come in. */
+  get #link(): string {
+    return new URL(`/r/${this.room.name}${this.encrypted ? location.hash : ''}`, location.href).href
+  }
+
   #followConnection(): void {
     const { room, notices } = this
     room.on('mode-changed', (mode) => {
@@ -147,6 +150,16 @@ export class Session {
       this.#banner(undefined)
       notices.say('Reconnected.')
       this.#draw()
+    })
+    room.on('moved', (name) => {
+      this.#cutOff = false
+      this.#banner(undefined)
+      history.replaceState(null, '', this.#link)
+      byId('alone-link', HTMLInputElement).value = this.#link
+      setText(byId('room-name', HTMLElement), name)
+      this.#broadcasts.draw()
+      this.#ownChanged()
+      notices.show(`You were moved to the room ${name}`)
     })
     room.on('error', (error) => this.#error(error))
     room.on('closed', (error) => {
@@ -194,7 +207,7 @@ export class Session {
       this.#picker.show(device, localTracks.get(device)?.track.getSettings().deviceId)
     }
     void this.#picker.refresh()
-    handOver(this.roomName, this.choices)
+    handOver(this.room.name, this.choices)
     this.#draw()
   }
 
@@ -203,7 +216,7 @@ export class Session {
     this.#view.draw()
     const others = this.room.participants.size
     byId('alone', HTMLElement).hidden = others > 0 || this.#side.isOpen
-    document.title = `${others > 0 ? `(${others + 1}) ` : ''}${this.roomName} · Crescendo`
+    document.title = `${others > 0 ? `(${others + 1}) ` : ''}${this.room.name} · Crescendo`
   }
 
   async #measure(): Promise<void> {
@@ -225,7 +238,7 @@ export class Session {
       this.room.setSpeaker(id)
     } else await this.#own.pick(kind, id)
     remember(this.choices)
-    handOver(this.roomName, this.choices)
+    handOver(this.room.name, this.choices)
   }
 
   async #copy(text: string): Promise<void> {

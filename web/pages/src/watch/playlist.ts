@@ -1,11 +1,12 @@
 /** What a playlist's address has to offer. */
 
-export type Found = 'live' | 'ended' | 'nothing' | 'unreachable'
+export type Found = 'live' | 'ended' | 'nothing' | 'refused' | 'unreachable'
 
 /** Looks at the playlist, and behind a multivariant one at its first rendition. */
 export async function look(url: string, load: typeof fetch = fetch): Promise<Found> {
   try {
     const first = await load(url, { cache: 'no-store' })
+    if (first.status === 401 || first.status === 403) return 'refused'
     if (!first.ok) return 'nothing'
     const text = await first.text()
     const rendition = firstRendition(text)

@@ -1,0 +1,64 @@
+//! How a receiver begins whose transport has just opened: with the last key frame, while that is young, and all that has come
+//! since; else with the next one. It was asked for when the receiver subscribed, so that it comes while ICE and DTLS go on.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::super::forward::header::Header;
+use super::super::forward::layer::Layer;
+use super::super::forward::picture;
+use super::super::forward::rewrite::Input;
+use super::super::{Kind, TransportId};
+use super::encoding::{Encoding, Gathered, Media};
+use super::{Limits, Publication, Receivers, Way};
+
+impl Publication {
+    /// A transport is open: what it gets of this begins now, or with the next key frame. `left`: bytes that may be sent there at
+    /// once; less afterwards.
+    pub(crate) fn begin(&mut self, transport: TransportId, limits: Limits, left: &mut usize, way: &mut Way<'_>) {
+        let fresh = self.subscriptions.iter().filter(|s| s.transport == transport && s.is_sent() && s.gets.is_none());
+        for layer in fresh.map(|s| s.wanted).collect::<BTreeSet<_>>() {
+            // What has gathered may still be padded; what has been sent may not. To this one it goes with what was before it.
+            self.depart_to(Receivers::AllBut(transport), layer, way);
+            // An encoding that has not come yet is asked for a key frame as soon as it does.
+            let Some(mut encoding) = self.encodings[layer.index()].take() else { continue };
+            let begun =
+                encoding.since_key_frame(layer, way.now, limits.key_frame_reuse).and_then(|(media, packets)| {
+                    let bytes: usize = packets.iter().map(|packet| packet.length).sum();
+                    Some((media, packets, left.checked_sub(bytes)?))
+                });
+            match begun {
+                Some((media, packets, rest)) => {
+                    *left = rest;
+                    self.send_on(Receivers::Only(transport), layer, media, &packets, way);
+                }
+                None => encoding.requests.want(),
+            }
+            self.encodings[layer.index()] = Some(encoding);
+        }
+    }
+}
+
+impl Encoding {
+    /// Its last key frame and all that came after it, if that is young and still there.
+    fn since_key_frame(&self, layer: Layer, now: Instant, age: Duration) -> Option<(&Media, Vec<Gathered>)> {
+        let media = self.media.as_ref().filter(|media| media.codec.kind() == Kind::Video && self.source.is_some())?;
+        let start = media.start.filter(|start| now.saturating_duration_since(start.at) <= age)?;
+        media.history.get(start.index)?;
+        // Of what is further apart than the history is long, the key frame cannot be whole.
+        let indices = (start.index..=media.highest).take(media.history.capacity());
+        let packets = indices.filter_map(|index| media.again(layer, index, index == start.index, now));
+        Some((media, packets.collect()))
+    }
+}
+
+impl Media {
+    /// A packet of the history, to be sent on once more.
+    fn again(&self, layer: Layer, index: u64, starts: bool, now: Instant) -> Option<Gathered> {
+        let packet = self.history.get(index)?;
+        let header = Header::parse(packet)?;
+        let (length, payload) = (packet.len(), &packet[header.payload]);
+        let input = Input { layer, index, timestamp: header.timestamp, picture: picture::read(self.codec, payload) };
+        Some(Gathered { input, length, payload: payload.len(), starts, heard: true, at: now })
+    }
+}

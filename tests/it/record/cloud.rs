@@ -1,0 +1,84 @@
+//! Uploads to a bucket, against moto's S3: installed by `scripts/setup.sh cloud` (`make test-cloud`).
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::api::recorded;
+use crate::support::Server;
+
+/// An S3 of this test's own.
+struct S3 {
+    child: Child,
+    address: String,
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl S3 {
+    fn start() -> Self {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/moto");
+        let mut child = Command::new("python3")
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"])
+            .env("PYTHONPATH", tools)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
+        let address = lines.by_ref().find_map(|line| Some(line.ok()?.split_once("Running on http://")?.1.to_owned()));
+        // It is not to wait for anybody who reads what else it says.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address: address.expect("moto is installed and says where it is") }
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(&self.address).await.expect("it listens");
+        let host = &self.address;
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("read");
+        let head = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+        let status = String::from_utf8_lossy(&answer[9..12]).parse().expect("a status");
+        (status, answer.split_off(head))
+    }
+}
+
+#[tokio::test]
+async fn a_recording_goes_to_a_bucket_once_there_is_one() {
+    let (root, s3) = tokio::task::spawn_blocking(|| (recorded(), S3::start())).await.expect("started");
+    let endpoint = format!("http://{}", s3.address);
+    let environment = [
+        ("AWS_ENDPOINT", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "somebody"),
+        ("AWS_SECRET_ACCESS_KEY", "something"),
+    ];
+    let directory = format!("record.directory={}", root.path().display());
+    let server = Server::start_in(&environment, &[&directory, "record.upload_to=s3://calls/all"]).await;
+    server.counts("crescendo_recording_upload_failures_total", 1.0).await;
+    assert_eq!(s3.ask("PUT", "/calls").await.0, 200, "the bucket is made");
+    server.counts("crescendo_recordings_uploaded_total", 1.0).await;
+
+    let (_, list) = server.get("/api/v1/rooms/demo/recordings").await;
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let recording = &list["recordings"][0];
+    let path = format!("/calls/all/{}", recording["id"].as_str().expect("text").replace('~', "/"));
+    let (status, sidecar) = s3.ask("GET", &format!("{path}/recording.json")).await;
+    assert_eq!(status, 200);
+    let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).expect("JSON");
+    let file = &sidecar["files"][0];
+    let (status, media) = s3.ask("GET", &format!("{path}/{}", file["name"].as_str().expect("text"))).await;
+    assert_eq!((status, media.len() as u64), (200, file["bytes"].as_u64().expect("a number")));
+    assert_eq!(&media[4..8], b"ftyp");
+    assert_eq!(recording["uploaded"]["moved"], true);
+}
