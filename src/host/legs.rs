@@ -19,7 +19,8 @@ use crescendo_record::{Listed, Starter, Sync};
 use super::events::Happening;
 use super::limit::Place;
 use super::recordings::library;
-use super::{HealthView, Shared, other};
+use super::shared::Shared;
+use super::{HealthView, other};
 
 /// Events that may wait for the room.
 const EVENTS: usize = 256;
