@@ -89,7 +89,7 @@ pub(super) async fn remove(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Move {
     /// Name of another room, which need not be there yet.
-    #[schema(example = "breakout-1")]
+    #[schema(pattern = r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$", example = "breakout-1")]
     room: String,
 }
 
