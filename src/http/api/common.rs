@@ -38,7 +38,30 @@ pub(super) fn describe(guarded: OpenApi, open: OpenApi, has_keys: bool, max_ttl_
             }
         }
     }
+    widen(&mut guarded);
     guarded
+}
+
+/// Formats of OpenAPI are of signed numbers: `int32` would end at half of what 32 bits without a sign take. So numbers without a sign
+/// have a maximum in place of a format.
+fn widen(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(widen),
+        Value::Object(members) => {
+            let unsigned = members.get("minimum").and_then(Value::as_f64).is_some_and(|minimum| minimum >= 0.0);
+            let most = match members.get("format").and_then(Value::as_str) {
+                Some("int32") => u64::from(u32::MAX),
+                Some("int64") => u64::MAX,
+                _ => 0,
+            };
+            if unsigned && most > 0 {
+                members.remove("format");
+                members.entry("maximum").or_insert(most.into());
+            }
+            members.values_mut().for_each(widen);
+        }
+        _ => {}
+    }
 }
 
 fn value(description: &OpenApi) -> Value {

@@ -81,8 +81,8 @@ pub(super) struct StartLeg {
     responses(
         (status = 201, description = "It runs", body = Leg),
         (status = 400, description = "Not JSON, or a key or a name that cannot be", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such room or participant", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Nobody is there, there are as many as may be, the room is encrypted, or this server does not do that kind", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such room", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nobody is there, or not who is named, there are as many as may be, the room is encrypted, or this server does not do that kind", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Not what is described here, or the key was used for something else", body = Problem, content_type = "application/problem+json"),
@@ -96,11 +96,9 @@ pub(super) async fn start(
     let room = room_name(&room)?;
     let StartLeg { kind, of } = json(body)?;
     let started = app.rooms.start_leg(&room, kind.into(), of.map(|id| id.0)).await;
-    let refused = |refusal: Refusal| match (of, refusal.code) {
-        // The room is there, but nobody in it.
-        (None, ErrorCode::UnknownParticipant) => {
-            Problem::new(StatusCode::CONFLICT, refusal.message, Some(refusal.code))
-        }
+    let refused = |refusal: Refusal| match refusal.code {
+        // What the path names is there: the room.
+        ErrorCode::UnknownParticipant => Problem::new(StatusCode::CONFLICT, refusal.message, Some(refusal.code)),
         _ => refused(refusal),
     };
     Ok((StatusCode::CREATED, Json(started.ok_or_else(|| no_room(&room))?.map_err(refused)?)))
