@@ -13,7 +13,7 @@ LAB_MODULES := tests/browser/node_modules/.package-lock.json
 # Arguments for the server of `make run`: make run ARGS='--set http.listen=127.0.0.1:9000'
 ARGS ?=
 
-.PHONY: help run test test-api test-cloud bench bench-forward bench-hls bench-join bench-record bench-slow bench-switch bench-turn soak-record fuzz deb \
+.PHONY: help run test test-api test-cloud bench bench-composite bench-forward bench-hls bench-join bench-record bench-slow bench-switch bench-turn soak-record fuzz deb \
   fmt lint wire web setup-run setup-test setup-bench
 
 help: ## This list.
@@ -29,6 +29,10 @@ test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a
 bench: setup-bench web $(LAB_MODULES) ## Every measurement, in a quarter of an hour: target/bench/report.md. PARTS=doors,turn for some.
 	cargo build --release -p crescendo -p crescendo-load
 	node scripts/bench.mjs
+
+bench-composite: setup-test web ## CPU of a broadcast of 2, 4 and 9 in one picture (docs/broadcast.md).
+	cargo build --release -p crescendo-load
+	target/release/crescendo-load composite $(ARGS)
 
 bench-join: setup-test web $(LAB_MODULES) ## Socket open to first decoded frame of somebody else, in mesh and through the SFU.
 	cargo build --release

@@ -13,7 +13,7 @@ use crescendo::http::hls::{HlsDirectory, router};
 use crescendo::legs::{LegEvent, spawn};
 use crescendo::sfu::tap::{Tap, TapId, Tapped};
 use crescendo::sfu::{Codec, Layer, PublicationId, VideoCodec};
-use crescendo_hls::{HlsLeg, Options};
+use crescendo_hls::{Composition, HlsLeg, Options};
 use crescendo_leg_api::{Track, TrackKey};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
@@ -37,6 +37,7 @@ async fn main() -> anyhow::Result<()> {
         transcode_kbps: 500,
         directory: None,
         of: None,
+        composition: Composition::default(),
         started: SystemTime::now(),
     });
     let (to, mut events) = mpsc::channel(64);

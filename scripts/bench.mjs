@@ -27,6 +27,7 @@ const parts = {
   turn: [['node', 'scripts/bench-turn.mjs']],
   switch: [['node', 'tests/browser/bench/switch.mjs']],
   hls: [[load, 'hls']],
+  composite: [[load, 'composite', '--rounds', '1']],
   record: [['node', 'tests/browser/bench/record.mjs']],
 }
 // Shorter than when each is run for itself.
@@ -101,6 +102,7 @@ section('Join, in a browser', 'join', raw('join'))
 section('What a relayed packet costs, against coturn', 'turn', raw('turn'))
 section('Switches, in a browser', 'switch', raw('switch'))
 section('Viewers, next to nginx', 'hls', raw('hls'))
+section('Several in one picture', 'composite', raw('composite'))
 section('Recording a call of two', 'record', raw('record'))
 
 const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Linux ${release()}`

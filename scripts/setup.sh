@@ -7,6 +7,7 @@ build=(
   build-essential cmake pkg-config make ca-certificates
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+  gstreamer1.0-x fonts-dejavu-core # writes names onto composed pictures
 )
 testing=(
   chromium firefox-esr             # real browsers

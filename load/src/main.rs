@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod arrival;
 mod bench;
 mod compare;
+mod composite;
 mod door;
 mod echo;
 mod far;
@@ -52,6 +53,8 @@ enum Work {
     Host(bench::host::Options),
     /// Says back what comes over WebSockets, for Autobahn's test suite, until stdin ends.
     Echo,
+    /// Measures what a broadcast of several in one picture costs.
+    Composite(composite::Options),
     /// Measures how HLS is served.
     Hls(hls::Options),
     /// The server's side of `hls`, which starts it.
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         Work::Bench(options) => return bench::run(&options),
         Work::Echo => return echo::run(),
         Work::Host(options) => return bench::host::run(&options),
+        Work::Composite(options) => return composite::run(&options),
         Work::Hls(options) => return hls::run(&options),
         Work::HlsHost(options) => return hls::host::run(&options),
     };

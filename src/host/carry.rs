@@ -8,7 +8,7 @@ use super::member::{DownTransport, Member, UpTransport};
 use super::task::Task;
 use super::{DownlinkView, LegView, RoomView};
 use crate::room::ids::{LegId, ParticipantId, TrackId};
-use crate::room::{Carrier, Departure, Direction, Event, Input, LegInfo, LegKind, Output, Source, VideoCodec};
+use crate::room::{Carrier, Departure, Direction, Event, Input, LegInfo, LegKind, LegPlan, Output, Source, VideoCodec};
 use crate::sfu::data::{Client, DataEnd};
 use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId, Wish};
 use crate::signal::convert;
@@ -30,7 +30,7 @@ impl Task {
                 Output::Subscribe { receiver, track } => self.subscribe(receiver, track),
                 Output::Unsubscribe { receiver, track } => self.unsubscribe(receiver, track),
                 Output::PreferCodec { codec } => self.prefer(codec),
-                Output::StartLeg { leg, kind, of } => self.run_leg(leg, kind, of),
+                Output::StartLeg { leg, plan } => self.run_leg(leg, plan),
                 Output::Tap { leg, track } => self.tap(leg, track),
                 Output::Untap { leg, track } => self.untap(leg, track),
                 Output::StopLeg { leg } => {
@@ -285,10 +285,10 @@ impl Task {
         }
     }
 
-    fn run_leg(&mut self, leg: LegId, kind: LegKind, of: Option<ParticipantId>) {
+    fn run_leg(&mut self, leg: LegId, plan: LegPlan) {
         let Some(place) = self.leg_place.take() else { return };
-        self.happened(Happening::LegStarted { leg: wire::Id(leg), kind: kind.into() });
-        match kind {
+        self.happened(Happening::LegStarted { leg: wire::Id(leg), kind: plan.kind.into() });
+        match plan.kind {
             LegKind::Record => {
                 let info = self.room.legs().find(|info| info.id == leg);
                 let by = info.and_then(|info| self.room.participant(info.started_by?));
@@ -297,8 +297,7 @@ impl Task {
             }
             LegKind::Other => self.legs.start_other(&self.shared, &self.name, leg, place),
             LegKind::Hls => {
-                let of = of.map(|participant| participant.to_string());
-                self.legs.start_hls(&self.shared, &self.name, leg, of, place);
+                self.legs.start_hls(&self.shared, &self.name, leg, plan, place);
             }
         }
     }
@@ -475,7 +474,7 @@ impl Task {
     }
 
     fn leg_view(&self, info: LegInfo) -> LegView {
-        let viewers = match info.kind {
+        let viewers = match info.plan.kind {
             LegKind::Hls => Some(self.viewers()),
             LegKind::Record | LegKind::Other => None,
         };

@@ -9,7 +9,7 @@ use super::task::{Task, refusal};
 use super::{IfMatch, Patched, Refusal};
 use crate::access::Grant;
 use crate::room::ids::{Epoch, LinkId, ParticipantId, TrackId};
-use crate::room::{Direction, Input, LinkReport, TransportReport};
+use crate::room::{Direction, Input, LegPlan, LinkReport, TransportReport};
 use crate::sfu::sdp::SdpError;
 use crate::sfu::{Command, Counts, Layer, PublicationId, Size, Wish};
 use crate::signal::message::{ClientMessage, ErrorCode, Id, Leg, LinkStatus, ServerMessage};
@@ -90,13 +90,10 @@ impl Task {
             ClientMessage::Message { request, to, data, binary, unreliable: false } => {
                 self.pass_on(from, request, Sent { to: to.map(|id| id.0), data, binary });
             }
-            ClientMessage::StartLeg { request, kind, of } => {
+            ClientMessage::StartLeg { request, kind, of, layout } => {
                 if self.may(from, Grant::Legs, request) {
-                    let started = self.start_leg(
-                        kind.into(),
-                        of.map(|id| id.0),
-                        Some(from).filter(|from| !self.is_hidden(*from)),
-                    );
+                    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into() };
+                    let started = self.start_leg(plan, Some(from).filter(|from| !self.is_hidden(*from)));
                     self.tell_of_leg(from, started, request);
                 }
             }

@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::config::SyncPolicy;
 use crate::legs::{self, LegEvent, LegHost};
-use crate::room::LegState;
 use crate::room::ids::{LegId, RoomName};
+use crate::room::{self, LegPlan, LegState};
 use crate::sfu::tap::TapId;
 use crate::sfu::{PublicationId, tap::Tap};
+use crescendo_hls::{Composition, Layout, Size};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
 use crescendo_record::{Listed, Starter, Sync};
 
@@ -75,9 +76,9 @@ impl Legs {
         Self { running: BTreeMap::new(), events_in, events }
     }
 
-    /// Starts the HLS leg of `room`; `of` names whose picture it shows.
-    pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, of: Option<String>, place: Place) {
-        let options = hls_options(&shared.config.hls, room, of, shared.transcodes.clone());
+    /// Starts the HLS leg of `room`.
+    pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, plan: LegPlan, place: Place) {
+        let options = hls_options(&shared.config.hls, room, plan, shared.transcodes.clone());
         let (plugin, store) = crescendo_hls::HlsLeg::new(options);
         shared.hls.insert(room.clone(), store.clone());
         let (directory, room) = (shared.hls.clone(), room.clone());
@@ -195,7 +196,7 @@ pub(super) fn state(of: State) -> LegState {
 fn hls_options(
     config: &crate::config::Hls,
     room: &RoomName,
-    of: Option<String>,
+    plan: LegPlan,
     transcodes: Arc<crescendo_hls::Budget>,
 ) -> crescendo_hls::Options {
     let ms = |ms: u32| Duration::from_millis(ms.into());
@@ -209,7 +210,18 @@ fn hls_options(
         transcodes,
         transcode_kbps: config.transcode_kbps,
         directory,
-        of,
+        of: plan.of.map(|participant| participant.to_string()),
+        composition: Composition {
+            layout: match plan.layout {
+                room::Layout::Single => Layout::Single,
+                room::Layout::Grid => Layout::Grid,
+                room::Layout::Speaker => Layout::Speaker,
+            },
+            size: Size { width: config.composite_width, height: config.composite_height },
+            fps: config.composite_fps,
+            kbps: config.composite_kbps,
+            tiles: config.composite_tiles,
+        },
         started: SystemTime::now(),
     }
 }

@@ -8,7 +8,7 @@ use super::seat::{Joining, Resuming};
 use super::view::RoomView;
 use crate::access::Access;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
-use crate::room::{LegKind, Reach};
+use crate::room::{LegPlan, Reach};
 use crate::signal::message::{ClientMessage, Leg, Participant};
 use crate::signal::outgoing::Payload;
 
@@ -90,8 +90,7 @@ pub(super) enum Request {
     End,
     Inspect(oneshot::Sender<RoomView>),
     StartLeg {
-        kind: LegKind,
-        of: Option<ParticipantId>,
+        plan: LegPlan,
         reply: Reply<Leg>,
     },
     StopLeg {

@@ -17,7 +17,7 @@ use super::{Refusal, legs, limit};
 use crate::access::Access;
 use crate::config::Config;
 use crate::http::hls::HlsDirectory;
-use crate::room::LegKind;
+use crate::room::LegPlan;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::sfu::{Sfu, ShardLoad};
 use crate::signal::message::{ErrorCode, IceServer, Leg, Participant};
@@ -234,14 +234,9 @@ impl Rooms {
     }
 
     /// None when there is no such room.
-    pub async fn start_leg(
-        &self,
-        room: &RoomName,
-        kind: LegKind,
-        of: Option<ParticipantId>,
-    ) -> Option<Result<Leg, Refusal>> {
+    pub async fn start_leg(&self, room: &RoomName, plan: LegPlan) -> Option<Result<Leg, Refusal>> {
         let (reply, answer) = oneshot::channel();
-        self.find(room)?.send(Request::StartLeg { kind, of, reply }).await.ok()?;
+        self.find(room)?.send(Request::StartLeg { plan, reply }).await.ok()?;
         answer.await.ok()
     }
 

@@ -22,8 +22,8 @@ use crate::config;
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Event, Input, LegInfo, LegKind, LegState, Output, Reach, Room, RoomError, Settings, Source, TransportReport,
-    VideoCodec,
+    Event, Input, LegInfo, LegKind, LegPlan, LegState, Output, Reach, Room, RoomError, Settings, Source,
+    TransportReport, VideoCodec,
 };
 use crate::sfu::data::{Crowd, DataEvent, HubId};
 use crate::sfu::{self, Command, PublicationId, ShardId, TransportId};
@@ -239,14 +239,14 @@ impl Task {
             Request::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
-            Request::StartLeg { kind, of, reply } => {
-                let _ = reply.send(self.start_leg(kind, of, None));
+            Request::StartLeg { plan, reply } => {
+                let _ = reply.send(self.start_leg(plan, None));
             }
             Request::StopLeg { leg, reply } => {
                 let _ = reply.send(self.stop_leg(leg));
             }
             Request::Recording { of, reply } => {
-                let is_it = |leg: &LegInfo| leg.kind == LegKind::Record && leg.of == of;
+                let is_it = |leg: &LegInfo| leg.plan.kind == LegKind::Record && leg.plan.of == of;
                 let _ = reply.send(self.room.legs().find(is_it).map(|leg| leg.id));
             }
             Request::Drain => self.kept = None,
@@ -453,27 +453,22 @@ impl Task {
     }
 
     /// Starts a leg, or gives the one that does the same already.
-    pub(super) fn start_leg(
-        &mut self,
-        kind: LegKind,
-        of: Option<ParticipantId>,
-        by: Option<ParticipantId>,
-    ) -> Result<wire::Leg, Refusal> {
-        if !legs_supported(&self.shared.config).contains(&kind.into()) {
+    pub(super) fn start_leg(&mut self, plan: LegPlan, by: Option<ParticipantId>) -> Result<wire::Leg, Refusal> {
+        if !legs_supported(&self.shared.config).contains(&plan.kind.into()) {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "this server does not do that kind of leg"));
         }
         // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone.
         let same = |leg: &LegInfo| {
-            leg.kind == kind
-                && match kind {
+            leg.plan.kind == plan.kind
+                && match plan.kind {
                     LegKind::Hls => true,
-                    LegKind::Record | LegKind::Other => leg.of == of,
+                    LegKind::Record | LegKind::Other => leg.plan.of == plan.of,
                 }
         };
         let running = self.room.legs().find(same);
         match running {
-            Some(leg) if of.is_some() && leg.of != of => {
-                let text = "this room has such a leg already; stop it before you start it for somebody else";
+            Some(leg) if (plan.of.is_some() && leg.plan.of != plan.of) || leg.plan.layout != plan.layout => {
+                let text = "this room has such a leg already; stop it before you start it for somebody else or in another layout";
                 return Err(Refusal::new(ErrorCode::TooManyLegs, text));
             }
             Some(_) => {}
@@ -488,7 +483,7 @@ impl Task {
                     )
                 };
                 self.leg_place = Some(self.shared.legs.take(limit).ok_or_else(full)?);
-                let started = self.input(Input::StartLeg { kind, of, by });
+                let started = self.input(Input::StartLeg { plan, by });
                 self.leg_place = None;
                 started.map_err(refusal)?;
             }

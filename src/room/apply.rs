@@ -9,7 +9,7 @@ use super::participant::{Standing, Track};
 use super::path::Aim;
 use super::publication::first_repeated;
 use super::{
-    Carrier, Couple, Demotion, Departure, Direction, Event, Input, Leg, LegInfo, LegKind, LegState, LinkReport, Output,
+    Carrier, Couple, Demotion, Departure, Direction, Event, Input, Leg, LegInfo, LegPlan, LegState, LinkReport, Output,
     Pair, Participant, Presence, Reach, Room, RoomError, Source, TransportReport, Way,
 };
 
@@ -33,7 +33,7 @@ impl Room {
             }
             Input::Link { participant, peer, link, report } => self.link_report(participant, peer, link, report, out),
             Input::Shown { receiver, sender, carrier, epoch } => self.shown(receiver, sender, carrier, epoch),
-            Input::StartLeg { kind, of, by } => self.start_leg(kind, of, by, out),
+            Input::StartLeg { plan, by } => self.start_leg(plan, by, out),
             Input::StopLeg { leg } => self.leg_changed(leg, LegState::Stopped, out),
             Input::LegChanged { leg, state } => self.leg_changed(leg, state, out),
             Input::Timeout => Ok(()),
@@ -287,20 +287,14 @@ impl Room {
         }
     }
 
-    fn start_leg(
-        &mut self,
-        kind: LegKind,
-        of: Option<ParticipantId>,
-        by: Option<ParticipantId>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), RoomError> {
+    fn start_leg(&mut self, plan: LegPlan, by: Option<ParticipantId>, out: &mut Vec<Output>) -> Result<(), RoomError> {
         if self.participants.is_empty() {
             return Err(RoomError::NobodyHere);
         }
         if self.is_encrypted() == Some(true) {
             return Err(RoomError::LegOfEncrypted);
         }
-        for id in [of, by].into_iter().flatten() {
+        for id in [plan.of, by].into_iter().flatten() {
             self.known(id)?;
         }
         if self.legs.len() >= self.settings.max_legs {
@@ -308,9 +302,9 @@ impl Room {
         }
         self.last.leg += 1;
         let id = LegId(self.last.leg);
-        let info = LegInfo { id, kind, state: LegState::Starting, started_by: by, of };
+        let info = LegInfo { id, plan, state: LegState::Starting, started_by: by };
         self.legs.insert(id, Leg { info: info.clone(), taps: BTreeSet::new() });
-        out.push(Output::StartLeg { leg: id, kind, of });
+        out.push(Output::StartLeg { leg: id, plan });
         self.tell_all(&Event::Leg(info), out);
         Ok(())
     }

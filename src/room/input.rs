@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
-use super::{Carrier, Direction, LegKind, LegState, LinkReport, Reach, Source, TransportReport, VideoCodec};
+use super::{Carrier, Direction, LegPlan, LegState, LinkReport, Reach, Source, TransportReport, VideoCodec};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -78,8 +78,7 @@ pub enum Input {
         epoch: Epoch,
     },
     StartLeg {
-        kind: LegKind,
-        of: Option<ParticipantId>,
+        plan: LegPlan,
         by: Option<ParticipantId>,
     },
     StopLeg {

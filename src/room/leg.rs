@@ -13,6 +13,34 @@ pub enum LegKind {
     Other,
 }
 
+/// What a broadcast shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Layout {
+    /// One participant.
+    #[default]
+    Single,
+    /// Everybody, in tiles of one size.
+    Grid,
+    /// Who speaks, large, and the others in a row.
+    Speaker,
+}
+
+/// What somebody wants a leg to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegPlan {
+    pub kind: LegKind,
+    /// Whose picture it shows, or who alone is recorded; of a picture of several, who comes first.
+    pub of: Option<ParticipantId>,
+    /// Of a broadcast.
+    pub layout: Layout,
+}
+
+impl LegPlan {
+    pub fn new(kind: LegKind, of: Option<ParticipantId>) -> Self {
+        Self { kind, of, layout: Layout::default() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegState {
     /// Wanted, and its media is on the way.
@@ -29,12 +57,10 @@ pub enum LegState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegInfo {
     pub id: LegId,
-    pub kind: LegKind,
+    pub plan: LegPlan,
     pub state: LegState,
     /// Who asked for it; nobody in the room when the API did.
     pub started_by: Option<ParticipantId>,
-    /// Whose picture it shows, or who alone is recorded, when one was named.
-    pub of: Option<ParticipantId>,
 }
 
 impl LegState {
@@ -55,15 +81,17 @@ pub(super) struct Leg {
 
 impl Leg {
     /// Whether it takes a track of `source` that `owner` publishes. A broadcast mixes all sound, and its pictures are those of
-    /// the one who was named, or everybody's for the leg to choose from. A recording takes everything, of one or of everybody, and so does what is neither.
+    /// the one who was named, or everybody's for the leg to choose from or to compose. A recording takes everything, of one or of
+    /// everybody, and so does what is neither.
     pub(super) fn wants(&self, owner: ParticipantId, source: Source) -> bool {
-        match (self.info.kind, source) {
+        match (self.info.plan.kind, source) {
             (LegKind::Hls, Source::Microphone | Source::ScreenAudio) => true,
+            (LegKind::Hls, Source::Camera | Source::Screen) if self.info.plan.layout != Layout::Single => true,
             (LegKind::Hls, Source::Camera | Source::Screen)
             | (
                 LegKind::Record | LegKind::Other,
                 Source::Microphone | Source::ScreenAudio | Source::Camera | Source::Screen,
-            ) => self.info.of.is_none_or(|of| of == owner),
+            ) => self.info.plan.of.is_none_or(|of| of == owner),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
-use super::{Carrier, Direction, LegInfo, LegKind, Mode, ParticipantInfo, TrackInfo, VideoCodec};
+use super::{Carrier, Direction, LegInfo, LegPlan, Mode, ParticipantInfo, TrackInfo, VideoCodec};
 
 /// What the host has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,7 @@ pub enum Output {
     },
     StartLeg {
         leg: LegId,
-        kind: LegKind,
-        of: Option<ParticipantId>,
+        plan: LegPlan,
     },
     /// Hand a copy of `track` to `leg`.
     Tap {

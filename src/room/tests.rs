@@ -417,7 +417,7 @@ fn a_leg_takes_a_copy_and_leaves_mode_and_links_alone() {
     let mut call = Call::with(|settings| settings.warm_at = 9);
     let (a, b) = (call.joins(), call.joins());
     call.everybody_shows();
-    call.does(Input::StartLeg { kind: LegKind::Hls, of: Some(a), by: None });
+    call.does(Input::StartLeg { plan: LegPlan::new(LegKind::Hls, Some(a)), by: None });
     let of_a = call.camera(a);
     assert!(call.out.contains(&Output::OpenTransport { participant: a, direction: Direction::Up }));
     assert!(!call.out.contains(&Output::OpenTransport { participant: b, direction: Direction::Up }));
@@ -435,7 +435,7 @@ fn a_leg_takes_a_copy_and_leaves_mode_and_links_alone() {
 fn the_last_one_out_takes_the_legs_along() {
     let mut call = Call::new();
     let a = call.joins();
-    call.does(Input::StartLeg { kind: LegKind::Hls, of: None, by: Some(a) });
+    call.does(Input::StartLeg { plan: LegPlan::new(LegKind::Hls, None), by: Some(a) });
     call.does(Input::Leave { participant: a });
     let end = call.out.split_off(call.out.len() - 2);
     assert_eq!(end, [Output::StopLeg { leg: LegId(1) }, Output::Empty]);
@@ -480,7 +480,7 @@ fn what_is_refused_says_why() {
     assert_eq!(call.hand(mute), Err(RoomError::UnknownTrack(unknown)));
     assert_eq!(call.hand(Input::Leave { participant: nobody }), Err(RoomError::UnknownParticipant(nobody)));
     assert_eq!(call.hand(Input::StopLeg { leg: LegId(9) }), Err(RoomError::UnknownLeg(LegId(9))));
-    let start = || Input::StartLeg { kind: LegKind::Hls, of: None, by: None };
+    let start = || Input::StartLeg { plan: LegPlan::new(LegKind::Hls, None), by: None };
     call.does(start());
     assert_eq!(call.hand(start()), Err(RoomError::TooManyLegs));
     assert_eq!(Call::new().hand(start()), Err(RoomError::NobodyHere));

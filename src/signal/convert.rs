@@ -75,6 +75,26 @@ pub fn path(
 }
 
 /// `room` names the room whose leg it is, for the address of its output.
+impl From<wire::Layout> for room::Layout {
+    fn from(layout: wire::Layout) -> Self {
+        match layout {
+            wire::Layout::Single => Self::Single,
+            wire::Layout::Grid => Self::Grid,
+            wire::Layout::Speaker => Self::Speaker,
+        }
+    }
+}
+
+impl From<room::Layout> for wire::Layout {
+    fn from(layout: room::Layout) -> Self {
+        match layout {
+            room::Layout::Single => Self::Single,
+            room::Layout::Grid => Self::Grid,
+            room::Layout::Speaker => Self::Speaker,
+        }
+    }
+}
+
 pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     let (state, reason) = match from.state {
         room::LegState::Starting => (wire::LegStatus::Starting, None),
@@ -83,12 +103,13 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
         room::LegState::Failed(reason) => (wire::LegStatus::Failed, Some(reason)),
         room::LegState::Stopped => (wire::LegStatus::Stopped, None),
     };
-    let url = match from.kind {
+    let url = match from.plan.kind {
         room::LegKind::Hls => format!("/hls/{room}/index.m3u8"),
         room::LegKind::Record => format!("/api/v1/rooms/{room}/recordings"),
         room::LegKind::Other => format!("/api/v1/rooms/{room}/legs/{}", from.id),
     };
-    wire::Leg { id: Id(from.id), kind: from.kind.into(), state, reason, url, started_by: from.started_by.map(Id) }
+    let (started_by, layout) = (from.started_by.map(Id), from.plan.layout.into());
+    wire::Leg { id: Id(from.id), kind: from.plan.kind.into(), state, reason, url, started_by, layout }
 }
 
 /// What a participant is told, but for `Welcome` and `OpenLink`, which the host completes with what the room does not know.

@@ -11,9 +11,9 @@ use ts_rs::TS;
 
 pub use json::Json;
 pub use parts::{
-    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Layer, LeaveReason, Leg,
-    LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot, Source,
-    Track, VideoCodec,
+    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Layer, Layout, LeaveReason,
+    Leg, LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot,
+    Source, Track, VideoCodec,
 };
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -173,10 +173,14 @@ pub enum ClientMessage {
     StartLeg {
         request: u32,
         kind: LegKind,
-        /// Whose picture to show; the first who sends H.264 when absent.
+        /// Whose picture to show; the first who sends H.264 when absent. Of a picture of several, who comes first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional, type = "string")]
         of: Option<Id<ParticipantId>>,
+        /// Of a broadcast.
+        #[serde(default, skip_serializing_if = "Layout::is_single")]
+        #[ts(optional, as = "Option<Layout>")]
+        layout: Layout,
     },
     StopLeg {
         request: u32,

@@ -34,8 +34,8 @@ use std::time::Duration;
 
 use crescendo::room::ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 use crescendo::room::{
-    self, Carrier, Direction, Input, LegKind, LegState, LinkReport, Mode, PathInfo, Settings, Source, TransportReport,
-    VideoCodec,
+    self, Carrier, Direction, Input, LegKind, LegPlan, LegState, LinkReport, Mode, PathInfo, Settings, Source,
+    TransportReport, VideoCodec,
 };
 use fastrand::Rng;
 
@@ -216,7 +216,9 @@ fn leg(rng: &mut Rng, world: &mut World, by: ParticipantId) {
     let of = rng.choice(world.clients.keys().copied().collect::<Vec<_>>()).filter(|_| rng.bool());
     let leg = rng.choice(world.legs.keys().copied().collect::<Vec<_>>());
     let _ = match (leg, rng.u32(0..5)) {
-        (None, _) | (Some(_), 0) => world.handle(Input::StartLeg { kind: LegKind::Hls, of, by: Some(by) }),
+        (None, _) | (Some(_), 0) => {
+            world.handle(Input::StartLeg { plan: LegPlan::new(LegKind::Hls, of), by: Some(by) })
+        }
         (Some(leg), 1) => world.handle(Input::StopLeg { leg }),
         (Some(leg), 2) => {
             // Its host has let it go before the room hears of it.
@@ -245,7 +247,7 @@ fn garbage(rng: &mut Rng, world: &mut World, id: ParticipantId) {
         5 => Input::Mute { participant: stranger, track, muted: true },
         6 => Input::StopLeg { leg: gone },
         7 => Input::LegChanged { leg: gone, state: LegState::Running },
-        8 => Input::StartLeg { kind: LegKind::Hls, of: Some(stranger), by: None },
+        8 => Input::StartLeg { plan: LegPlan::new(LegKind::Hls, Some(stranger)), by: None },
         9 => {
             let direction = direction(rng);
             if *world::transport(world.client(id), direction) != Transport::Closed {

@@ -14,6 +14,7 @@ fn generated() -> String {
         m::Direction::decl(&config),
         m::VideoCodec::decl(&config),
         m::Layer::decl(&config),
+        m::Layout::decl(&config),
         m::LegKind::decl(&config),
         m::LegStatus::decl(&config),
         m::Leg::decl(&config),

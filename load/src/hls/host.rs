@@ -47,6 +47,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         transcode_kbps: 500,
         directory: None,
         of: None,
+        composition: crescendo_hls::Composition::default(),
         started: SystemTime::now(),
     });
     leg.track_added(Track { key: TRACK, participant: "p1".into(), name: String::new(), screen: false, audio: false });

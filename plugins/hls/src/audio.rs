@@ -29,6 +29,12 @@ pub(crate) const AAC_FRAME: u64 = 1_024;
 /// How long the encoder may take for its last frames.
 const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
+/// Root mean square of a sample, of 32,768, below which nobody speaks: -50 dB.
+const QUIET: f32 = 100.0;
+
+/// What is left of a level one tick later: half of it after 0.3 s, so that pauses between words do not count.
+const FADES: f32 = 0.955;
+
 /// The broadcast's sound.
 #[derive(Debug)]
 pub(crate) struct Sound {
@@ -46,7 +52,7 @@ pub(crate) struct Sound {
 /// One participant's microphone.
 #[derive(Debug)]
 enum Speaker {
-    Heard { decoder: Pipeline, voice: Voice },
+    Heard { decoder: Pipeline, voice: Voice, level: f32 },
     Broken { until: Duration },
 }
 
@@ -87,6 +93,17 @@ impl Sound {
         self.voices.remove(&track);
     }
 
+    /// The track that is loudest, of those that can be heard at all.
+    pub(crate) fn loudest(&self) -> Option<TrackKey> {
+        let level = |speaker: &Speaker| match speaker {
+            Speaker::Heard { level, .. } => *level,
+            Speaker::Broken { .. } => 0.0,
+        };
+        let heard =
+            self.voices.iter().map(|(track, speaker)| (track, level(speaker))).filter(|(_, level)| *level > QUIET);
+        heard.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(track, _)| *track)
+    }
+
     /// Mixes what has come of age and gives the AAC frames that are ready.
     pub(crate) fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, PipelineError> {
         self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
@@ -105,10 +122,12 @@ impl Sound {
 
     fn mix_until(&mut self, until: u64, now: Duration) {
         for speaker in self.voices.values_mut() {
-            let Speaker::Heard { decoder, voice } = speaker else { continue };
+            let Speaker::Heard { decoder, voice, level } = speaker else { continue };
+            *level *= FADES;
             while let Some((at, samples)) = decoder.pull(gst::ClockTime::ZERO) {
                 let samples: Vec<i16> =
                     samples.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
+                *level = level.max(loudness(&samples));
                 if let Some(at) = at {
                     self.mix.add(voice, position(at), &samples);
                 }
@@ -146,9 +165,15 @@ impl Sound {
     }
 }
 
+/// Root mean square.
+fn loudness(samples: &[i16]) -> f32 {
+    let energy: f32 = samples.iter().map(|sample| f32::from(*sample) * f32::from(*sample)).sum();
+    (energy / samples.len().max(1) as f32).sqrt()
+}
+
 fn open_speaker(now: Duration) -> Speaker {
     match open_decoder() {
-        Ok(decoder) => Speaker::Heard { decoder, voice: Voice::default() },
+        Ok(decoder) => Speaker::Heard { decoder, voice: Voice::default(), level: 0.0 },
         Err(error) => {
             tracing::warn!(%error, "a participant cannot be heard in the broadcast");
             Speaker::Broken { until: now + BROKEN_FOR }

@@ -9,7 +9,9 @@ use crescendo_leg_api::{Codec, Frame, Layer, Layers, Leg, State, Track, TrackKey
 
 use crate::audio::{self, Sound};
 use crate::chunker::{Boundary, Chunk, Chunker};
+use crate::composite::{COMPOSED, Composite, Composition, Layout};
 use crate::disk::Disk;
+use crate::encode::Picture;
 use crate::foreign::Foreign;
 use crate::ladder::{Cut, Ladder, Made};
 use crate::picture::Pictures;
@@ -71,8 +73,10 @@ pub struct Options {
     pub transcode_kbps: u32,
     /// Written to as well, into a directory of this broadcast's own below it; made where it is missing.
     pub directory: Option<PathBuf>,
-    /// Identifier of the participant whose picture is wanted, `p7`.
+    /// Identifier of the participant whose picture is wanted, `p7`; of a composed picture, who comes first.
     pub of: Option<String>,
+    /// How a picture is composed, where its layout is another than [`Layout::Single`].
+    pub composition: Composition,
     /// Wall clock at the room clock's 0.
     pub started: SystemTime,
 }
@@ -90,6 +94,7 @@ pub struct HlsLeg {
     now: Duration,
     pictures: Pictures,
     foreign: Foreign,
+    composite: Option<Composite>,
     ladder: Ladder,
     audio: Audio,
     first_sound: Option<Duration>,
@@ -129,10 +134,18 @@ impl HlsLeg {
         });
         let reach = Reach { memory: options.segments, window: disk.is_some().then_some(options.window) };
         let store = Arc::new(Store::new(timing, run, options.started, reach, disk));
+        let is_composed = options.composition.layout != Layout::Single;
+        let composite = is_composed
+            .then(|| Composite::new(options.composition.clone(), options.of.clone(), options.transcodes.clone()));
+        let mut pictures = Pictures::new(options.of.clone());
+        if is_composed {
+            pictures.add(&composed());
+        }
         let leg = Self {
+            composite,
             foreign: Foreign::new(options.of.clone(), options.transcode_kbps, options.transcodes.clone()),
             ladder: Ladder::new(cut(&options)),
-            pictures: Pictures::new(options.of.clone()),
+            pictures,
             store: store.clone(),
             options,
             now: Duration::ZERO,
@@ -230,13 +243,18 @@ impl Leg for HlsLeg {
     }
 
     fn track_added(&mut self, track: Track) {
-        if !track.audio {
+        if let Some(composite) = &mut self.composite {
+            composite.add(&track);
+        } else if !track.audio {
             self.foreign.add(&track);
             self.pictures.add(&track);
         }
     }
 
     fn track_removed(&mut self, key: TrackKey) {
+        if let Some(composite) = &mut self.composite {
+            composite.remove(key);
+        }
         self.foreign.remove(key);
         self.pictures.remove(key);
         if let Audio::On { sound, .. } = &mut self.audio {
@@ -245,6 +263,9 @@ impl Leg for HlsLeg {
     }
 
     fn gap(&mut self, key: TrackKey, layer: Layer) {
+        if let Some(composite) = &mut self.composite {
+            return composite.gap(key, layer);
+        }
         self.foreign.gap(key, layer);
         if self.foreign.transcoded() != Some(key) {
             self.pictures.gap(key, layer);
@@ -258,6 +279,10 @@ impl Leg for HlsLeg {
                 if let Audio::On { sound, .. } = &mut self.audio {
                     sound.packet(frame.track, frame.capture, &frame.data);
                 }
+            }
+            _ if self.composite.is_some() => {
+                let capture = frame.capture.min(self.now + AHEAD_MOST);
+                self.composite.iter_mut().for_each(|composite| composite.frame(&Frame { capture, ..frame.clone() }));
             }
             Codec::H264 => {
                 // A clock that runs far ahead does not take the broadcast with it.
@@ -278,7 +303,14 @@ impl Leg for HlsLeg {
             self.fail(reason);
         }
         let now = self.now;
-        for frame in self.transcode(|foreign| foreign.ready(now)) {
+        let frames = match &mut self.composite {
+            Some(composite) => {
+                let loudest = if let Audio::On { sound, .. } = &self.audio { sound.loudest() } else { None };
+                composite.tick(now, loudest).into_iter().map(frame).collect()
+            }
+            None => self.transcode(|foreign| foreign.ready(now)),
+        };
+        for frame in frames {
             self.picture(&frame);
         }
         let mut made = Vec::new();
@@ -300,6 +332,12 @@ impl Leg for HlsLeg {
         let (now, lead) = (ticks(self.now, VIDEO_TIMESCALE), ticks(KEY_LEAD, VIDEO_TIMESCALE));
         let due = || self.pictures.shown().filter(|_| self.ladder.wants_key(now, lead));
         let wanted = self.pictures.wants_key(self.now).or_else(due);
+        if let Some(composite) = &mut self.composite {
+            if wanted.is_some() {
+                composite.force_key(self.now);
+            }
+            return composite.wants_key(self.now);
+        }
         if wanted.is_some() && wanted == self.foreign.transcoded() {
             self.foreign.force_key(self.now);
             return Vec::new();
@@ -312,7 +350,8 @@ impl Leg for HlsLeg {
             return State::Failed(reason.clone());
         }
         let offered = self.store.offered();
-        if let Some(why) = self.foreign.refusal().filter(|_| !self.pictures.sent(self.now)) {
+        let composite = self.composite.as_ref().and_then(Composite::refusal);
+        if let Some(why) = self.foreign.refusal().or(composite).filter(|_| !self.pictures.sent(self.now)) {
             return State::Waiting(why.to_owned());
         }
         match (offered, self.pictures.sent(self.now)) {
@@ -325,6 +364,10 @@ impl Leg for HlsLeg {
             (false, false) if self.now < PICTURE_MISSED_AFTER => State::Starting,
             (false, false) => State::Waiting("nobody sends video".into()),
         }
+    }
+
+    fn dropped(&mut self) -> u64 {
+        self.composite.as_mut().map_or(0, Composite::dropped)
     }
 
     fn late(&mut self) -> u64 {
@@ -358,6 +401,17 @@ impl Leg for HlsLeg {
         }
         self.store.end();
     }
+}
+
+/// What the composed picture is a track of.
+fn composed() -> Track {
+    Track { key: COMPOSED, participant: String::new(), name: String::new(), screen: false, audio: false }
+}
+
+/// A composed picture as a frame of it.
+fn frame(picture: Picture) -> Frame {
+    let Picture { capture, key, data } = picture;
+    Frame { track: COMPOSED, layer: Layer::WHOLE, codec: Codec::H264, capture, key, data }
 }
 
 fn cut(options: &Options) -> Cut {

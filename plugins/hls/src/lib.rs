@@ -1,7 +1,8 @@
 //! The HLS leg: encoded frames in, CMAF parts and low-latency playlists out.
 //!
 //! ```text
-//! frames ─┬─ VP8, VP9, AV1 ─ foreign (whose) ─ transcode ─┐
+//! frames ─┬─ (a layout of several) composite ───────────────┐
+//!         ├─ VP8, VP9, AV1 ─ foreign (whose) ─ transcode ─┐
 //!         ├─ H.264 ─────────────────────────────────────────┴─ picture (whose) ─ ladder (its layers) ─ Chunker ─┐
 //!         └─ Opus ── audio (decode, mix, AAC) ──────────────── Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
 //!                                                                                        archive, when it is over ─ disk ─┘
@@ -10,7 +11,10 @@
 mod archive;
 mod audio;
 mod chunker;
+mod composite;
+mod decode;
 mod disk;
+mod encode;
 mod foreign;
 mod ladder;
 mod leg;
@@ -25,6 +29,7 @@ mod viewers;
 mod window;
 
 pub use archive::{Archive, Keep};
+pub use composite::{Composition, Layout, Size};
 pub use leg::{HlsLeg, Options};
 pub use store::{Answer, INDEX, Query, Store};
 pub use text::Text;

@@ -36,6 +36,16 @@ pub(crate) fn make(element: &'static str) -> Result<gst::Element, PipelineError>
     gst::ElementFactory::make(element).build().map_err(|_| PipelineError::Missing(element))
 }
 
+/// A picture that is not encoded.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) time: Option<Duration>,
+    /// In pixels.
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) planes: Vec<u8>,
+}
+
 /// appsrc, some elements, appsink. Stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
@@ -100,12 +110,15 @@ impl Pipeline {
     /// The next buffer, and its time, waiting for at most `patience`.
     pub(crate) fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
         let sample = self.sink.try_pull_sample(patience)?;
-        let buffer = sample.buffer()?;
-        let data = buffer.map_readable().ok()?.to_vec();
-        // Encoders move their time stamps, to have room for negative ones, and say so in the segment.
-        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-        let time = buffer.pts().and_then(|pts| segment.to_running_time(pts));
-        Some((time.map(Duration::from), data))
+        Some((time(&sample), data(&sample)?))
+    }
+
+    /// The next raw picture that is ready.
+    pub(crate) fn pull_picture(&self) -> Option<Raw> {
+        let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
+        let length = |name| usize::try_from(sample.caps()?.structure(0)?.get::<i32>(name).ok()?).ok();
+        let (width, height) = length("width").zip(length("height"))?;
+        Some(Raw { time: time(&sample), width, height, planes: data(&sample)? })
     }
 
     pub(crate) fn error(&self) -> Option<String> {
@@ -115,6 +128,17 @@ impl Pipeline {
             _ => None,
         }
     }
+}
+
+fn data(sample: &gst::Sample) -> Option<Vec<u8>> {
+    Some(sample.buffer()?.map_readable().ok()?.to_vec())
+}
+
+/// Encoders move their time stamps, to have room for negative ones, and say so in the segment.
+fn time(sample: &gst::Sample) -> Option<Duration> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let time = segment.to_running_time(sample.buffer()?.pts()?);
+    time.map(Duration::from)
 }
 
 impl Drop for Pipeline {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crescendo_leg_api::Codec;
-use gstreamer as gst;
-use gstreamer::prelude::*;
 use gstreamer_app::AppLeakyType;
 
+use crate::decode::decoder;
+use crate::encode::{self, KeyRequests, Picture};
 use crate::pipeline::{self, Pipeline, PipelineError, make};
 
 #[cfg(test)]
@@ -18,9 +18,6 @@ mod tests;
 
 /// A transcoder that broke is replaced after this time, so that garbage from a sender costs little.
 const BROKEN_FOR: Duration = Duration::from_secs(2);
-
-/// A key frame that the encoder was asked for is not asked for again before this.
-const KEY_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// How many transcode at once.
 #[derive(Debug)]
@@ -31,14 +28,18 @@ pub struct Budget {
 
 /// A place in a [`Budget`], given back when dropped.
 #[derive(Debug)]
-struct Place(Arc<Budget>);
+pub(crate) struct Place(Arc<Budget>);
 
 impl Budget {
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, used: AtomicUsize::new(0) })
     }
 
-    fn take(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
         let more = |used| (used < self.most).then_some(used + 1);
         self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Place(self.clone()))
     }
@@ -58,15 +59,6 @@ pub(crate) enum TranscodeError {
     Pipeline(#[from] PipelineError),
 }
 
-/// A picture that was encoded anew.
-#[derive(Debug)]
-pub(crate) struct Picture {
-    pub(crate) capture: Duration,
-    pub(crate) key: bool,
-    /// NAL units, each behind its length in 4 bytes.
-    pub(crate) data: Bytes,
-}
-
 /// Of one track.
 #[derive(Debug)]
 pub(crate) struct Transcoder {
@@ -75,7 +67,7 @@ pub(crate) struct Transcoder {
     worker: Worker,
     /// The decoder goes on with a key frame.
     needs_key: bool,
-    key_asked: Option<Duration>,
+    keys: KeyRequests,
     _place: Place,
 }
 
@@ -90,7 +82,7 @@ impl Transcoder {
     pub(crate) fn open(codec: Codec, kbps: u32, budget: &Arc<Budget>) -> Result<Self, TranscodeError> {
         let place = budget.take().ok_or(TranscodeError::Budget(codec, budget.most))?;
         let worker = Worker::Runs(open(codec, kbps)?);
-        Ok(Self { codec, kbps, worker, needs_key: true, key_asked: None, _place: place })
+        Ok(Self { codec, kbps, worker, needs_key: true, keys: KeyRequests::default(), _place: place })
     }
 
     pub(crate) fn needs_key(&self) -> bool {
@@ -119,10 +111,8 @@ impl Transcoder {
 
     /// The next picture of the encoder is to be a key frame.
     pub(crate) fn force_key(&mut self, now: Duration) {
-        let again = self.key_asked.is_none_or(|asked| now.saturating_sub(asked) >= KEY_AGAIN_AFTER);
-        if let (Worker::Runs(pipeline), true) = (&self.worker, again) {
-            self.key_asked = Some(now);
-            pipeline.force_key();
+        if let Worker::Runs(pipeline) = &self.worker {
+            self.keys.ask(pipeline, now);
         }
     }
 
@@ -145,51 +135,14 @@ impl Transcoder {
             self.needs_key = true;
         }
         let Worker::Runs(pipeline) = &self.worker else { return Vec::new() };
-        let pulled = std::iter::from_fn(|| pipeline.pull(gst::ClockTime::ZERO));
-        pulled.filter_map(|(time, data)| Some(picture(time?, data))).collect()
+        encode::pictures(pipeline)
     }
-}
-
-fn picture(capture: Duration, data: Vec<u8>) -> Picture {
-    let data = Bytes::from(data);
-    let key = crescendo_cmaf::avc::nals(&data).any(|nal| nal[0] & 31 == 5);
-    Picture { capture, key, data }
 }
 
 fn open(codec: Codec, kbps: u32) -> Result<Pipeline, PipelineError> {
     pipeline::init()?;
-    let (media, decoder) = match codec {
-        Codec::Vp9 => (gst::Caps::new_empty_simple("video/x-vp9"), make("vp9dec")?),
-        Codec::Av1 => {
-            let units = gst::Caps::builder("video/x-av1").field("stream-format", "obu-stream").field("alignment", "tu");
-            (units.build(), make("av1dec")?)
-        }
-        Codec::Vp8 | Codec::H264 | Codec::Opus => (gst::Caps::new_empty_simple("video/x-vp8"), make("vp8dec")?),
-    };
-    // Hostile frames are no reason to stop.
-    decoder.set_property("max-errors", -1);
-    let parse = make("h264parse")?;
-    parse.set_property("config-interval", -1);
-    let in_band = gst::Caps::builder("video/x-h264").field("stream-format", "avc3").field("alignment", "au").build();
-    let chain = [decoder, make("videoconvert")?, encoder(kbps)?, parse];
+    let (media, decoder) = decoder(codec)?;
+    let ([encoder, parse], in_band) = encode::h264(kbps)?;
     // A decoder that lags loses nothing: what comes meanwhile is not pushed.
-    Pipeline::start(&media, &chain, &in_band, AppLeakyType::None)
+    Pipeline::start(&media, &[decoder, make("videoconvert")?, encoder, parse], &in_band, AppLeakyType::None)
 }
-
-/// The better one of those that are there. Key frames come when they are asked for.
-fn encoder(kbps: u32) -> Result<gst::Element, PipelineError> {
-    if let Ok(x264) = make("x264enc") {
-        x264.set_property_from_str("tune", "zerolatency");
-        x264.set_property_from_str("speed-preset", "ultrafast");
-        x264.set_property("bitrate", kbps);
-        x264.set_property("key-int-max", KEY_AT_LEAST_EVERY);
-        return Ok(x264);
-    }
-    let openh264 = make("openh264enc")?;
-    openh264.set_property("bitrate", kbps.saturating_mul(1_000));
-    openh264.set_property("gop-size", KEY_AT_LEAST_EVERY);
-    Ok(openh264)
-}
-
-/// In pictures.
-const KEY_AT_LEAST_EVERY: u32 = 300;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{BroadcastHooks, is_receiver};
 use crate::http::{App, access, problem};
-use crate::room::LegKind;
+use crate::room::{LegKind, LegPlan};
 use crate::signal::antmedia::answers::{shown, subtracks};
 use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast};
 
@@ -247,7 +247,7 @@ async fn record(
         None => (id.clone(), None),
     };
     let changed = match on.as_str() {
-        "true" => app.rooms.start_leg(&room, LegKind::Record, of).await,
+        "true" => app.rooms.start_leg(&room, LegPlan::new(LegKind::Record, of)).await,
         "false" => match app.rooms.recording(&room, of).await {
             Some(leg) => app.rooms.stop_leg(&room, leg).await,
             None => return Ok(result(StatusCode::NOT_FOUND, &format!("{id} is not being recorded"), "")),

@@ -11,8 +11,9 @@ use super::no_room;
 use crate::host::{LegView, Refusal};
 use crate::http::App;
 use crate::http::problem::{Problem, json, refused, room_name};
+use crate::room::LegPlan;
 use crate::room::ids::{LegId, ParticipantId};
-use crate::signal::message::{ErrorCode, Id, Leg, LegKind};
+use crate::signal::message::{ErrorCode, Id, Layout, Leg, LegKind};
 
 fn leg_id(text: &str) -> Result<LegId, Problem> {
     text.parse()
@@ -65,10 +66,13 @@ pub(super) async fn inspect(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StartLeg {
     kind: LegKind,
-    /// Whose picture to show, or who alone is recorded.
+    /// Whose picture to show, or who alone is recorded; of a picture of several, who comes first.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^p[0-9]{1,9}$", example = "p1")]
     of: Option<Id<ParticipantId>>,
+    /// Of a broadcast.
+    #[serde(default)]
+    layout: Layout,
 }
 
 /// Start a broadcast or a recording, or get the one that runs
@@ -94,8 +98,9 @@ pub(super) async fn start(
     body: Result<Json<StartLeg>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Leg>), Problem> {
     let room = room_name(&room)?;
-    let StartLeg { kind, of } = json(body)?;
-    let started = app.rooms.start_leg(&room, kind.into(), of.map(|id| id.0)).await;
+    let StartLeg { kind, of, layout } = json(body)?;
+    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into() };
+    let started = app.rooms.start_leg(&room, plan).await;
     let refused = |refusal: Refusal| match refusal.code {
         // What the path names is there: the room.
         ErrorCode::UnknownParticipant => Problem::new(StatusCode::CONFLICT, refusal.message, Some(refusal.code)),

@@ -95,7 +95,7 @@ fn who_is_hidden_does_not_decide_whether_a_call_is_encrypted_and_a_leg_does() {
 
     let mut call = Call::new();
     call.does(join(false, Reach::Hidden));
-    call.does(Input::StartLeg { kind: LegKind::Record, of: None, by: None });
+    call.does(Input::StartLeg { plan: LegPlan::new(LegKind::Record, None), by: None });
     assert_eq!(call.hand(join(true, mesh)), Err(RoomError::RoomNotEncrypted));
 }
 

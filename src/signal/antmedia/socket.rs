@@ -21,7 +21,7 @@ use crate::access::{Access, Admitted, Grants, Pass, Refused, Stream, is_once};
 use crate::config::{Config, TurnTransport};
 use crate::host::{Joining, Manner, Rooms, Seat};
 use crate::room::ids::RoomName;
-use crate::room::{LegKind, VideoCodec};
+use crate::room::{LegKind, LegPlan, VideoCodec};
 use crate::signal::limit::Bucket;
 use crate::signal::message::{ClientMessage, IceServer};
 use crate::signal::outbox::{Inbox, outbox as room_outbox};
@@ -348,7 +348,7 @@ impl Shell<'_> {
 
 /// Makes an HLS broadcast of a room, as Ant Media's server does for every stream.
 async fn broadcast(rooms: &Rooms, room: &RoomName) {
-    if let Some(Err(refusal)) = rooms.start_leg(room, LegKind::Hls, None).await {
+    if let Some(Err(refusal)) = rooms.start_leg(room, LegPlan::new(LegKind::Hls, None)).await {
         info!(%room, reason = %refusal, "no broadcast");
     }
 }

@@ -93,6 +93,25 @@ pub enum LegKind {
     Other,
 }
 
+/// What a broadcast shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// One participant.
+    #[default]
+    Single,
+    /// Everybody, in tiles of one size.
+    Grid,
+    /// Who speaks, large, and the others in a row.
+    Speaker,
+}
+
+impl Layout {
+    pub(crate) fn is_single(&self) -> bool {
+        *self == Self::Single
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegStatus {
@@ -124,6 +143,10 @@ pub struct Leg {
     #[ts(optional, type = "string")]
     #[schema(value_type = Option<String>, example = "p1")]
     pub started_by: Option<Id<ParticipantId>>,
+    /// Of a broadcast; absent where it is of one participant.
+    #[serde(default, skip_serializing_if = "Layout::is_single")]
+    #[ts(optional, as = "Option<Layout>")]
+    pub layout: Layout,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]

@@ -11,8 +11,8 @@ use tracing::info;
 use super::{Door, NotOpened, Opened, Opening, Place, Purpose, Session, Sessions, Stream};
 use crate::access::Admitted;
 use crate::host::{Entry, Joining, Manner, Refusal, Seat};
-use crate::room::LegKind;
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
+use crate::room::{LegKind, LegPlan};
 use crate::signal::message::{ClientMessage, IceServer, ServerMessage};
 use crate::signal::outbox::{Inbox, outbox};
 use crate::signal::outgoing::{Notice, Outgoing};
@@ -237,7 +237,7 @@ impl Listener<'_> {
     async fn broadcast(&mut self) {
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.broadcast) else { return };
         stream.broadcast = false;
-        if let Some(Err(refusal)) = self.sessions.0.rooms.start_leg(self.room, LegKind::Hls, None).await {
+        if let Some(Err(refusal)) = self.sessions.0.rooms.start_leg(self.room, LegPlan::new(LegKind::Hls, None)).await {
             info!(stream = %stream.claim.id(), reason = %refusal, "no broadcast");
         }
     }

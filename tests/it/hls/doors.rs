@@ -40,6 +40,7 @@ impl Broadcast {
             transcode_kbps: 500,
             directory: None,
             of: None,
+            composition: crescendo_hls::Composition::default(),
             started: SystemTime::now(),
         });
         let (participant, name) = ("p1".to_owned(), String::new());

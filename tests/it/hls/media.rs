@@ -9,11 +9,15 @@ use rtc_rtp::packetizer::Payloader;
 
 /// Access units of constrained-baseline H.264 in Annex B, one key frame every `gop` pictures.
 pub(crate) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u32) -> Vec<Bytes> {
-    let out = directory.join(format!("{size}-{gop}.h264"));
-    let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
+    h264_of(directory, &format!("testsrc2=size={size}:rate={fps}:duration={seconds}"), gop)
+}
+
+/// The same of a source of ffmpeg's.
+pub(crate) fn h264_of(directory: &Path, input: &str, gop: u32) -> Vec<Bytes> {
+    let out = directory.join("made.h264");
     let x264 = format!("keyint={gop}:min-keyint={gop}:scenecut=0:aud=1:sliced-threads=0");
     run(
-        &["-f", "lavfi", "-i", &input, "-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune"],
+        &["-f", "lavfi", "-i", input, "-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune"],
         &["zerolatency", "-x264-params", &x264, "-f", "h264"],
         &out,
     );
@@ -28,11 +32,15 @@ pub(crate) fn h264(directory: &Path, size: &str, fps: u32, seconds: u32, gop: u3
 
 /// Frames of VP8, VP9 or AV1, one key frame a second, made by `encoder` of ffmpeg with `options`.
 pub(crate) fn ivf(directory: &Path, encoder: &str, options: &[&str], size: &str, fps: u32, seconds: u32) -> Vec<Bytes> {
-    let out = directory.join(format!("{encoder}-{size}.ivf"));
-    let input = format!("testsrc2=size={size}:rate={fps}:duration={seconds}");
+    ivf_of(directory, encoder, options, &format!("testsrc2=size={size}:rate={fps}:duration={seconds}"), fps)
+}
+
+/// The same of a source of ffmpeg's.
+pub(crate) fn ivf_of(directory: &Path, encoder: &str, options: &[&str], input: &str, fps: u32) -> Vec<Bytes> {
+    let out = directory.join("made.ivf");
     let gop = fps.to_string();
     let output = [&["-c:v", encoder, "-pix_fmt", "yuv420p", "-g", &gop, "-b:v", "300k", "-f", "ivf"], options].concat();
-    run(&["-f", "lavfi", "-i", &input], &output, &out);
+    run(&["-f", "lavfi", "-i", input], &output, &out);
     let stream = Bytes::from(std::fs::read(out).expect("ffmpeg wrote it"));
     let (mut frames, mut at) = (Vec::new(), 32);
     while let Some(length) = stream.get(at..at + 4) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crescendo::config;
 use crescendo::legs::{self, LegEvent};
 use crescendo::sfu::{Codec, PublicationId, VideoCodec};
-use crescendo_hls::{Answer, Budget, HlsLeg, Options, Query, Store};
+use crescendo_hls::{Answer, Budget, Composition, HlsLeg, Layout, Options, Query, Size, Store};
 use crescendo_leg_api::State;
 use tokio::sync::mpsc;
 
@@ -27,15 +27,19 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn start(directory: Option<&Path>, of: Option<&str>) -> Self {
-        Self::begin(directory, of, Budget::new(1))
+        Self::begin(directory, of, Budget::new(1), Layout::Single)
     }
 
     /// Of what broadcasts may transcode together.
     pub(super) fn with_budget(transcodes: Arc<Budget>) -> Self {
-        Self::begin(None, None, transcodes)
+        Self::begin(None, None, transcodes, Layout::Single)
     }
 
-    fn begin(directory: Option<&Path>, of: Option<&str>, transcodes: Arc<Budget>) -> Self {
+    pub(super) fn composed(layout: Layout) -> Self {
+        Self::begin(None, None, Budget::new(1), layout)
+    }
+
+    fn begin(directory: Option<&Path>, of: Option<&str>, transcodes: Arc<Budget>, layout: Layout) -> Self {
         let options = Options {
             part: Duration::from_millis(200),
             segment: Duration::from_millis(1_000),
@@ -46,6 +50,7 @@ impl Scene {
             transcode_kbps: 500,
             directory: directory.map(Path::to_owned),
             of: of.map(str::to_owned),
+            composition: composition(layout),
             started: SystemTime::now(),
         };
         let (leg, store) = HlsLeg::new(options);
@@ -62,6 +67,10 @@ impl Scene {
         let events = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
         (self.store, events)
     }
+}
+
+fn composition(layout: Layout) -> Composition {
+    Composition { layout, size: Size { width: 640, height: 360 }, fps: 25, kbps: 1_000, tiles: 16 }
 }
 
 pub(super) const H264: Codec = Codec::Video(VideoCodec::H264);

@@ -282,10 +282,10 @@ impl World {
                 assert!(self.subscribed.remove(&(*receiver, *track)), "what is unsubscribed was subscribed");
             }
             Output::PreferCodec { codec } => assert_eq!(self.room.preferred_codec(), Some(*codec)),
-            Output::StartLeg { leg, of, .. } => {
+            Output::StartLeg { leg, plan } => {
                 assert!(leg.0 > self.newest.2, "no number is used twice");
                 self.newest.2 = leg.0;
-                self.legs.insert(*leg, Leg { of: *of, taps: BTreeSet::new() });
+                self.legs.insert(*leg, Leg { of: plan.of, taps: BTreeSet::new() });
             }
             Output::Tap { leg, track } => {
                 assert!(self.tracks.contains_key(track), "a track that exists");

@@ -13,4 +13,4 @@ export {
   type SendOptions,
 } from './room.js'
 export type { TrackStats } from './stats.js'
-export type { Carrier, Layer, Leg, LegStatus, Mode, Source } from './wire.js'
+export type { Carrier, Layer, Layout, Leg, LegStatus, Mode, Source } from './wire.js'

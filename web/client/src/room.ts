@@ -19,6 +19,7 @@ import { Statistics, type TrackStats } from './stats.js'
 import {
   VERSION,
   type ClientMessage,
+  type Layout,
   type Leg,
   type Mode,
   type Resume,
@@ -59,7 +60,8 @@ export interface LegOptions {
   kind: 'hls' | 'record' | 'other'
   /** Id of the one whose picture is broadcast, or who alone is recorded; the first who sends H.264, or everybody, when absent. */
   of?: string
-  layout?: string
+  /** Of a broadcast: one participant, everybody in tiles of one size, or who speaks, large, and the others in a row. */
+  layout?: Layout
 }
 
 export interface RoomEvents {
@@ -320,13 +322,14 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Starts a broadcast or a recording. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
-  async startLeg({ kind, of }: LegOptions): Promise<Leg> {
+  async startLeg({ kind, of, layout }: LegOptions): Promise<Leg> {
     this.#mustBeJoined()
     return this.#legs.ask((request) => ({
       type: 'start-leg',
       request,
       kind,
       ...(of === undefined ? {} : { of }),
+      ...(layout === undefined ? {} : { layout }),
     }))
   }
 

@@ -14,6 +14,8 @@ export type VideoCodec = "H264" | "VP8" | "VP9" | "AV1";
 
 export type Layer = "low" | "medium" | "high";
 
+export type Layout = "single" | "grid" | "speaker";
+
 export type LegKind = "hls" | "record" | "other";
 
 export type LegStatus = "starting" | "running" | "waiting" | "failed" | "stopped";
@@ -31,7 +33,11 @@ url: string,
 /**
  * Who started it; absent when the API did.
  */
-startedBy?: string, };
+startedBy?: string, 
+/**
+ * Of a broadcast; absent where it is of one participant.
+ */
+layout?: Layout, };
 
 export type Track = { id: string, source: Source, muted: boolean, };
 
@@ -117,9 +123,13 @@ binary?: boolean,
  */
 unreliable?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
- * Whose picture to show; the first who sends H.264 when absent.
+ * Whose picture to show; the first who sends H.264 when absent. Of a picture of several, who comes first.
  */
-of?: string, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
+of?: string, 
+/**
+ * Of a broadcast.
+ */
+layout?: Layout, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
 
 export type ServerMessage = { "type": "welcome", version: number, you: Participant, 
 /**

@@ -40,7 +40,8 @@ export class Broadcasts {
     }
     for (const kind of await supportedLegs()) {
       const control = new LegControl(kind, places, {
-        start: async () => void (await this.room.startLeg({ kind: kind === 'record' ? 'record' : 'hls' })),
+        start: async (layout) =>
+          void (await this.room.startLeg(kind === 'record' ? { kind } : { kind: 'hls', layout })),
         stop: async (id) => void (await this.room.stopLeg(id)),
         page: kind === 'hls' ? () => new URL(this.#page, location.href).href : undefined,
         copy: this.copy,

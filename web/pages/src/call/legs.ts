@@ -1,4 +1,4 @@
-import type { Leg } from 'crescendo-client'
+import type { Layout, Leg } from 'crescendo-client'
 import { h, setText } from '../dom'
 import { icon, setIcon, type IconName } from '../icons'
 
@@ -12,6 +12,8 @@ type Words = {
   about: string
   start: string
   stop: string
+  /** What can be shown, and how it is called; nothing where there is no choice. */
+  layouts?: [Layout, string][]
 }
 
 const KINDS: Record<string, Words> = {
@@ -23,6 +25,11 @@ const KINDS: Record<string, Words> = {
     about: 'Anyone who has the link can watch, a second or two behind. Your call goes on as it is.',
     start: 'Start broadcast',
     stop: 'End broadcast',
+    layouts: [
+      ['single', 'One person'],
+      ['speaker', 'Who speaks, large'],
+      ['grid', 'Everybody'],
+    ],
   },
   record: {
     icon: 'record',
@@ -48,7 +55,7 @@ export async function supportedLegs(load: typeof fetch = fetch): Promise<string[
 }
 
 export type LegHost = {
-  start(): Promise<void>
+  start(layout: Layout): Promise<void>
   stop(id: string): Promise<void>
   /** Page where the leg's output can be watched, absolute, as it is now; nothing where it cannot. */
   page: (() => string) | undefined
@@ -72,6 +79,8 @@ export class LegControl {
   readonly #start: HTMLButtonElement
   readonly #stop: HTMLButtonElement
   readonly #about: HTMLElement
+  readonly #layout = h('select', { class: 'input', 'data-leg-layout': '' })
+  readonly #layoutRow = h('label', { class: 'field' }, h('span', {}, 'Picture'), this.#layout)
   readonly #watch = h('div', { class: 'leg-actions', hidden: true })
   #leg: Leg | undefined
   #asked = false
@@ -113,14 +122,20 @@ export class LegControl {
       words.stop,
     )
     this.#about = h('p', {}, words.about)
-    this.#start.addEventListener('click', () => void this.#ask(() => host.start()))
+    this.#start.addEventListener(
+      'click',
+      () => void this.#ask(() => host.start(this.#layout.value as Layout)),
+    )
     this.#stop.addEventListener(
       'click',
       () => void this.#ask(async () => void (this.#leg && (await host.stop(this.#leg.id)))),
     )
+    for (const [value, name] of words.layouts ?? [['single', '']])
+      this.#layout.append(h('option', { value }, name))
     pop.append(
       h('h2', {}, words.title),
       this.#about,
+      this.#layoutRow,
       this.#stateRow,
       this.#reason,
       this.#problem,
@@ -172,6 +187,7 @@ export class LegControl {
     )
     this.#button.title = running ? `${this.#words.title}: ${this.#inWords()}` : this.#words.idle
     this.#about.hidden = running
+    this.#layoutRow.hidden = running || this.#words.layouts === undefined
     this.#stateRow.hidden = leg === undefined
     this.#stateRow.dataset['state'] = state
     setText(this.#state, this.#inWords())
