@@ -33,6 +33,7 @@ static SITE: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
         transcode_kbps: 500,
         directory: None,
         of: None,
+        composition: crescendo_hls::Composition::default(),
         started: SystemTime::UNIX_EPOCH,
     });
     let key = TrackKey(1);
