@@ -173,7 +173,7 @@ pub enum ClientMessage {
     StartLeg {
         request: u32,
         kind: LegKind,
-        /// Whose picture to show; the first who sends H.264 when absent. Of a picture of several, who comes first.
+        /// Whose picture to show; who speaks when absent. Of a picture of several, who comes first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional, type = "string")]
         of: Option<Id<ParticipantId>>,

@@ -32,6 +32,9 @@ const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
 /// Root mean square of a sample, of 32,768, below which nobody speaks: -50 dB.
 const QUIET: f32 = 100.0;
 
+/// Others must be so many times as loud: 6 dB.
+const FAVOUR: f32 = 2.0;
+
 /// What is left of a level one tick later: half of it after 0.3 s, so that pauses between words do not count.
 const FADES: f32 = 0.955;
 
@@ -93,14 +96,18 @@ impl Sound {
         self.voices.remove(&track);
     }
 
-    /// The track that is loudest, of those that can be heard at all.
-    pub(crate) fn loudest(&self) -> Option<TrackKey> {
-        let level = |speaker: &Speaker| match speaker {
+    /// The track that is loudest, of those that can be heard at all; `favoured` where others are hardly louder.
+    pub(crate) fn loudest(&self, favoured: Option<TrackKey>) -> Option<TrackKey> {
+        let level = |track: &TrackKey, speaker: &Speaker| match speaker {
+            Speaker::Heard { level, .. } if favoured == Some(*track) => *level * FAVOUR,
             Speaker::Heard { level, .. } => *level,
             Speaker::Broken { .. } => 0.0,
         };
-        let heard =
-            self.voices.iter().map(|(track, speaker)| (track, level(speaker))).filter(|(_, level)| *level > QUIET);
+        let heard = self
+            .voices
+            .iter()
+            .map(|(track, speaker)| (track, level(track, speaker)))
+            .filter(|(_, level)| *level > QUIET);
         heard.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(track, _)| *track)
     }
 

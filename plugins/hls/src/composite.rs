@@ -20,14 +20,12 @@ use crate::encode::{self, KeyRequests, Picture};
 use crate::pipeline::{self, Pipeline, PipelineError};
 use crate::transcode::{Budget, Place};
 
-mod floor;
 mod image;
 mod layout;
 #[cfg(test)]
 mod tests;
 mod tile;
 
-pub(crate) use floor::Floor;
 pub use image::Size;
 use image::{BLACK, Image};
 pub use layout::Layout;
@@ -73,7 +71,8 @@ pub(crate) struct Composite {
     budget: Arc<Budget>,
     /// In the order in which they came.
     entries: Vec<Entry>,
-    floor: Floor<TrackKey>,
+    /// Identifier of the participant who has the floor.
+    speaker: Option<String>,
     encoder: Encoder,
     keys: KeyRequests,
     /// Number of the next picture: those of the room's clock, from its 0.
@@ -110,7 +109,7 @@ impl Composite {
             first,
             budget,
             entries: Vec::new(),
-            floor: Floor::new(),
+            speaker: None,
             encoder: Encoder::None,
             keys: KeyRequests::default(),
             next: None,
@@ -135,7 +134,6 @@ impl Composite {
     }
 
     pub(crate) fn remove(&mut self, key: TrackKey) {
-        self.floor.gone(key);
         for entry in &mut self.entries {
             entry.tracks.remove(&key);
         }
@@ -154,9 +152,9 @@ impl Composite {
         }
     }
 
-    /// `loudest`: the track of sound that is.
-    pub(crate) fn tick(&mut self, now: Duration, loudest: Option<TrackKey>) -> Vec<Picture> {
-        self.floor.hear(now, loudest);
+    /// `speaker`: identifier of the participant who has the floor.
+    pub(crate) fn tick(&mut self, now: Duration, speaker: Option<&str>) -> Vec<Picture> {
+        self.speaker = speaker.map(str::to_owned);
         for entry in &mut self.entries {
             entry.tile.pull(now);
         }
@@ -274,8 +272,7 @@ impl Composite {
     /// Who is shown, the one that matters most first.
     fn order(&self, now: Duration) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.entries.len()).collect();
-        let floor = self.floor.has();
-        let speaks = |entry: &Entry| floor.is_some_and(|track| entry.tracks.contains(&track));
+        let speaks = |entry: &Entry| !entry.screen && self.speaker.as_ref() == Some(&entry.participant);
         let named = |entry: &Entry| !entry.screen && self.first.as_ref() == Some(&entry.participant);
         match self.how.layout {
             Layout::Speaker => {

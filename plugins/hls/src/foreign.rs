@@ -30,7 +30,10 @@ pub(crate) struct Foreign {
 
 #[derive(Debug)]
 struct Candidate {
+    participant: String,
     asked_for: bool,
+    /// It is the camera of who has the floor.
+    speaks: bool,
     screen: bool,
     /// Once it has sent: when it began to, compared with others, and what came last of each layer.
     order: u64,
@@ -54,8 +57,23 @@ impl Foreign {
 
     pub(crate) fn add(&mut self, track: &Track) {
         let asked_for = self.of.as_deref() == Some(track.participant.as_str());
-        let (screen, layers) = (track.screen, Default::default());
-        self.tracks.insert(track.key, Candidate { asked_for, screen, order: 0, codec: None, layers });
+        let candidate = Candidate {
+            participant: track.participant.clone(),
+            asked_for,
+            speaks: false,
+            screen: track.screen,
+            order: 0,
+            codec: None,
+            layers: Default::default(),
+        };
+        self.tracks.insert(track.key, candidate);
+    }
+
+    /// `speaker`: identifier of the participant who has the floor.
+    pub(crate) fn follow(&mut self, speaker: &str) {
+        for candidate in self.tracks.values_mut() {
+            candidate.speaks = !candidate.screen && candidate.participant == speaker;
+        }
     }
 
     pub(crate) fn remove(&mut self, key: TrackKey) {
@@ -183,15 +201,21 @@ impl Foreign {
         if self.native.is_some_and(recent) && !candidate.asked_for {
             return None;
         }
-        let stays = self.transcoded().filter(|track| candidates().any(|(other, _)| other == track));
-        Some(stays.filter(|_| !candidate.asked_for).unwrap_or(*best))
+        let current = candidates().find(|(track, _)| self.transcoded() == Some(**track));
+        let stays = current.filter(|(_, current)| current.claim() >= candidate.claim());
+        Some(stays.map_or(*best, |(track, _)| *track))
     }
 }
 
 impl Candidate {
+    /// What makes it take the place of another: the larger one is shown.
+    fn claim(&self) -> (bool, bool) {
+        (self.asked_for, self.speaks)
+    }
+
     /// Smaller is better.
-    fn rank(&self) -> (bool, bool, u64) {
-        (!self.asked_for, self.screen, self.order)
+    fn rank(&self) -> (bool, bool, bool, u64) {
+        (!self.asked_for, !self.speaks, self.screen, self.order)
     }
 
     fn largest(&self, now: Duration) -> Option<Layer> {

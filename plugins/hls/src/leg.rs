@@ -1,5 +1,6 @@
 //! The leg itself: frames go to the picture and the sound, chunks come out and are published.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use crate::chunker::{Boundary, Chunk, Chunker};
 use crate::composite::{COMPOSED, Composite, Composition, Layout};
 use crate::disk::Disk;
 use crate::encode::Picture;
+use crate::floor::Floor;
 use crate::foreign::Foreign;
 use crate::ladder::{Cut, Ladder, Made};
 use crate::picture::Pictures;
@@ -97,6 +99,9 @@ pub struct HlsLeg {
     composite: Option<Composite>,
     ladder: Ladder,
     audio: Audio,
+    /// Who speaks: a track of sound, and whose they are.
+    floor: Floor<TrackKey>,
+    microphones: BTreeMap<TrackKey, String>,
     first_sound: Option<Duration>,
     failure: Option<String>,
     /// Parts that were late and not asked for yet.
@@ -150,6 +155,8 @@ impl HlsLeg {
             options,
             now: Duration::ZERO,
             audio: Audio::NotYet,
+            floor: Floor::new(),
+            microphones: BTreeMap::new(),
             first_sound: None,
             failure: None,
             late: 0,
@@ -199,6 +206,16 @@ impl HlsLeg {
         }
     }
 
+    /// Who has the floor. A picture of one follows it.
+    fn listen(&mut self, now: Duration) -> Option<String> {
+        let loudest = if let Audio::On { sound, .. } = &self.audio { sound.loudest(self.floor.has()) } else { None };
+        self.floor.hear(now, loudest.filter(|track| self.microphones.contains_key(track)));
+        let speaker = self.microphones.get(&self.floor.has()?)?.clone();
+        self.pictures.follow(&speaker);
+        self.foreign.follow(&speaker);
+        Some(speaker)
+    }
+
     fn sound(&mut self) -> Result<(), String> {
         let bits_per_second = self.options.audio_kbps.saturating_mul(1_000);
         match &mut self.audio {
@@ -243,6 +260,9 @@ impl Leg for HlsLeg {
     }
 
     fn track_added(&mut self, track: Track) {
+        if track.audio && !track.screen {
+            self.microphones.insert(track.key, track.participant.clone());
+        }
         if let Some(composite) = &mut self.composite {
             composite.add(&track);
         } else if !track.audio {
@@ -252,6 +272,8 @@ impl Leg for HlsLeg {
     }
 
     fn track_removed(&mut self, key: TrackKey) {
+        self.microphones.remove(&key);
+        self.floor.gone(key);
         if let Some(composite) = &mut self.composite {
             composite.remove(key);
         }
@@ -303,11 +325,9 @@ impl Leg for HlsLeg {
             self.fail(reason);
         }
         let now = self.now;
+        let speaker = self.listen(now);
         let frames = match &mut self.composite {
-            Some(composite) => {
-                let loudest = if let Audio::On { sound, .. } = &self.audio { sound.loudest() } else { None };
-                composite.tick(now, loudest).into_iter().map(frame).collect()
-            }
+            Some(composite) => composite.tick(now, speaker.as_deref()).into_iter().map(frame).collect(),
             None => self.transcode(|foreign| foreign.ready(now)),
         };
         for frame in frames {

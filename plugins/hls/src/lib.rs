@@ -15,6 +15,7 @@ mod composite;
 mod decode;
 mod disk;
 mod encode;
+mod floor;
 mod foreign;
 mod ladder;
 mod leg;

@@ -16,8 +16,8 @@ pub(crate) const SILENT: Duration = Duration::from_secs(3);
 
 /// All video tracks, and the one that is shown.
 ///
-/// Shown is the participant asked for, else the one who has sent H.264 for longest, a camera before a screen. It stays until
-/// its track ends or falls silent, or until the participant asked for begins to send.
+/// Shown is the participant asked for, else who has the floor, else the one who has sent H.264 for longest, a camera before a screen.
+/// It stays until its track ends or falls silent, or until somebody who comes before it in that order sends.
 #[derive(Debug)]
 pub(crate) struct Pictures {
     of: Option<String>,
@@ -29,7 +29,10 @@ pub(crate) struct Pictures {
 
 #[derive(Debug)]
 struct Candidate {
+    participant: String,
     asked_for: bool,
+    /// It is the camera of who has the floor.
+    speaks: bool,
     screen: bool,
     layers: [Encoding; Layer::ALL.len()],
     sending: Sending,
@@ -75,14 +78,28 @@ impl Pictures {
 
     pub(crate) fn add(&mut self, track: &Track) {
         let asked_for = self.of.as_deref() == Some(track.participant.as_str());
-        let (screen, sending) = (track.screen, Sending::Nothing);
-        self.tracks.insert(track.key, Candidate { asked_for, screen, layers: Default::default(), sending });
+        let candidate = Candidate {
+            participant: track.participant.clone(),
+            asked_for,
+            speaks: false,
+            screen: track.screen,
+            layers: Default::default(),
+            sending: Sending::Nothing,
+        };
+        self.tracks.insert(track.key, candidate);
     }
 
     pub(crate) fn remove(&mut self, key: TrackKey) {
         self.tracks.remove(&key);
         if self.shown == Some(key) {
             self.shown = None;
+        }
+    }
+
+    /// `speaker`: identifier of the participant who has the floor.
+    pub(crate) fn follow(&mut self, speaker: &str) {
+        for candidate in self.tracks.values_mut() {
+            candidate.speaks = !candidate.screen && candidate.participant == speaker;
         }
     }
 
@@ -156,12 +173,12 @@ impl Pictures {
         let best = self
             .tracks
             .iter()
-            .filter_map(|(key, candidate)| Some((candidate.rank(now)?, *key, candidate.asked_for)))
+            .filter_map(|(key, candidate)| Some((candidate.rank(now)?, *key, candidate.claim())))
             .min();
         let shown = self.shown.and_then(|key| Some((key, self.tracks.get(&key)?)));
         match (best, shown) {
-            (Some((_, key, asked_for)), Some((shown_key, shown))) => {
-                let stays = shown.rank(now).is_some() && (shown.asked_for || !asked_for);
+            (Some((_, key, claim)), Some((shown_key, shown))) => {
+                let stays = shown.rank(now).is_some() && shown.claim() >= claim;
                 Some(if stays { shown_key } else { key })
             }
             (Some((_, key, _)), None) => Some(key),
@@ -172,11 +189,16 @@ impl Pictures {
 }
 
 impl Candidate {
+    /// What makes it take the place of another: the larger one is shown.
+    fn claim(&self) -> (bool, bool) {
+        (self.asked_for, self.speaks)
+    }
+
     /// Smaller is better; None where there is nothing to show.
-    fn rank(&self, now: Duration) -> Option<(bool, bool, u64)> {
+    fn rank(&self, now: Duration) -> Option<(bool, bool, bool, u64)> {
         match self.sending {
             Sending::H264 { order, last } if now.saturating_sub(last) < SILENT => {
-                Some((!self.asked_for, self.screen, order))
+                Some((!self.asked_for, !self.speaks, self.screen, order))
             }
             Sending::Nothing | Sending::H264 { .. } | Sending::Unusable => None,
         }

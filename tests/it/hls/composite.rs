@@ -25,8 +25,8 @@ const BLUE: [u8; 3] = [41, 240, 110];
 const BLACK: [u8; 3] = [16, 128, 128];
 
 /// Y'CbCr at a point of a picture; each picture is planar 4:2:0.
-fn colour(picture: &[u8], (x, y): (usize, usize)) -> [u8; 3] {
-    let (width, luma) = (SIZE.0, SIZE.0 * SIZE.1);
+fn colour(picture: &[u8], (width, height): (usize, usize), (x, y): (usize, usize)) -> [u8; 3] {
+    let luma = width * height;
     let chroma = y / 2 * width / 2 + x / 2;
     [picture[y * width + x], picture[luma + chroma], picture[luma + luma / 4 + chroma]]
 }
@@ -35,14 +35,14 @@ fn is(colour: [u8; 3], expected: [u8; 3]) -> bool {
     colour.iter().zip(expected).all(|(one, other)| one.abs_diff(other) < 24)
 }
 
-fn pictures(path: &Path) -> Vec<Vec<u8>> {
+fn pictures(path: &Path, (width, height): (usize, usize)) -> Vec<Vec<u8>> {
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)
         .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-"])
         .output()
         .expect("ffmpeg is installed");
-    out.stdout.chunks_exact(SIZE.0 * SIZE.1 * 3 / 2).map(<[u8]>::to_vec).collect()
+    out.stdout.chunks_exact(width * height * 3 / 2).map(<[u8]>::to_vec).collect()
 }
 
 fn source(colour: &str, size: &str, seconds: u32) -> String {
@@ -91,36 +91,47 @@ fn everybody_is_in_the_picture_whatever_they_send_and_who_leaves_makes_room() {
     let path = files.path().join("video.mp4");
     std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
     assert_eq!(decode(&path).1, "");
-    let pictures = pictures(&path);
+    let pictures = pictures(&path, SIZE);
     assert!(pictures.len() >= 6 * COMPOSED_FPS, "{} pictures", pictures.len());
 
     // Two and one below; upright, the second has black beside it. The third is a card: neither of them, and not black.
     let three = |picture: &&Vec<u8>| {
-        let card = colour(picture, (200, 200));
-        is(colour(picture, (160, 90)), RED)
-            && is(colour(picture, (480, 90)), BLUE)
-            && is(colour(picture, (340, 90)), BLACK)
+        let card = colour(picture, SIZE, (200, 200));
+        is(colour(picture, SIZE, (160, 90)), RED)
+            && is(colour(picture, SIZE, (480, 90)), BLUE)
+            && is(colour(picture, SIZE, (340, 90)), BLACK)
             && is(card, [40, 128, 128])
-            && is(colour(picture, (80, 270)), BLACK)
+            && is(colour(picture, SIZE, (80, 270)), BLACK)
     };
     let seen = pictures.iter().filter(three).count();
     assert!(seen >= 2 * COMPOSED_FPS, "{seen} pictures of three");
     // Side by side then, without the one who left.
-    let two =
-        |picture: &&Vec<u8>| is(colour(picture, (160, 180)), RED) && is(colour(picture, (480, 20)), [40, 128, 128]);
+    let two = |picture: &&Vec<u8>| {
+        is(colour(picture, SIZE, (160, 180)), RED) && is(colour(picture, SIZE, (480, 20)), [40, 128, 128])
+    };
     let seen = pictures.iter().filter(two).count();
     assert!(seen >= 2 * COMPOSED_FPS, "{seen} pictures of two");
     assert!(!pictures.iter().any(|picture| three(&picture) && two(&picture)));
 }
 
-/// Both film; the large picture is of the one who speaks.
+/// Both film; the large picture, or the only one, is of the one who speaks.
 #[test]
 fn who_speaks_is_large() {
+    speakers(Layout::Speaker, (640, 360), (320, 100), 2 * COMPOSED_FPS);
+}
+
+#[test]
+fn a_broadcast_of_one_follows_who_speaks() {
+    speakers(Layout::Single, (320, 180), (160, 90), 2 * FPS as usize);
+}
+
+/// Looks at this point of pictures of this size; each is to be seen in so many.
+fn speakers(layout: Layout, size: (usize, usize), at: (usize, usize), least: usize) {
     let files = tempfile::tempdir().expect("a directory");
     let red = h264_of(files.path(), &source("red", "320x180", 8), FPS);
     let blue = h264_of(files.path(), &source("blue", "320x180", 8), FPS);
     let sound = opus(files.path(), 4);
-    let scene = Scene::composed(Layout::Speaker);
+    let scene = Scene::composed(layout);
     for (number, participant) in [(1, "p1"), (2, "p2")] {
         scene.feed.add(number, participant, false);
         scene.feed.add(number + 10, participant, true);
@@ -143,13 +154,11 @@ fn who_speaks_is_large() {
     let (store, _) = scene.end();
     let path = files.path().join("video.mp4");
     std::fs::write(&path, whole(&store, "video.m3u8")).expect("written");
-    let pictures = pictures(&path);
-    let large = |expected| pictures.iter().filter(|picture| is(colour(picture, (320, 100)), expected)).count();
+    let pictures = pictures(&path, size);
+    let shows = |picture: &Vec<u8>, expected| is(colour(picture, size, at), expected);
+    let large = |expected| pictures.iter().filter(|picture| shows(picture, expected)).count();
     let (first, second) = (large(RED), large(BLUE));
-    assert!(first >= 2 * COMPOSED_FPS && second >= 2 * COMPOSED_FPS, "{first} of the first, {second} of the second");
-    let changes = pictures.windows(2).filter(|two| {
-        let red = |picture: &Vec<u8>| is(colour(picture, (320, 100)), RED);
-        red(&two[0]) && !red(&two[1])
-    });
+    assert!(first >= least && second >= least, "{first} of the first, {second} of the second");
+    let changes = pictures.windows(2).filter(|two| shows(&two[0], RED) && !shows(&two[1], RED));
     assert_eq!(changes.count(), 1);
 }

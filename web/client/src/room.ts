@@ -58,7 +58,7 @@ export interface SendOptions {
 
 export interface LegOptions {
   kind: 'hls' | 'record' | 'other'
-  /** Id of the one whose picture is broadcast, or who alone is recorded; the first who sends H.264, or everybody, when absent. */
+  /** Id of the one whose picture is broadcast, or who alone is recorded; who speaks, or everybody, when absent. */
   of?: string
   /** Of a broadcast: one participant, everybody in tiles of one size, or who speaks, large, and the others in a row. */
   layout?: Layout

@@ -123,7 +123,7 @@ binary?: boolean,
  */
 unreliable?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "type": "start-leg", request: number, kind: LegKind, 
 /**
- * Whose picture to show; the first who sends H.264 when absent. Of a picture of several, who comes first.
+ * Whose picture to show; who speaks when absent. Of a picture of several, who comes first.
  */
 of?: string, 
 /**

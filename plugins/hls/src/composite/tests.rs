@@ -62,31 +62,6 @@ fn an_image_is_painted_in_the_middle_and_cut_where_it_is_larger() {
     assert_eq!(canvas.data.len(), canvas.size.bytes());
 }
 
-#[test]
-fn the_floor_is_taken_by_who_is_loudest_for_a_while_and_kept_in_pauses() {
-    let mut floor = Floor::new();
-    floor.hear(MS(0), None::<char>);
-    assert_eq!(floor.has(), None);
-    floor.hear(MS(20), Some('a'));
-    assert_eq!(floor.has(), Some('a'), "nobody had it");
-    floor.hear(MS(40), None);
-    floor.hear(MS(3_000), Some('b'));
-    floor.hear(MS(3_100), Some('a'));
-    floor.hear(MS(3_200), Some('b'));
-    floor.hear(MS(3_700), Some('b'));
-    assert_eq!(floor.has(), Some('a'), "a cough");
-    floor.hear(MS(3_800), Some('b'));
-    assert_eq!(floor.has(), Some('b'));
-    for time in 4_000..5_700 {
-        floor.hear(MS(time), Some('a'));
-    }
-    assert_eq!(floor.has(), Some('b'), "it has had it for less than two seconds");
-    floor.hear(MS(5_800), Some('a'));
-    assert_eq!(floor.has(), Some('a'));
-    floor.gone('a');
-    assert_eq!(floor.has(), None);
-}
-
 fn composite(layout: Layout, tiles: usize, first: Option<&str>) -> Composite {
     let how = Composition { layout, size: Size { width: 320, height: 176 }, fps: 25, kbps: 500, tiles };
     Composite::new(how, first.map(str::to_owned), Budget::new(1))
@@ -112,7 +87,7 @@ fn who_speaks_comes_first_then_a_screen_and_who_was_named_before_both() {
         if screen {
             composite.add(&track(4, "p1", false, true));
         }
-        composite.tick(MS(100), Some(TrackKey(2)));
+        composite.tick(MS(100), Some("p2"));
         let order = composite.order(MS(100));
         assert_eq!(order[0], expected, "{first:?} {screen}");
         assert_eq!(order.len(), 3 + usize::from(screen));
@@ -126,7 +101,7 @@ fn one_more_than_there_are_tiles_is_seen_while_speaking() {
         composite.add(&track(key, participant, true, false));
     }
     assert_eq!(composite.order(MS(0)), [0, 1]);
-    composite.tick(MS(100), Some(TrackKey(3)));
+    composite.tick(MS(100), Some("p3"));
     assert_eq!(composite.order(MS(100)), [0, 2]);
     composite.remove(TrackKey(3));
     assert_eq!(composite.order(MS(100)), [0, 1]);

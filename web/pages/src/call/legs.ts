@@ -26,9 +26,9 @@ const KINDS: Record<string, Words> = {
     start: 'Start broadcast',
     stop: 'End broadcast',
     layouts: [
-      ['single', 'One person'],
-      ['speaker', 'Who speaks, large'],
-      ['grid', 'Everybody'],
+      ['single', 'One person: who speaks'],
+      ['speaker', 'Everybody: who speaks, large'],
+      ['grid', 'Everybody, alike'],
     ],
   },
   record: {

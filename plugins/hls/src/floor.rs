@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// Who is loudest for this long has the floor. Higher: coughs are passed over; lower: who begins to speak is seen sooner.
 const TAKES: Duration = Duration::from_millis(600);
 
