@@ -22,7 +22,7 @@ use crate::config;
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Event, Input, LegInfo, LegKind, LegPlan, LegState, Output, Reach, Room, RoomError, Settings, Source,
+    Event, Input, Layout, LegInfo, LegKind, LegPlan, LegState, Output, Reach, Room, RoomError, Settings, Source,
     TransportReport, VideoCodec,
 };
 use crate::sfu::data::{Crowd, DataEvent, HubId};
@@ -456,6 +456,9 @@ impl Task {
     pub(super) fn start_leg(&mut self, plan: LegPlan, by: Option<ParticipantId>) -> Result<wire::Leg, Refusal> {
         if !legs_supported(&self.shared.config).contains(&plan.kind.into()) {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "this server does not do that kind of leg"));
+        }
+        if plan.layout != Layout::Single && plan.kind != LegKind::Hls {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts have a layout"));
         }
         // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone.
         let same = |leg: &LegInfo| {
