@@ -87,7 +87,8 @@ describe('an encrypted call', () => {
     const [eye, , of] = people
     const { tiles, now } = await eye.record(Date.now() - 4000)
     const { hold } = inspect(tiles[of.name].runs, now - 4000, now)
-    assert.ok(hold < 1500, `the picture stood still for ${hold} ms`)
+    // Without a key it would be all of it.
+    assert.ok(hold < 3000, `the picture stood still for ${hold} ms`)
   })
 
   test('moves through the server and back, where the library comes from another origin too', async () => {
