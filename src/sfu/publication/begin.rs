@@ -1,7 +1,10 @@
 //! How a receiver begins whose transport has just opened: with the last key frame, while that is young, and all that has come
 //! since; else with the next one. It was asked for when the receiver subscribed, so that it comes while ICE and DTLS go on.
+//!
+//! A browser whose DTLS is done may not listen yet: Firefox drops what comes before its page has been through with the answer. Who
+//! asks for a key frame right after it began is therefore sent the beginning once more, which is a packet loss repaired: nobody
+//! else pays for it, and the picture is there as soon as the packets are.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::super::forward::header::Header;
@@ -10,14 +13,17 @@ use super::super::forward::picture;
 use super::super::forward::rewrite::Input;
 use super::super::{Kind, TransportId};
 use super::encoding::{Encoding, Gathered, Media};
+use super::subscription::Subscription;
 use super::{Limits, Publication, Receivers, Way};
 
 impl Publication {
     /// A transport is open: what it gets of this begins now, or with the next key frame. `left`: bytes that may be sent there at
     /// once; less afterwards.
     pub(crate) fn begin(&mut self, transport: TransportId, limits: Limits, left: &mut usize, way: &mut Way<'_>) {
-        let fresh = self.subscriptions.iter().filter(|s| s.transport == transport && s.is_sent() && s.gets.is_none());
-        for layer in fresh.map(|s| s.wanted).collect::<BTreeSet<_>>() {
+        for layer in Layer::ALL {
+            if !self.subscriptions.iter().any(|s| s.begins(transport, layer)) {
+                continue;
+            }
             // What has gathered may still be padded; what has been sent may not. To this one it goes with what was before it.
             self.depart_to(Receivers::AllBut(transport), layer, way);
             // An encoding that has not come yet is asked for a key frame as soon as it does.
@@ -36,6 +42,22 @@ impl Publication {
             }
             self.encodings[layer.index()] = Some(encoding);
         }
+    }
+
+    /// The packets that a receiver began with and all since, if it began less than `age` ago and has not had them again: it
+    /// asks for a key frame, so it may have missed them.
+    pub(crate) fn begun_with(&mut self, transport: TransportId, ssrc: u32, now: Instant, age: Duration) -> Vec<u16> {
+        let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
+        let Some(subscription) = known.filter(|s| s.is_sent()) else { return Vec::new() };
+        let beginning = subscription.beginning.take().filter(|b| now.saturating_duration_since(b.at) <= age);
+        beginning.map_or_else(Vec::new, |b| (b.first..subscription.rewrite.upcoming()).map(|i| i as u16).collect())
+    }
+}
+
+impl Subscription {
+    /// A transport that has just opened is to get this layer, of which it has got nothing yet.
+    fn begins(&self, transport: TransportId, layer: Layer) -> bool {
+        self.transport == transport && self.is_sent() && self.gets.is_none() && self.wanted == layer
     }
 }
 

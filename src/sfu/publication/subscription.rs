@@ -49,12 +49,22 @@ pub(super) struct Subscription {
     pub(super) gets: Option<Layer>,
     /// When it got its first packet.
     began: Option<Instant>,
+    /// The same, until what it began with was asked for once more.
+    pub(super) beginning: Option<Beginning>,
     pub(super) rewrite: Rewrite,
     pub(super) wishes: Wishes,
     pub(super) packets: u32,
     pub(super) octets: u32,
     /// Packets that never came, as its receiver said last.
     pub(super) lost: u32,
+}
+
+/// The key frame that a receiver began with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// Index of its first packet.
+    pub(super) first: u64,
+    pub(super) at: Instant,
 }
 
 /// The stream of retransmissions to a receiver (RFC 4588).
@@ -91,6 +101,7 @@ impl Subscription {
             wanted: Layer::WHOLE,
             gets: None,
             began: None,
+            beginning: None,
             rewrite: Rewrite::new(first()),
             wishes: Wishes::default(),
             packets: 0,
@@ -179,9 +190,12 @@ impl Subscription {
             }
             let shift = self.rewrite.timestamp_shift();
             let captured = self.gets.and_then(captured).zip(shift).map(|(at, shift)| at.wrapping_add(shift));
+            if self.began.is_none() {
+                self.beginning = Some(Beginning { first: self.rewrite.upcoming(), at });
+                self.began = Some(at);
+            }
             self.rewrite.start(input, at, clock_rate, captured);
             self.gets = Some(input.layer);
-            self.began.get_or_insert(at);
         }
         // Padding is for the way it came; what was probed there says nothing here.
         if packet.payload == 0 && self.rewrite.skip(input.layer, input.index) {

@@ -173,7 +173,11 @@ impl Shard {
             }
             Report::KeyFrame { ssrc } => {
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
-                if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
+                let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) else { return };
+                let begun = publication.begun_with(id, ssrc, now, self.settings.publication.key_frame_reuse);
+                if !begun.is_empty() && transport.take_resends(begun.len()) == begun.len() {
+                    publication.resend(transport, ssrc, &begun, now, &mut self.out, &self.meters);
+                } else {
                     publication.wish_key_frame(id, ssrc, now);
                 }
             }

@@ -97,3 +97,41 @@ async fn a_receiver_that_comes_in_the_middle_of_a_train_gets_everything_once() {
         assert_eq!(packet.header.sequence_number, first.wrapping_add(n), "every number once, in order");
     }
 }
+
+/// A browser that is still busy with the answer when its transport opens drops what comes first, and asks for a key frame. It gets
+/// the one that it missed: its sender is not asked until it says that this was not enough.
+#[tokio::test]
+async fn who_missed_the_beginning_gets_it_once_more() {
+    let mut server = Server::with(|config| config.key_frame_reuse_ms = 900);
+    server.rtx = true;
+    let (mut up, mut down) = server.pair().await;
+    up.client.send(&video(100, true)).await;
+    up.client.send(&video(101, false)).await;
+    down.client.until("both are there", |client| client.rtp.len() == 2).await;
+    let camera = (publication(Source::Camera, 0), Source::Camera);
+    let mut late = server.down(Dtls::Passive, &[camera]).await;
+    late.client.connect().await;
+    up.client.send(&video(102, false)).await;
+    late.client.until("it has all", |client| client.rtp.len() == 3).await;
+    // It was asked for one ahead of the handshake, which has come and is the one that it missed.
+    up.client.send(&video(103, true)).await;
+    late.client.until("it has that, too", |client| client.rtp.len() == 4).await;
+    up.client.run_for(Duration::from_millis(100)).await;
+
+    let asked = count::<PictureLossIndication>(&up.client);
+    let media_ssrc = late.client.rtp[0].header.ssrc;
+    let wish = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+    late.client.send_rtcp(&wish).await;
+    late.client.until("it has come again", |client| client.rtp.len() == 8).await;
+    let (began, again) = late.client.rtp.split_at(4);
+    for (again, original) in again.iter().zip(began) {
+        let sequence = original.header.sequence_number;
+        assert_eq!(again.header.payload_type, 97);
+        assert_eq!(again.payload, [&sequence.to_be_bytes()[..], &original.payload].concat());
+    }
+    up.client.run_for(Duration::from_millis(100)).await;
+    assert_eq!(count::<PictureLossIndication>(&up.client), asked, "nobody else pays for it");
+    late.client.send_rtcp(&wish).await;
+    up.client.until("the second wish comes through", |client| count::<PictureLossIndication>(client) > asked).await;
+    assert_eq!(late.client.rtp.len(), 8);
+}

@@ -312,7 +312,7 @@ async fn what_a_sender_lost_is_asked_for_again_and_again_and_then_a_key_frame_is
 
 #[tokio::test]
 async fn key_frames_are_asked_for_until_one_comes() {
-    let server = Server::with(|config| config.pli_interval_ms = 50);
+    let server = Server::with(|config| (config.pli_interval_ms, config.key_frame_reuse_ms) = (50, 0));
     let (mut up, mut down) = server.pair().await;
     for n in 0..5 {
         up.client.send(&video(100 + n, false)).await;
