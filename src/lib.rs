@@ -18,3 +18,4 @@ pub mod signal;
 pub mod trace;
 pub mod turn;
 pub mod webhooks;
+pub mod websocket;

@@ -5,11 +5,12 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
 use crescendo::config::Config;
 use crescendo::listen::Listeners;
+use crescendo::websocket::{Message, Upgrade, WebSocket};
+use futures_util::{SinkExt, StreamExt};
 
 const MESSAGE_MAX: usize = 32 << 20;
 
@@ -26,16 +27,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX).on_upgrade(echo)
+async fn open(upgrade: Upgrade) -> Response {
+    upgrade.open(MESSAGE_MAX, echo)
 }
 
 async fn echo(mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
+    while let Some(Ok(message)) = socket.next().await {
         let said = match message {
             Message::Text(_) | Message::Binary(_) => socket.send(message).await,
             // The library answers these, a close when it is read on.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => continue,
         };
         if said.is_err() {
             return;

@@ -5,7 +5,7 @@ pub(super) mod streams;
 mod tokens;
 
 use axum::Router;
-use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use axum::routing::get;
 use super::{App, whip};
 use crate::config::Config;
 use crate::signal::antmedia;
-use crate::signal::socket::OVERSIZE_FACTOR;
+use crate::websocket::Upgrade;
 
 pub(super) fn router(app: App) -> Router {
     let known = middleware::from_fn_with_state(app.clone(), known_app);
@@ -42,15 +42,14 @@ fn most_peers(config: &Config, app: &String) -> usize {
 }
 
 /// Opens a signaling socket of the second dialect. Whatever the query says is passed over, as in the original.
-async fn websocket(State(app): State<App>, Path(name): Path<String>, upgrade: WebSocketUpgrade) -> Response {
+async fn websocket(State(app): State<App>, Path(name): Path<String>, upgrade: Upgrade) -> Response {
     let config = app.config.clone();
     let Some(place) = app.sockets.take(config.limits.sockets) else {
         metrics::counter!("crescendo_refused_total", "limit" => "limits.sockets").increment(1);
         return (StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes").into_response();
     };
     let most_peers = most_peers(&config, &name);
-    let most = config.antmedia.max_message_bytes * OVERSIZE_FACTOR;
-    upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
+    upgrade.open(config.antmedia.max_message_bytes, async move |socket| {
         let _place = place;
         antmedia::socket::run(socket, app.rooms, app.streams, &app.access, &app.config, (name, most_peers)).await;
     })

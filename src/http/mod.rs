@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -32,6 +32,7 @@ use crate::host::Rooms;
 use crate::host::limit::Count;
 use crate::signal::antmedia::streams::Streams;
 use crate::signal::socket;
+use crate::websocket::Upgrade;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -100,13 +101,13 @@ pub fn router(app: App) -> Router {
 }
 
 /// Opens a signaling socket, unless there are too many.
-async fn signal(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+async fn signal(State(app): State<App>, upgrade: Upgrade) -> Response {
     let Some(place) = app.sockets.take(app.config.limits.sockets) else {
         metrics::counter!("crescendo_refused_total", "limit" => "limits.sockets").increment(1);
         return (StatusCode::SERVICE_UNAVAILABLE, "this server has as many sockets as it takes").into_response();
     };
     let most = app.config.signal.max_message_bytes * socket::OVERSIZE_FACTOR;
-    upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |socket| {
+    upgrade.open(most, async move |socket| {
         let _place = place;
         socket::run(socket, app.rooms, &app.access, &app.config).await;
     })

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 
 use super::message::{ErrorCode, ServerMessage};
 use crate::room::Direction;
+use crate::websocket::Utf8Bytes;
 
 #[derive(Debug, Clone)]
 pub enum Outgoing {

@@ -1,15 +1,12 @@
 //! One WebSocket: the first message joins or resumes, then messages go to the room and the room's go to the client.
 
-use std::error::Error as _;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite;
 use tracing::debug;
 
 use super::limit::Bucket;
@@ -21,17 +18,18 @@ use crate::config::Config;
 use crate::host::{Joining, Manner, Refusal, Resuming, Rooms, Seat};
 use crate::room::ids::RoomName;
 use crate::trace::Span;
+use crate::websocket::{CloseCode, CloseFrame, Message, WebSocket};
 
 /// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
 /// them end soon. Higher ends them sooner, and is less forgiving to a client that is under development.
 const BAD_MESSAGE_COST: u32 = 10;
-/// Frames above the message limit are read up to this many times its size, so that they can be answered; larger ones close
-/// the socket with code 1009.
+/// Messages above the limit are read up to this many times its size, so that they can be answered with the number that they carry;
+/// of larger ones no more than that is read, and the answer has no number.
 pub const OVERSIZE_FACTOR: usize = 4;
 /// How long a closing socket may take to read what was written to it, and to close its own side.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
-/// Runs a socket until it ends. The caller limits frames to [`OVERSIZE_FACTOR`] × `signal.max_message_bytes`.
+/// Runs a socket until it ends. The caller abridges messages to [`OVERSIZE_FACTOR`] × `signal.max_message_bytes`.
 pub async fn run(socket: WebSocket, rooms: Rooms, access: &Access, config: &Config) {
     let (to_client, from_client) = socket.split();
     let (outbox, queue) = outbox(&config.signal);
@@ -72,7 +70,7 @@ pub async fn run(socket: WebSocket, rooms: Rooms, access: &Access, config: &Conf
 
 /// Writes until the last sender is gone, a fatal error was written, or the client does not read.
 async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: Inbox, write_time: Duration) {
-    let mut code = close_code::NORMAL;
+    let mut code = CloseCode::Normal;
     while let Some(outgoing) = queue.next().await {
         let messages = match outgoing {
             Outgoing::Message(message) => vec![message],
@@ -94,14 +92,14 @@ async fn write_all(
     socket: &mut SplitSink<WebSocket, Message>,
     messages: &[Written],
     write_time: Duration,
-) -> ControlFlow<u16> {
+) -> ControlFlow<CloseCode> {
     for message in messages {
         let sent = timeout(write_time, socket.send(Message::Text(message.text()))).await;
         if let Some(error) = message.fatal() {
             return ControlFlow::Break(code_after(error));
         }
         if !matches!(sent, Ok(Ok(()))) {
-            return ControlFlow::Break(close_code::NORMAL);
+            return ControlFlow::Break(CloseCode::Normal);
         }
     }
     ControlFlow::Continue(())
@@ -109,13 +107,13 @@ async fn write_all(
 
 /// What a socket is closed with after a fatal error (RFC 6455 section 7.4.1, and the registry it begins), for whoever sees no
 /// more than that: proxies and their logs.
-fn code_after(error: ErrorCode) -> u16 {
+fn code_after(error: ErrorCode) -> CloseCode {
     match error {
-        ErrorCode::ShuttingDown => close_code::RESTART,
-        ErrorCode::RoomFull | ErrorCode::ServerFull | ErrorCode::TooManyPublishers => close_code::AGAIN,
-        ErrorCode::Internal => close_code::ERROR,
-        ErrorCode::TooLarge => close_code::SIZE,
+        ErrorCode::ShuttingDown => CloseCode::Restart,
+        ErrorCode::RoomFull | ErrorCode::ServerFull | ErrorCode::TooManyPublishers => CloseCode::Again,
+        ErrorCode::Internal => CloseCode::Error,
         ErrorCode::BadMessage
+        | ErrorCode::TooLarge
         | ErrorCode::TooFast
         | ErrorCode::BadVersion
         | ErrorCode::BadRoomName
@@ -138,7 +136,7 @@ fn code_after(error: ErrorCode) -> u16 {
         | ErrorCode::SfuUnreachable
         | ErrorCode::Replaced
         | ErrorCode::Removed
-        | ErrorCode::Timeout => close_code::POLICY,
+        | ErrorCode::Timeout => CloseCode::Policy,
     }
 }
 
@@ -271,11 +269,6 @@ impl<'a> Reader<'a> {
         loop {
             let frame = match self.socket.next().await {
                 Some(Ok(frame)) => frame,
-                Some(Err(error)) if is_too_large(&error) => {
-                    let most = self.config.signal.max_message_bytes;
-                    let text = format!("a frame far beyond the {most} bytes of a message");
-                    return Err(Some(Refusal::new(ErrorCode::TooLarge, text)));
-                }
                 Some(Err(error)) => {
                     debug!(%error, "socket broke");
                     return Err(None);
@@ -286,7 +279,7 @@ impl<'a> Reader<'a> {
                 Message::Text(text) => self.parse(text.as_bytes()),
                 Message::Binary(bytes) => self.parse(&bytes),
                 // The library answers pings.
-                Message::Ping(_) | Message::Pong(_) => {
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
                     self.pay(1)?;
                     continue;
                 }
@@ -329,12 +322,6 @@ impl<'a> Reader<'a> {
         let rate = self.config.signal.messages_per_second;
         Err(Some(Refusal::new(ErrorCode::TooFast, format!("more than {rate} messages a second"))))
     }
-}
-
-/// A frame or message beyond [`OVERSIZE_FACTOR`], of which nothing was read.
-fn is_too_large(error: &axum::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref());
-    matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
 
 /// The number of what is no message, or none that is known.

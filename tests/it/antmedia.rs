@@ -189,6 +189,20 @@ async fn a_message_that_is_too_large_is_answered_and_the_socket_stays_open() {
     app.is_alive().await;
 }
 
+/// However long it is: nothing of it is kept beyond the limit.
+#[tokio::test]
+async fn a_message_that_is_far_too_large_is_answered_and_the_socket_stays_open() {
+    let server = Server::start(&["antmedia.max_message_bytes=4096"]).await;
+    let mut app = App::open(&server).await;
+    for _ in 0..2 {
+        let pad = "x\u{20ac}".repeat(8 << 20);
+        app.say_text(format!("{{\"command\": \"join\", \"streamId\": \"s\", \"pad\": \"{pad}\"}}")).await;
+        let error = app.until("error").await;
+        assert_eq!((&error["definition"], &error["streamId"]), (&json!("missingParameter"), &json!("s")));
+        app.is_alive().await;
+    }
+}
+
 #[tokio::test]
 async fn a_flood_is_read_slowly_and_nobody_else_feels_it() {
     let server = Server::start(&["signal.messages_per_second=1000", "signal.message_burst=20"]).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// (place, the crate's own modules that it may name)
-const MAY_KNOW: [(&str, &[&str]); 24] = [
+const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("src/room", &["room"]),
     ("src/access", &["access", "room", "config"]),
     ("src/sfu/forward", &["sfu::forward", "sfu::VideoCodec", "sfu::Codec", "sfu::Kind"]),
@@ -14,12 +14,13 @@ const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("src/signal/message.rs", &["signal", "room"]),
     ("src/signal/message", &["signal", "room"]),
     ("src/signal/convert.rs", &["signal", "room"]),
-    ("src/signal/socket.rs", &["trace", "signal", "room", "host", "access", "config"]),
+    ("src/signal/socket.rs", &["trace", "signal", "room", "host", "access", "config", "websocket"]),
+    ("src/websocket", &["websocket"]),
     ("src/listen", &["listen", "config"]),
-    ("src/signal/antmedia", &["trace", "signal", "room", "host", "access", "config"]),
+    ("src/signal/antmedia", &["trace", "signal", "room", "host", "access", "config", "websocket"]),
     ("src/signal/whip.rs", &["trace", "signal", "room", "host", "access", "config", "sfu::sdp"]),
     ("src/signal/whip", &["trace", "signal", "room", "host", "access", "config"]),
-    ("src/signal/outgoing.rs", &["signal", "room"]),
+    ("src/signal/outgoing.rs", &["signal", "room", "websocket"]),
     ("src/signal/outbox.rs", &["signal", "room", "config"]),
     ("src/config", &["config", "room"]),
     ("src/trace.rs", &["config", "fetch"]),

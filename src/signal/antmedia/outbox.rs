@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::extract::ws::Message;
 use tokio::sync::mpsc;
+
+use crate::websocket::Message;
 
 /// Bytes that may wait. More than a full room's descriptions and metadata; a socket with more does not read and is closed.
 /// Higher: slower clients stay, for memory.
@@ -55,7 +56,7 @@ fn length(message: &Message) -> usize {
     match message {
         Message::Text(text) => text.len(),
         Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
+        Message::Close(_) | Message::Frame(_) => 0,
     }
 }
 

@@ -5,7 +5,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{self, BoxStream, SelectAll, SplitSink};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
@@ -26,6 +25,7 @@ use crate::signal::limit::Bucket;
 use crate::signal::message::{ClientMessage, IceServer};
 use crate::signal::outbox::{Inbox, outbox as room_outbox};
 use crate::signal::outgoing::Outgoing;
+use crate::websocket::{Message, WebSocket};
 
 /// What a frame that cannot be used, a command that makes others negotiate and a question about a room cost of the rate limit,
 /// against 1 of others.
@@ -39,8 +39,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// What a place says; None at its end.
 type Told = BoxStream<'static, (PlaceId, Option<Outgoing>)>;
 
-/// Runs a socket until it ends. The caller limits frames to [`crate::signal::socket::OVERSIZE_FACTOR`] ×
-/// `antmedia.max_message_bytes`.
+/// Runs a socket until it ends. Of messages longer than `antmedia.max_message_bytes` the beginning has to come, and some more.
 pub async fn run(
     socket: WebSocket,
     rooms: Rooms,
@@ -94,7 +93,7 @@ pub async fn run(
                 let read = match frame {
                     Some(Ok(Message::Text(text))) => read(text.as_bytes(), config.antmedia.max_message_bytes),
                     Some(Ok(Message::Binary(bytes))) => read(&bytes, config.antmedia.max_message_bytes),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                         owed = 1;
                         continue;
                     }
