@@ -134,6 +134,20 @@ impl Client {
         }
     }
 
+    /// What the server says to a wish for a relay: an error's code, 0 when there is one.
+    pub(super) async fn tries_to_allocate_over(&mut self, socket: &UdpSocket, to: SocketAddr) -> u16 {
+        socket.connect(to).await.expect("a socket");
+        for _ in 0..2 {
+            let request = self.allocate_like(to);
+            match self.learn(&ask(socket, &request).await) {
+                // A nonce is good for one address.
+                401 | 438 => {}
+                code => return code,
+            }
+        }
+        401
+    }
+
     pub(super) async fn permit_over(&mut self, socket: &UdpSocket, peer: SocketAddr) -> u16 {
         let request = self.request(0x008, &[self.peer(peer)]);
         let answer = ask(socket, &request).await;

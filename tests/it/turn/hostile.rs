@@ -94,6 +94,37 @@ async fn an_allocation_goes_with_its_connection() {
     std::net::UdpSocket::bind(relayed).expect("the port is free");
 }
 
+/// RFC 8656 section 7.2: 486 beyond a user's quota, whatever addresses it comes from, and nobody else is any worse off.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_relays_one_user_gets_its_quota_and_others_theirs() {
+    const TRIED: usize = 10_000;
+    let set = ["turn.user_allocations=100", "turn.address_allocations=20000"];
+    let server = Server::start(&[&ANYWHERE[..], &set].concat()).await;
+    let to = server.turn[0];
+    let (mut eve, mut held, mut refused) = (Client::new(SECRET, "eve"), Vec::new(), 0);
+    let before = memory(&server);
+    for at in 0..TRIED {
+        // Each from another address, as far as there are any.
+        let from = Ipv4Addr::from_bits(0x7f03_0001 + at as u32);
+        let socket = UdpSocket::bind((from, 0)).await.expect("an address of loopback");
+        match eve.tries_to_allocate_over(&socket, to).await {
+            0 => held.push(socket),
+            code => {
+                assert_eq!(code, 486);
+                refused += 1;
+            }
+        }
+        if at % 1_000 == 500 {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+            assert_eq!(Client::new(SECRET, &format!("ann{at}")).tries_to_allocate_over(&socket, to).await, 0);
+        }
+    }
+    assert_eq!((held.len(), refused), (100, TRIED - 100));
+    assert_eq!(metric(&server, "crescendo_turn_allocations").await, 110.0);
+    let after = memory(&server);
+    assert!(after < before + 16_384, "{before} KiB before, {after} KiB after");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_does_nothing_or_speaks_something_else_is_closed() {
     let server = Server::start(&[&ANYWHERE[..], &["turn.stream_idle_ms=1000"]].concat()).await;
