@@ -299,11 +299,11 @@ impl Client {
             Command::EnableTrack(toggle) => self.toggle(&toggle, &[Kind::Audio, Kind::Video], out),
             Command::ToggleVideo(toggle) => self.toggle(&toggle, &[Kind::Video], out),
             Command::ToggleAudio(toggle) => self.toggle(&toggle, &[Kind::Audio], out),
-            Command::ForceStreamQuality { stream_id } => match self.playing(&stream_id) {
-                // There is one rendition, and it is what is sent.
-                Some(_) => {
+            Command::ForceStreamQuality { stream_id, stream_height, track_id } => match self.place_of(&stream_id) {
+                Some(place) => {
+                    place.show(&track_id, stream_height, out);
                     let mut said = say::notification("resolutionChangeInfo", &stream_id);
-                    said["streamHeight"] = 0.into();
+                    said["streamHeight"] = stream_height.into();
                     out.push(Action::Say(said));
                 }
                 None => out.push(Action::Say(say::error(Definition::NoStreamExist, &stream_id, ""))),
@@ -339,17 +339,18 @@ impl Client {
 
     fn toggle(&mut self, toggle: &Toggle, kinds: &[Kind], out: &mut Vec<Action>) {
         let Toggle { stream_id, track_id, enabled } = toggle;
-        let place = self
-            .places
-            .values_mut()
-            .find(|place| place.plays().is_some_and(|playing| playing.id.as_str() == stream_id));
-        match place {
+        match self.place_of(stream_id) {
             Some(place) => kinds.iter().for_each(|kind| place.pick(track_id, *kind, *enabled, out)),
             None => {
                 let text = "this socket does not play that stream";
                 out.push(Action::Say(say::error(Definition::NoStreamExist, stream_id, text)));
             }
         }
+    }
+
+    /// Where this is played.
+    fn place_of(&mut self, id: &str) -> Option<&mut Place> {
+        self.places.values_mut().find(|place| place.plays().is_some_and(|playing| playing.id.as_str() == id))
     }
 
     /// Asks the room that an id belongs to.

@@ -108,6 +108,12 @@ pub enum Command {
     ForceStreamQuality {
         #[serde(default, deserialize_with = "text")]
         stream_id: String,
+        /// Lines of the picture; 0 for as many as there are.
+        #[serde(default, deserialize_with = "lines")]
+        stream_height: u32,
+        /// One stream of those that are played together; empty for all.
+        #[serde(default, deserialize_with = "text")]
+        track_id: String,
     },
 }
 
@@ -167,6 +173,13 @@ fn yes() -> bool {
 /// A string, or nothing.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// Apps pass a number, its digits or `auto`, which is 0 as whatever is no number is.
+fn lines<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let given = Option::<serde_json::Value>::deserialize(from)?;
+    let number = given.and_then(|given| given.as_u64().or_else(|| given.as_str()?.parse().ok()));
+    Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0))
 }
 
 /// Why a frame is no command that is known here.

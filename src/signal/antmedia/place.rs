@@ -76,9 +76,16 @@ pub(super) struct Choice {
     /// By name of the stream and kind; what is not there follows `by_default`.
     pub(super) picked: BTreeMap<(String, bool), bool>,
     pub(super) off_by_default: bool,
+    /// Lines that pictures are to have; 0 for as many as there are.
+    pub(super) height: u32,
 }
 
 impl Choice {
+    fn is_on(&self, label: &str, kind: Kind) -> bool {
+        let key = (label.to_owned(), kind == Kind::Video);
+        self.picked.get(&key).copied().unwrap_or(!self.off_by_default)
+    }
+
     /// What names nobody that there can be is passed over, as is more than [`PICKED`].
     pub(super) fn pick(&mut self, label: &str, kind: Kind, on: bool) {
         if label.len() > LABEL_MAX {

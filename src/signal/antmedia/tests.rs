@@ -227,6 +227,40 @@ fn what_was_switched_off_before_it_was_there_is_off_when_it_comes() {
     assert!(matches!(out[..], [Action::Forward { on: true, .. }]), "{out:?}");
 }
 
+/// What is switched off stays so, and has the size that was asked for when it is switched on.
+#[test]
+fn a_quality_is_a_size_of_each_picture_that_is_played() {
+    let mut socket = Socket::new(&Streams::default());
+    socket.says(json!({ "command": "play", "streamId": "hall" }));
+    socket.told(1, welcome("p2", "Viewer"));
+    let sizes = |out: &[Action]| {
+        let size = |action: &Action| match action {
+            Action::Send { message: ClientMessage::View { track, width, height, .. }, .. } => {
+                Some((track.0.0, *width, *height))
+            }
+            _ => None,
+        };
+        out.iter().filter_map(size).collect::<Vec<_>>()
+    };
+    let ask = |height: Value| json!({ "command": "forceStreamQuality", "streamId": "hall", "streamHeight": height });
+    let out = socket.says(ask(360.into()));
+    assert_eq!((sizes(&out), said(&out)), (vec![(2, 640, 360)], vec![json!("resolutionChangeInfo")]));
+    assert_eq!(sizes(&socket.says(ask("auto".into()))), [(2, 15_360, 8_640)]);
+    assert_eq!(sizes(&socket.says(ask("180".into()))), [(2, 320, 180)]);
+    assert_eq!(sizes(&socket.says(ask(4_000_000_000_u32.into()))), [(2, 15_360, 8_640)]);
+    let toggle = |on| json!({ "command": "toggleVideo", "streamId": "hall", "trackId": "hall.p1", "enabled": on });
+    assert_eq!(sizes(&socket.says(toggle(false))), []);
+    assert_eq!(sizes(&socket.says(ask(180.into()))), []);
+    assert_eq!(sizes(&socket.says(toggle(true))), [(2, 320, 180)]);
+
+    let joined = json!({ "type": "track-published", "participant": "p1",
+        "track": { "id": "t7", "source": "screen", "muted": false } });
+    socket.told(1, joined);
+    let slots = json!([{ "mid": "2", "track": "t2" }, { "mid": "3", "track": "t7" }]);
+    let offer = json!({ "type": "offer", "transport": "down", "generation": 1, "sdp": "", "slots": slots });
+    assert_eq!(sizes(&socket.told(1, offer)), [(2, 320, 180), (7, 320, 180)], "also of one that comes later");
+}
+
 #[test]
 fn a_player_is_told_of_the_end_when_nobody_sends_any_more() {
     let mut socket = Socket::new(&Streams::default());

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { App } from './antmedia.mjs'
 import { Participant, until } from './call.mjs'
 import { Internet, SERVER } from './nat.mjs'
 import { startServer } from './server.mjs'
@@ -12,6 +13,7 @@ const portOf = address => Number(address.split(':').at(-1))
 
 export class NatCall {
   people = []
+  apps = []
 
   /** `set`: configuration of the server. Everything goes with the test. */
   static async start(t, set = {}) {
@@ -31,8 +33,18 @@ export class NatCall {
   async person(within, { browser = 'chromium' } = {}) {
     const person = new Remote(this, within, browser, this.people.length)
     this.people.push(person)
-    await person.ready
+    await person.page.ready
     return person
+  }
+
+  /** An app on Ant Media's SDK in Chromium on a machine, its socket open. */
+  async app(within, { play = false } = {}) {
+    const number = this.apps.length
+    const app = new RemoteApp(new Page(this, `app-${number}`, within, 'chromium', 'antmedia.html'))
+    this.apps.push(app)
+    await app.page.ready
+    await app.lab('open', { url: `${this.server.ws}/live/websocket`, number, play, relayed: true })
+    return app
   }
 
   /** All of them, in the order in which they were made. */
@@ -56,33 +68,33 @@ export class NatCall {
   }
 
   async #stop() {
-    await Promise.all(this.people.map(person => person.close()))
+    await Promise.all([...this.people, ...this.apps].map(one => one.close()))
     await this.server?.stop()
     this.internet.remove()
   }
 }
 
-/** A participant whose page is in another process, and that on another machine. */
-class Remote extends Participant {
+/** A page in another process, and that on another machine. */
+class Page {
   #child
   #asked = new Map()
   #last = 0
 
-  constructor(call, within, browser, number) {
-    // Sound needs a device to be played on, which these machines have not.
-    super(call, undefined, number, { tone: false })
-    const [command, ...args] = [...within, process.execPath, client, call.http, browser]
+  constructor(call, name, within, browser, page = '') {
+    const [command, ...args] = [...within, process.execPath, client, call.http, browser, page]
+    this.name = name
     this.#child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     this.ready = new Promise((resolve, reject) => {
       this.#child.on('message', message => (message.ready ? resolve() : this.#answer(message)))
       this.#child.on('exit', code => {
-        const gone = new Error(`${this.name}: its process ended with ${code}`)
+        const gone = new Error(`${name}: its process ended with ${code}`)
         reject(gone)
         for (const { reject } of this.#asked.values()) reject(gone)
       })
     })
   }
 
+  /** Calls a function of window.lab. */
   lab(name, ...args) {
     const id = ++this.#last
     return new Promise((resolve, reject) => {
@@ -92,7 +104,7 @@ class Remote extends Participant {
   }
 
   /** The connections that stand: see `ways` of the harness. */
-  async ways() {
+  ways() {
     return until(`${this.name} to be connected`, async () => {
       const ways = await this.lab('ways')
       return ways.length > 0 && ways
@@ -114,5 +126,41 @@ class Remote extends Participant {
     this.#asked.delete(id)
     if (error) reject(new Error(`${this.name}: ${error}`))
     else resolve(value)
+  }
+}
+
+/** A participant on a machine of its own. */
+class Remote extends Participant {
+  constructor(call, within, browser, number) {
+    // Sound needs a device to be played on, which these machines have not.
+    super(call, undefined, number, { tone: false })
+    this.page = new Page(call, this.name, within, browser)
+  }
+
+  lab(name, ...args) {
+    return this.page.lab(name, ...args)
+  }
+
+  ways() {
+    return this.page.ways()
+  }
+
+  close() {
+    return this.page.close()
+  }
+}
+
+/** An app on Ant Media's SDK, on a machine of its own. */
+class RemoteApp extends App {
+  lab(name, ...args) {
+    return this.page.lab(name, ...args)
+  }
+
+  events() {
+    return this.lab('told')
+  }
+
+  ways() {
+    return this.page.ways()
   }
 }

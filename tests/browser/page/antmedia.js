@@ -1,6 +1,7 @@
 // One app on Ant Media's SDK, as it comes from npm. The lab drives it through window.lab.
 import { WebRTCAdaptor } from '/sdk/index.js'
 import { camera, microphone } from './camera.js'
+import { ways } from './connections.js'
 
 const events = []
 let adaptor
@@ -28,8 +29,8 @@ const watched = stream =>
 
 window.lab = {
   events,
-  /** Opens the socket with own media, or with none to watch only. */
-  async open({ url, number, play = false }) {
+  /** Opens the socket with own media, or with none to watch only; `relayed`: with the relay that the server tells of. */
+  async open({ url, number, play = false, relayed = false }) {
     let localStream
     if (!play) {
       const [picture, sound] = [await camera(number), await microphone(400 + 200 * number)]
@@ -39,7 +40,8 @@ window.lab = {
       adaptor = new WebRTCAdaptor({
         websocket_url: url,
         mediaConstraints: play ? { video: false, audio: false } : { video: true, audio: true },
-        peerconnection_config: { iceServers: [] },
+        // Who names servers is not told the server's own.
+        ...(!relayed && { peerconnection_config: { iceServers: [] } }),
         localStream,
         isPlayMode: play,
         callback(name, detail) {
@@ -65,6 +67,9 @@ window.lab = {
   sendBytes: (id, bytes) => void adaptor.sendData(id, new Uint8Array(bytes)),
   /** A command that the SDK has no method for, or a frame that it would never send. */
   raw: text => adaptor.webSocketAdaptor.wsConn.send(text),
+  ways,
+  /** What it was told so far. */
+  told: () => events,
   cut: () => adaptor.webSocketAdaptor.wsConn.close(),
   socket: () => adaptor.webSocketAdaptor.wsConn.readyState,
   /** State of each peer connection by its id. */
@@ -72,7 +77,7 @@ window.lab = {
     Object.fromEntries(
       Object.entries(adaptor.remotePeerConnection).map(([id, pc]) => [id, pc?.connectionState ?? 'none']),
     ),
-  /** What was received so far: [{ streamId, trackId, kind, frames, packets, ended }]. */
+  /** What was received so far: [{ streamId, trackId, kind, frames, packets, width, ended }]. */
   async received() {
     const all = []
     for (const { streamId, trackId, track, ended } of remote) {
@@ -80,8 +85,8 @@ window.lab = {
       const receiver = pc?.getReceivers().find(receiver => receiver.track === track)
       const reports = receiver ? [...(await receiver.getStats()).values()] : []
       const inbound = reports.find(report => report.type === 'inbound-rtp')
-      const { framesDecoded: frames = 0, packetsReceived: packets = 0 } = inbound ?? {}
-      all.push({ streamId, trackId, kind: track.kind, frames, packets, ended: Boolean(ended) })
+      const { framesDecoded: frames = 0, packetsReceived: packets = 0, frameWidth: width = 0 } = inbound ?? {}
+      all.push({ streamId, trackId, kind: track.kind, frames, packets, width, ended: Boolean(ended) })
     }
     return all
   },

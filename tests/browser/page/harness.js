@@ -1,24 +1,11 @@
 // One participant. The lab drives it through window.lab.
 import { camera, microphone } from './camera.js'
+import { connections, ways } from './connections.js'
 import * as eye from './eye.js'
 
 const epoch = () => performance.timeOrigin + performance.now()
 const events = []
 const note = (name, detail) => events.push({ at: Date.now(), name, ...detail })
-// Every peer connection, so that renegotiation and states can be counted.
-const connections = []
-const Native = window.RTCPeerConnection
-window.RTCPeerConnection = class extends Native {
-  constructor(...args) {
-    super(...args)
-    const entry = { pc: this, made: Date.now(), begun: performance.now(), signaling: 0 }
-    connections.push(entry)
-    this.addEventListener('connectionstatechange', () => {
-      if (this.connectionState === 'connected') entry.took ??= performance.now() - entry.begun
-    })
-    this.addEventListener('signalingstatechange', () => entry.signaling++)
-  }
-}
 // Sockets, so that they can be cut and timed.
 const sockets = []
 /** Messages of the app that went over a socket, and all that have come. */
@@ -47,16 +34,6 @@ HTMLVideoElement.prototype.requestVideoFrameCallback = function (f) {
     firstFrame ??= performance.timeOrigin + frame.presentationTime
     f(now, frame)
   })
-}
-
-/** Types of the candidates that a connection uses; `over` is udp, tcp or tls where it goes to a relay of its own. */
-async function way({ pc, took }) {
-  const stats = await pc.getStats()
-  const entries = [...stats.values()]
-  const named = entries.find(({ type }) => type === 'transport')?.selectedCandidatePairId
-  const pair = named ? stats.get(named) : entries.find(({ type, selected }) => type === 'candidate-pair' && selected)
-  const [local, remote] = [stats.get(pair?.localCandidateId), stats.get(pair?.remoteCandidateId)]
-  return { ms: Math.round(took), local: local?.candidateType, remote: remote?.candidateType, over: local?.relayProtocol }
 }
 
 let room
@@ -248,7 +225,7 @@ window.lab = {
     return all.flatMap(stats => pairs(stats).map(e => stats.get(e.localCandidateId).port))
   },
   /** How the connections that stand get through: [{ ms (from made to connected), local, remote, over }]. */
-  ways: () => Promise.all(connections.filter(({ pc }) => pc.connectionState === 'connected').map(way)),
+  ways,
   /** Signaling changes and state of each peer connection that was made. */
   connections: () =>
     connections.map(({ pc, made, signaling }) => ({ made, signaling, state: pc.connectionState })),

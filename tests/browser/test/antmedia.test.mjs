@@ -147,7 +147,8 @@ describe('by way of the server', () => {
     const { packets } = await read('audio')
     await until('the sound to go on', async () => (await read('audio')).packets > packets + 20)
     await player.call('forceStreamQuality', 'cam', 240)
-    assert.equal((await player.told('resolutionChangeInfo')).streamHeight, 0, 'there is one rendition')
+    assert.equal((await player.told('resolutionChangeInfo')).streamHeight, 240)
+    await player.sees(1)
 
     const door = (path, options) => fetch(`${call.server.http}/live${path}`, options)
     await until('the broadcast', async () => (await door('/streams/cam.m3u8')).ok)
@@ -233,6 +234,23 @@ describe('by way of the server', () => {
     await enter('ben', ben)
     await Promise.all([ann.sees(2), ben.sees(2), cleo.sees(2)])
     for (const app of [ann, ben, cleo]) assert.deepEqual(await app.errors(), [])
+  })
+
+  test('it picks one of the sizes that the native client sends', async t => {
+    const call = await start(t, { 'room.mesh_limit': 1 })
+    const native = await call.participant({ scale: 6 })
+    await native.join()
+    const app = await openApp(call, { play: true })
+    await app.call('play', 'lab')
+    await app.sees(1)
+    for (const [asked, told, width] of [[180, 180, 240], ['360', 360, 480], ['auto', 0, 960], [180, 180, 240]]) {
+      await app.call('forceStreamQuality', 'lab', asked)
+      await until(`a picture ${width} wide`, async () => (await app.lab('received')).some(track => track.width === width))
+      await app.sees(1)
+      const { detail } = (await app.events()).findLast(({ name }) => name === 'resolutionChangeInfo')
+      assert.equal(detail.streamHeight, told)
+    }
+    assert.deepEqual(await app.errors(), [])
   })
 
   test('it meets the native client in a room that the server carries', async t => {

@@ -189,3 +189,56 @@ test('one who cannot reach the server stays on the mesh, and everybody else move
     assert.deepEqual(closed, [], 'nobody was sent away')
   }
 })
+
+describe("apps on Ant Media's SDK", () => {
+  /** Is told of the relay by the server alone: does it go by it? */
+  async function relayed(t, app) {
+    const ways = await app.ways()
+    for (const { ms, local, remote, over } of ways) t.diagnostic(`${app.page.name}: ${ms} ms, ${local} over ${over} to ${remote}`)
+    assert.ok(ways.length > 0)
+    return ways.some(({ local }) => local === 'relay')
+  }
+
+  test('behind symmetric NATs see each other through TURN', async t => {
+    const call = await NatCall.start(t, turn)
+    const [first, second] = await Promise.all([1, 2].map(() => call.app(call.internet.client(SYMMETRIC))))
+    for (const app of [first, second]) {
+      await app.call('join', 'duo')
+      await app.told('joined')
+    }
+    await Promise.all([first.sees(1), second.sees(1)])
+    const through = await Promise.all([first, second].map(app => relayed(t, app)))
+    assert.ok(through.includes(true))
+    for (const app of [first, second]) assert.deepEqual(await app.errors(), [])
+  })
+
+  test('without UDP publish and play through TURN over TCP', async t => {
+    const call = await NatCall.start(t, { ...turn, 'antmedia.turn_transport': 'tcp' })
+    const publisher = await call.app(call.internet.client(NO_UDP))
+    const player = await call.app(call.internet.client(NO_UDP), { play: true })
+    await publisher.call('publish', 'stage')
+    await publisher.told('publish_started')
+    await player.call('play', 'stage')
+    await player.sees(1)
+    for (const app of [publisher, player]) {
+      assert.ok(await relayed(t, app))
+      assert.deepEqual(await app.errors(), [])
+    }
+  })
+})
+
+// What the relay was given is refused once it has expired; browsers ask for a relay anew with each link.
+test('a call outlives the credentials of its relay, and links that come later are relayed as well', async t => {
+  const lifetime = 10
+  const call = await callOf(t, [SYMMETRIC, SYMMETRIC], { set: { 'turn.credential_ttl_s': lifetime } })
+  await overMesh(call, { relayed: true })
+  const expired = Date.now() + lifetime * 1000
+  await until('the first credentials to have expired', () => Date.now() > expired)
+  await call.everybodySees()
+  const third = await call.person(call.internet.client(SYMMETRIC))
+  await third.join()
+  await call.everybodySees()
+  await overMesh(call, { relayed: true })
+  const closed = (await Promise.all(call.people.map(person => person.events()))).flat().filter(({ name }) => name === 'closed')
+  assert.deepEqual(closed, [])
+})

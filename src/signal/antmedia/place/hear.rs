@@ -4,10 +4,13 @@ use serde_json::{Value, json};
 
 use super::super::client::Action;
 use super::super::{say, sdp};
-use super::{Connection, Place, Role};
+use super::{Connection, Peer, Place, Role};
 use crate::room::ids::{ParticipantId, TrackId};
 use crate::room::{Direction, Kind};
 use crate::signal::message::{self as wire, Candidate, ClientMessage, Description, DescriptionKind, Id, MidTrack};
+
+/// More lines than any picture has.
+const MOST_LINES: u32 = 8_640;
 
 impl Place {
     pub(in super::super) fn describe(
@@ -71,7 +74,36 @@ impl Place {
         let Some((_, peer)) = self.peer(label) else { return };
         let tracks: Vec<_> =
             peer.tracks.iter().filter(|(_, source)| source.kind() == kind).map(|(id, _)| *id).collect();
-        out.extend(tracks.into_iter().map(|track| Action::Forward { place: self.id, track, on }));
+        for track in tracks {
+            out.push(Action::Forward { place: self.id, track, on });
+            if on {
+                self.size(track, out);
+            }
+        }
+    }
+
+    /// How many lines the pictures of a stream are to have, or of all that are played; those that come later as well, then. 0: as
+    /// many as there are.
+    pub(in super::super) fn show(&mut self, label: &str, height: u32, out: &mut Vec<Action>) {
+        let Role::Server { plays: Some(playing), .. } = &mut self.role else { return };
+        let all = label.is_empty() || label == playing.id.as_str();
+        if all {
+            playing.choice.height = height;
+        }
+        let on = |peer: &Peer| (all || peer.label == label) && playing.choice.is_on(&peer.label, Kind::Video);
+        let shown = self.peers.values().filter(|peer| on(peer)).flat_map(|peer| &peer.tracks);
+        let tracks: Vec<_> =
+            shown.filter(|(_, source)| source.kind() == Kind::Video).map(|(track, _)| *track).collect();
+        tracks.into_iter().for_each(|track| self.send(view(track, height), out));
+    }
+
+    /// A picture that comes to be played has as many lines as all of them.
+    pub(super) fn size(&self, track: TrackId, out: &mut Vec<Action>) {
+        let height = self.plays().map_or(0, |playing| playing.choice.height);
+        let is_video = |peer: &Peer| peer.tracks.get(&track).is_some_and(|source| source.kind() == Kind::Video);
+        if height > 0 && self.peers.values().any(is_video) {
+            self.send(view(track, height), out);
+        }
     }
 
     pub(in super::super) fn own_tracks(&self) -> impl Iterator<Item = TrackId> {
@@ -109,4 +141,10 @@ impl Place {
         }
         tracks
     }
+}
+
+/// A picture of so many lines, which is as wide as most are: of its sender's sizes the one that fits it comes.
+fn view(track: TrackId, height: u32) -> ClientMessage {
+    let height = if height == 0 { MOST_LINES } else { height.min(MOST_LINES) };
+    ClientMessage::View { track: Id(track), width: height * 16 / 9, height, layer: None }
 }

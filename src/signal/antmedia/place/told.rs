@@ -10,7 +10,7 @@ use super::super::say::{self, Definition};
 use super::super::sdp;
 use super::{Down, Order, Pairing, Peer, Place, Playing, Role, Told};
 use crate::room::ids::{ParticipantId, TrackId};
-use crate::room::{Direction, Kind, Source};
+use crate::room::{Direction, Source};
 use crate::signal::message::{self as wire, Candidate, Description, DescriptionKind, MidTrack, ServerMessage};
 use crate::signal::outgoing::{Notice, Payload};
 
@@ -291,10 +291,9 @@ impl Place {
         for &(_, track) in held {
             let owner = self.peers.values().find_map(|peer| Some((peer, peer.tracks.get(&track)?)));
             let Some((peer, source)) = owner else { continue };
-            let key = (peer.label.clone(), source.kind() == Kind::Video);
-            let on = choice.picked.get(&key).copied().unwrap_or(!choice.off_by_default);
-            if !on {
-                out.push(Action::Forward { place: self.id, track, on });
+            match choice.is_on(&peer.label, source.kind()) {
+                true => self.size(track, out),
+                false => out.push(Action::Forward { place: self.id, track, on: false }),
             }
         }
     }
