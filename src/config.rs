@@ -9,6 +9,7 @@ use crate::room::VideoCodec;
 
 mod access;
 mod api;
+mod composite;
 mod hls;
 mod load;
 mod network;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use access::{Access, Algorithm, ApiKey, TokenKey};
 pub use api::{Api, BroadcastHooks, Receiver, WebhookFormat, Webhooks, is_receiver};
+pub use composite::Composite;
 pub use hls::Hls;
 pub use load::{ConfigError, check, load};
 pub use network::{Network, NotANetwork};
@@ -42,6 +44,7 @@ pub struct Config {
     pub turn: Turn,
     pub legs: Legs,
     pub hls: Hls,
+    pub composite: Composite,
     pub record: Record,
     pub limits: Limits,
     pub log: Log,

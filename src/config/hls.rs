@@ -18,14 +18,6 @@ pub struct Hls {
     /// At once; 0: VP8, VP9 and AV1 are not broadcast.
     pub transcodes: usize,
     pub transcode_kbps: u32,
-    /// Of a picture of several participants, in pixels.
-    pub composite_width: usize,
-    pub composite_height: usize,
-    /// Pictures a second.
-    pub composite_fps: u32,
-    pub composite_kbps: u32,
-    /// Most participants in it.
-    pub composite_tiles: usize,
     /// Where segments are written; nowhere when empty.
     pub directory: PathBuf,
     pub linger_ms: u32,
@@ -51,11 +43,6 @@ impl Default for Hls {
             audio_kbps: 96,
             transcodes: 1,
             transcode_kbps: 1_500,
-            composite_width: 1_280,
-            composite_height: 720,
-            composite_fps: 25,
-            composite_kbps: 2_500,
-            composite_tiles: 16,
             directory: "broadcasts".into(),
             linger_ms: 30_000,
             keep_hours: 24,

@@ -126,6 +126,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         turn,
         legs,
         hls,
+        composite,
         record,
         limits,
         log: _,
@@ -348,25 +349,20 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         "100 to 50000",
     )?;
     range(
-        (320..=3_840).contains(&hls.composite_width) && hls.composite_width.is_multiple_of(8),
-        "hls.composite_width",
-        hls.composite_width.to_string(),
+        (320..=3_840).contains(&composite.width) && composite.width.is_multiple_of(8),
+        "composite.width",
+        composite.width.to_string(),
         "320 to 3840, a multiple of 8",
     )?;
     range(
-        (180..=2_160).contains(&hls.composite_height) && hls.composite_height.is_multiple_of(2),
-        "hls.composite_height",
-        hls.composite_height.to_string(),
+        (180..=2_160).contains(&composite.height) && composite.height.is_multiple_of(2),
+        "composite.height",
+        composite.height.to_string(),
         "180 to 2160, even",
     )?;
-    range((5..=60).contains(&hls.composite_fps), "hls.composite_fps", hls.composite_fps.to_string(), "5 to 60")?;
-    range(
-        (100..=50_000).contains(&hls.composite_kbps),
-        "hls.composite_kbps",
-        hls.composite_kbps.to_string(),
-        "100 to 50000",
-    )?;
-    range((1..=49).contains(&hls.composite_tiles), "hls.composite_tiles", hls.composite_tiles.to_string(), "1 to 49")?;
+    range((5..=60).contains(&composite.fps), "composite.fps", composite.fps.to_string(), "5 to 60")?;
+    range((100..=50_000).contains(&composite.kbps), "composite.kbps", composite.kbps.to_string(), "100 to 50000")?;
+    range((1..=49).contains(&composite.tiles), "composite.tiles", composite.tiles.to_string(), "1 to 49")?;
     range(
         record.files.parse::<crescendo_record::Template>().is_ok(),
         "record.files",

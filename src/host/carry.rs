@@ -293,7 +293,7 @@ impl Task {
                 let info = self.room.legs().find(|info| info.id == leg);
                 let by = info.and_then(|info| self.room.participant(info.started_by?));
                 let by = by.map(|by| crescendo_record::Starter { id: by.id.to_string(), name: by.name });
-                self.legs.start_record(&self.shared, &self.name, leg, by, place);
+                self.legs.start_record(&self.shared, &self.name, leg, plan, by, place);
             }
             LegKind::Other => self.legs.start_other(&self.shared, &self.name, leg, place),
             LegKind::Hls => {

@@ -13,9 +13,9 @@ use crate::room::ids::{LegId, RoomName};
 use crate::room::{self, LegPlan, LegState};
 use crate::sfu::tap::TapId;
 use crate::sfu::{PublicationId, tap::Tap};
-use crescendo_hls::{Composition, Layout, Size};
+use crescendo_compose::{Budget, Composition, Layout, Size, Studio};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
-use crescendo_record::{Listed, Starter, Sync};
+use crescendo_record::{Listed, RecordLeg, Starter, Sync};
 
 use super::events::Happening;
 use super::limit::Place;
@@ -78,7 +78,8 @@ impl Legs {
 
     /// Starts the HLS leg of `room`.
     pub(super) fn start_hls(&mut self, shared: &Shared, room: &RoomName, leg: LegId, plan: LegPlan, place: Place) {
-        let options = hls_options(&shared.config.hls, room, plan, shared.transcodes.clone());
+        let composition = composition(&shared.config.composite, plan.layout);
+        let options = hls_options(&shared.config.hls, room, plan, composition, shared.transcodes.clone());
         let (plugin, store) = crescendo_hls::HlsLeg::new(options);
         shared.hls.insert(room.clone(), store.clone());
         let (directory, room) = (shared.hls.clone(), room.clone());
@@ -94,11 +95,21 @@ impl Legs {
         shared: &Shared,
         room: &RoomName,
         leg: LegId,
+        plan: LegPlan,
         by: Option<Starter>,
         place: Place,
     ) {
         let finished = recording_ready(shared, room, leg);
-        let plugin = crescendo_record::RecordLeg::new(record_options(&shared.config.record, room, leg, by));
+        let options = record_options(&shared.config.record, room, leg, by);
+        let plugin = match plan.layout {
+            room::Layout::Single => RecordLeg::new(options),
+            room::Layout::Grid | room::Layout::Speaker => {
+                let how = composition(&shared.config.composite, plan.layout);
+                let first = plan.of.map(|participant| participant.to_string());
+                let (kbps, budget) = (shared.config.hls.audio_kbps, shared.transcodes.clone());
+                RecordLeg::together(options, Studio::new(how, first, kbps, budget))
+            }
+        };
         let ends = Ends { stopped: Box::new(|| ()), finished };
         self.run(shared, leg, Box::new(plugin), format!("record-{leg}"), ends, place);
     }
@@ -197,7 +208,8 @@ fn hls_options(
     config: &crate::config::Hls,
     room: &RoomName,
     plan: LegPlan,
-    transcodes: Arc<crescendo_hls::Budget>,
+    composition: Composition,
+    transcodes: Arc<Budget>,
 ) -> crescendo_hls::Options {
     let ms = |ms: u32| Duration::from_millis(ms.into());
     let directory = config.is_stored().then(|| config.directory.join(room.as_str()));
@@ -211,18 +223,22 @@ fn hls_options(
         transcode_kbps: config.transcode_kbps,
         directory,
         of: plan.of.map(|participant| participant.to_string()),
-        composition: Composition {
-            layout: match plan.layout {
-                room::Layout::Single => Layout::Single,
-                room::Layout::Grid => Layout::Grid,
-                room::Layout::Speaker => Layout::Speaker,
-            },
-            size: Size { width: config.composite_width, height: config.composite_height },
-            fps: config.composite_fps,
-            kbps: config.composite_kbps,
-            tiles: config.composite_tiles,
-        },
+        composition,
         started: SystemTime::now(),
+    }
+}
+
+fn composition(config: &crate::config::Composite, layout: room::Layout) -> Composition {
+    Composition {
+        layout: match layout {
+            room::Layout::Single => Layout::Single,
+            room::Layout::Grid => Layout::Grid,
+            room::Layout::Speaker => Layout::Speaker,
+        },
+        size: Size { width: config.width, height: config.height },
+        fps: config.fps,
+        kbps: config.kbps,
+        tiles: config.tiles,
     }
 }
 

@@ -457,15 +457,15 @@ impl Task {
         if !legs_supported(&self.shared.config).contains(&plan.kind.into()) {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "this server does not do that kind of leg"));
         }
-        if plan.layout != Layout::Single && plan.kind != LegKind::Hls {
-            return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts have a layout"));
+        if plan.layout != Layout::Single && plan.kind == LegKind::Other {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts and recordings have a layout"));
         }
-        // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone.
+        // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone, or layouts of all.
         let same = |leg: &LegInfo| {
             leg.plan.kind == plan.kind
                 && match plan.kind {
                     LegKind::Hls => true,
-                    LegKind::Record | LegKind::Other => leg.plan.of == plan.of,
+                    LegKind::Record | LegKind::Other => (leg.plan.of, leg.plan.layout) == (plan.of, plan.layout),
                 }
         };
         let running = self.room.legs().find(same);

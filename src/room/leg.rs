@@ -13,10 +13,10 @@ pub enum LegKind {
     Other,
 }
 
-/// What a broadcast shows.
+/// What a broadcast or a recording shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Layout {
-    /// One participant.
+    /// One participant; of a recording each, in a file of their own.
     #[default]
     Single,
     /// Everybody, in tiles of one size.
@@ -82,11 +82,11 @@ pub(super) struct Leg {
 impl Leg {
     /// Whether it takes a track of `source` that `owner` publishes. A broadcast mixes all sound, and its pictures are those of
     /// the one who was named, or everybody's for the leg to choose from or to compose. A recording takes everything, of one or of
-    /// everybody, and so does what is neither.
+    /// everybody, and so does what is neither; composed, of everybody.
     pub(super) fn wants(&self, owner: ParticipantId, source: Source) -> bool {
         match (self.info.plan.kind, source) {
             (LegKind::Hls, Source::Microphone | Source::ScreenAudio) => true,
-            (LegKind::Hls, Source::Camera | Source::Screen) if self.info.plan.layout != Layout::Single => true,
+            _ if self.info.plan.layout != Layout::Single => true,
             (LegKind::Hls, Source::Camera | Source::Screen)
             | (
                 LegKind::Record | LegKind::Other,

@@ -177,7 +177,7 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional, type = "string")]
         of: Option<Id<ParticipantId>>,
-        /// Of a broadcast.
+        /// Of a recording, `single` is a file of each participant.
         #[serde(default, skip_serializing_if = "Layout::is_single")]
         #[ts(optional, as = "Option<Layout>")]
         layout: Layout,

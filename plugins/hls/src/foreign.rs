@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crescendo_compose::{Budget, LAYER_SILENT};
 use crescendo_leg_api::{Codec, Frame, Layer, Track, TrackKey};
 
-use crate::leg::LAYER_SILENT;
 use crate::picture::SILENT;
-use crate::transcode::{Budget, Transcoder};
+use crate::transcode::Transcoder;
 
 /// After this time it is tried again to transcode, where that was refused.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);

@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, VIDEO_TIMESCALE, init_section};
+use crescendo_compose::{
+    AAC_FRAME, Budget, COMPOSED, Composite, Composition, Encoding, Floor, LAYER_SILENT, Layout, MIX_DELAY, Sound,
+};
 use crescendo_leg_api::{Codec, Frame, Layer, Layers, Leg, State, Track, TrackKey};
 
-use crate::audio::{self, Sound};
 use crate::chunker::{Boundary, Chunk, Chunker};
-use crate::composite::{COMPOSED, Composite, Composition, Layout};
 use crate::disk::Disk;
-use crate::encode::Picture;
-use crate::floor::Floor;
 use crate::foreign::Foreign;
 use crate::ladder::{Cut, Ladder, Made};
 use crate::picture::Pictures;
 use crate::playlist::Timing;
 use crate::store::Store;
-use crate::transcode::Budget;
 use crate::window::{Part, Published, Reach, Rendition};
 
 /// When nothing came from the shown sender for this long its last key frame is shown again, so that the playlist goes on and
@@ -34,10 +32,6 @@ const FILL_PATIENCE: Duration = Duration::from_millis(300);
 /// Frames of two layers that are captured within this are of the same picture: more than what their sender reports disagree by, less
 /// than half a frame.
 const TOGETHER: Duration = Duration::from_millis(5);
-
-/// A layer that brought nothing for this long is not waited for. Higher: bears slower pictures; lower: a layer that its sender drops
-/// is missed sooner.
-pub(crate) const LAYER_SILENT: Duration = Duration::from_millis(500);
 
 /// How far ahead of the room's clock a frame may be: what is between two ticks, and clocks that disagree. Higher: forgives worse
 /// clocks; lower: such a sender disturbs less.
@@ -125,7 +119,7 @@ impl HlsLeg {
             part: options.part,
             target: options.segment * 3 / 2 + FILL_AFTER,
             // Mixed late, then held back by the encoder for two frames and by the chunker for one.
-            sound_delay: audio::MIX_DELAY + Duration::from_millis(64),
+            sound_delay: MIX_DELAY + Duration::from_millis(64),
         };
         let since = options.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let run = format!("{:x}", since.as_millis());
@@ -155,7 +149,7 @@ impl HlsLeg {
             options,
             now: Duration::ZERO,
             audio: Audio::NotYet,
-            floor: Floor::new(),
+            floor: Floor::default(),
             microphones: BTreeMap::new(),
             first_sound: None,
             failure: None,
@@ -221,7 +215,7 @@ impl HlsLeg {
         match &mut self.audio {
             Audio::NotYet => {
                 let rate = i32::try_from(bits_per_second).unwrap_or(i32::MAX);
-                let sound = match Sound::open(self.now, rate) {
+                let sound = match Sound::open(self.now, Encoding::Aac { bits_per_second: rate }) {
                     Ok(sound) => Box::new(sound),
                     Err(error) => {
                         self.audio = Audio::Off;
@@ -327,7 +321,7 @@ impl Leg for HlsLeg {
         let now = self.now;
         let speaker = self.listen(now);
         let frames = match &mut self.composite {
-            Some(composite) => composite.tick(now, speaker.as_deref()).into_iter().map(frame).collect(),
+            Some(composite) => composite.tick(now, speaker.as_deref()).into_iter().map(Frame::from).collect(),
             None => self.transcode(|foreign| foreign.ready(now)),
         };
         for frame in frames {
@@ -404,11 +398,11 @@ impl Leg for HlsLeg {
         }
         if let Audio::On { sound, chunker } = &mut self.audio {
             let samples = sound.finish(self.now);
-            let end = samples.last().map_or(0, |sample| sample.time + audio::AAC_FRAME);
+            let end = samples.last().map_or(0, |sample| sample.time + AAC_FRAME);
             for sample in samples {
                 last.push(chunker.push(sample));
             }
-            let end = end.max(chunker.newest().unwrap_or(0) + audio::AAC_FRAME);
+            let end = end.max(chunker.newest().unwrap_or(0) + AAC_FRAME);
             last.push(chunker.finish(end));
         }
         self.audio = Audio::Off;
@@ -429,11 +423,6 @@ fn composed() -> Track {
 }
 
 /// A composed picture as a frame of it.
-fn frame(picture: Picture) -> Frame {
-    let Picture { capture, key, data } = picture;
-    Frame { track: COMPOSED, layer: Layer::WHOLE, codec: Codec::H264, capture, key, data }
-}
-
 fn cut(options: &Options) -> Cut {
     let ticks = |length| ticks(length, VIDEO_TIMESCALE);
     let segment = ticks(options.segment);

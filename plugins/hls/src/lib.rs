@@ -4,24 +4,17 @@
 //! frames ─┬─ (a layout of several) composite ───────────────┐
 //!         ├─ VP8, VP9, AV1 ─ foreign (whose) ─ transcode ─┐
 //!         ├─ H.264 ─────────────────────────────────────────┴─ picture (whose) ─ ladder (its layers) ─ Chunker ─┐
-//!         └─ Opus ── audio (decode, mix, AAC) ──────────────── Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
+//!         └─ Opus ── Sound (decode, mix, AAC) ──────────────── Chunker ─┴─ store (window, playlists) ─┬─ players, by Store::get
 //!                                                                                        archive, when it is over ─ disk ─┘
 //! ```
 
 mod archive;
-mod audio;
 mod chunker;
-mod composite;
-mod decode;
 mod disk;
-mod encode;
-mod floor;
 mod foreign;
 mod ladder;
 mod leg;
-mod mix;
 mod picture;
-mod pipeline;
 mod playlist;
 mod store;
 mod text;
@@ -30,8 +23,7 @@ mod viewers;
 mod window;
 
 pub use archive::{Archive, Keep};
-pub use composite::{Composition, Layout, Size};
+pub use crescendo_compose::{Budget, Composition, Layout, Size};
 pub use leg::{HlsLeg, Options};
 pub use store::{Answer, INDEX, Query, Store};
 pub use text::Text;
-pub use transcode::Budget;

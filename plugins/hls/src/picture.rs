@@ -6,7 +6,7 @@ use std::time::Duration;
 use crescendo_cmaf::avc::{AccessUnit, ParameterSets, Sps};
 use crescendo_leg_api::{Frame, Layer, Track, TrackKey};
 
-use crate::leg::LAYER_SILENT;
+use crescendo_compose::LAYER_SILENT;
 
 #[cfg(test)]
 mod tests;

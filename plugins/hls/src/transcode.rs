@@ -2,16 +2,14 @@
 //! it at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use crescendo_compose::decode::decoder;
+use crescendo_compose::encode::{self, KeyRequests, Picture};
+use crescendo_compose::pipeline::{self, AppLeakyType, Pipeline, PipelineError, make};
+use crescendo_compose::{Budget, Place};
 use crescendo_leg_api::Codec;
-use gstreamer_app::AppLeakyType;
-
-use crate::decode::decoder;
-use crate::encode::{self, KeyRequests, Picture};
-use crate::pipeline::{self, Pipeline, PipelineError, make};
 
 #[cfg(test)]
 mod tests;
@@ -19,41 +17,9 @@ mod tests;
 /// A transcoder that broke is replaced after this time, so that garbage from a sender costs little.
 const BROKEN_FOR: Duration = Duration::from_secs(2);
 
-/// How many transcode at once.
-#[derive(Debug)]
-pub struct Budget {
-    most: usize,
-    used: AtomicUsize,
-}
-
-/// A place in a [`Budget`], given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Place(Arc<Budget>);
-
-impl Budget {
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, used: AtomicUsize::new(0) })
-    }
-
-    pub(crate) fn most(&self) -> usize {
-        self.most
-    }
-
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
-        let more = |used| (used < self.most).then_some(used + 1);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Place(self.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.used.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TranscodeError {
-    #[error("{0:?} has to be transcoded, and as many broadcasts as may (hls.transcodes = {1}) already are")]
+    #[error("{0:?} has to be transcoded, and as many legs as may (hls.transcodes = {1}) already are")]
     Budget(Codec, usize),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -80,7 +46,7 @@ enum Worker {
 impl Transcoder {
     /// `kbps`: of what is encoded.
     pub(crate) fn open(codec: Codec, kbps: u32, budget: &Arc<Budget>) -> Result<Self, TranscodeError> {
-        let place = budget.take().ok_or(TranscodeError::Budget(codec, budget.most))?;
+        let place = budget.take().ok_or(TranscodeError::Budget(codec, budget.most()))?;
         let worker = Worker::Runs(open(codec, kbps)?);
         Ok(Self { codec, kbps, worker, needs_key: true, keys: KeyRequests::default(), _place: place })
     }

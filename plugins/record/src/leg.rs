@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crescendo_cmaf::Error;
-use crescendo_leg_api::{Frame, Layer, Leg, State, Track, TrackKey};
+use crescendo_compose::{COMPOSED, MIXED, Studio};
+use crescendo_leg_api::{Frame, Layer, Layers, Leg, State, Track, TrackKey};
 
 use crate::disk::{Disk, Machine};
 use crate::millis;
@@ -19,6 +20,9 @@ const MISSED_AFTER: Duration = Duration::from_secs(3);
 
 /// Participants that the sidecar names. More come and go only in a recording that nobody ends.
 const PEOPLE_MAX: usize = 10_000;
+
+/// Whose file it is that everybody is in.
+const ALL: &str = "all";
 
 /// How a [`RecordLeg`] writes, and where.
 #[derive(Debug, Clone)]
@@ -40,7 +44,8 @@ pub struct Options {
     pub queue_bytes: usize,
 }
 
-/// A recording: one file for each participant's camera and microphone, one for its screen, all with what was sent.
+/// A recording: one file for each participant's camera and microphone, one for its screen, all with what was sent; or one of
+/// everybody together.
 #[derive(Debug)]
 pub struct RecordLeg {
     fragment: Duration,
@@ -49,6 +54,8 @@ pub struct RecordLeg {
     now: Duration,
     tracks: BTreeMap<TrackKey, (String, Source)>,
     subjects: BTreeMap<(String, Source), Subject>,
+    /// Where everybody is put together.
+    studio: Option<Studio>,
     people: Vec<Person>,
     desk: Desk,
     dropped: u64,
@@ -67,10 +74,25 @@ impl RecordLeg {
             now: Duration::ZERO,
             tracks: BTreeMap::new(),
             subjects: BTreeMap::new(),
+            studio: None,
             people: Vec::new(),
             desk: Desk::default(),
             dropped: 0,
         }
+    }
+
+    /// One file of everybody in place of one of each: what `studio` makes.
+    pub fn together(options: Options, studio: Studio) -> Self {
+        let mut leg = Self::new(options);
+        let whose = (ALL.to_owned(), Source::Composite);
+        let mut subject = Subject::new(whose.0.clone(), whose.1);
+        for (key, audio) in [(COMPOSED, false), (MIXED, true)] {
+            subject.add(key, audio);
+            leg.tracks.insert(key, whose.clone());
+        }
+        leg.subjects.insert(whose, subject);
+        leg.studio = Some(studio);
+        leg
     }
 
     /// Nothing waits for the disk.
@@ -86,6 +108,13 @@ impl RecordLeg {
             self.writer.fail(error.to_string());
         }
         self.hand_over();
+    }
+
+    /// Frames of everybody together.
+    fn put_together(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            self.with(frame.track, |subject, desk, now| subject.frame(frame, now, desk));
+        }
     }
 
     fn hand_over(&mut self) {
@@ -126,9 +155,18 @@ impl RecordLeg {
 }
 
 impl Leg for RecordLeg {
+    fn layers(&self) -> Layers {
+        if self.studio.is_some() { Layers::Every } else { Layers::Largest }
+    }
+
     fn track_added(&mut self, track: Track) {
         let source = if track.screen { Source::Screen } else { Source::Camera };
         self.joined(&track);
+        if let Some(studio) = &mut self.studio {
+            studio.add(&track);
+            self.tracks.insert(track.key, (track.participant, source));
+            return;
+        }
         let whose = (track.participant, source);
         let subject = self.subjects.entry(whose.clone()).or_insert_with(|| Subject::new(whose.0.clone(), source));
         subject.add(track.key, track.audio);
@@ -137,13 +175,19 @@ impl Leg for RecordLeg {
 
     fn track_removed(&mut self, key: TrackKey) {
         let Some(whose) = self.tracks.remove(&key) else { return };
+        if let Some(studio) = &mut self.studio {
+            studio.remove(key);
+        }
         if let Some(subject) = self.subjects.get_mut(&whose) {
             subject.remove(key, self.now);
         }
         self.left(&whose.0);
     }
 
-    fn gap(&mut self, key: TrackKey, _layer: Layer) {
+    fn gap(&mut self, key: TrackKey, layer: Layer) {
+        if let Some(studio) = &mut self.studio {
+            return studio.gap(key, layer);
+        }
         self.with(key, |subject, _, _| {
             // Sound heals itself.
             if subject.video == Some(key) {
@@ -154,11 +198,19 @@ impl Leg for RecordLeg {
     }
 
     fn frame(&mut self, frame: Frame) {
+        if let Some(studio) = &mut self.studio {
+            return studio.frame(frame);
+        }
         self.with(frame.track, |subject, desk, now| subject.frame(frame, now, desk));
     }
 
     fn tick(&mut self, now: Duration) {
         self.now = self.now.max(now);
+        match self.studio.as_mut().map(|studio| studio.tick(now)) {
+            Some(Ok(frames)) => self.put_together(frames),
+            Some(Err(error)) => self.writer.fail(error.to_string()),
+            None => {}
+        }
         let (desk, fragment, writer) = (&mut self.desk, self.fragment, &self.writer);
         self.subjects.retain(|_, subject| {
             subject.tick(now, fragment, desk).unwrap_or_else(|error| {
@@ -172,7 +224,12 @@ impl Leg for RecordLeg {
 
     fn wants_key(&mut self) -> Vec<TrackKey> {
         let wants = |subject: &&Subject| subject.wants_key(self.now, self.key_frames);
-        self.subjects.values().filter(wants).filter_map(|subject| subject.video).collect()
+        let wanted = self.subjects.values().filter(wants).filter_map(|subject| subject.video).collect();
+        let Some(studio) = &mut self.studio else { return wanted };
+        if !wanted.is_empty() {
+            studio.force_key();
+        }
+        studio.wants_key()
     }
 
     fn state(&self) -> State {
@@ -181,6 +238,8 @@ impl Leg for RecordLeg {
         }
         if self.subjects.values().any(Subject::has_file) {
             State::Running
+        } else if let Some(why) = self.studio.as_ref().and_then(Studio::refusal) {
+            State::Waiting(why.to_owned())
         } else if self.now < MISSED_AFTER {
             State::Starting
         } else {
@@ -189,10 +248,12 @@ impl Leg for RecordLeg {
     }
 
     fn dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+        std::mem::take(&mut self.dropped) + self.studio.as_mut().map_or(0, Studio::dropped)
     }
 
     fn finish(&mut self) {
+        let last = self.studio.as_mut().map(Studio::finish);
+        self.put_together(last.unwrap_or_default());
         for subject in self.subjects.values_mut() {
             if let Err(error) = subject.finish(self.now, &mut self.desk) {
                 self.writer.fail(error.to_string());

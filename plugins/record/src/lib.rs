@@ -1,4 +1,4 @@
-//! The record leg: encoded frames in, crash-safe MP4 files out, one a participant.
+//! The record leg: encoded frames in, crash-safe MP4 files out, one a participant, or one of everybody together.
 //!
 //! ```text
 //! frames ── Subject (a participant's camera and microphone, or screen) ── Take (a file's fragments) ── Writer ── Writing

@@ -86,6 +86,8 @@ pub enum Source {
     Camera,
     /// A screen and its sound.
     Screen,
+    /// Everybody together.
+    Composite,
 }
 
 impl Source {
@@ -93,6 +95,7 @@ impl Source {
         match self {
             Source::Camera => "camera",
             Source::Screen => "screen",
+            Source::Composite => "composite",
         }
     }
 }
@@ -101,6 +104,7 @@ impl Source {
 #[serde(rename_all = "camelCase")]
 pub struct RecordedFile {
     pub name: String,
+    /// Its identifier, `p7`; `all` for everybody.
     pub participant: String,
     pub source: Source,
     /// Where its beginning lies on the recording's clock.

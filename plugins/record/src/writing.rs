@@ -13,7 +13,7 @@ use crate::disk::Disk;
 use crate::finish::{FinishError, Outcome, finish};
 use crate::name::{Directories, Files};
 use crate::place::Place;
-use crate::sidecar::{RecordedFile, Recording, RecordingState, SIDECAR};
+use crate::sidecar::{RecordedFile, Recording, RecordingState, SIDECAR, Source};
 use crate::subject::{FileId, Job};
 use crate::writer::{Shared, Sync};
 
@@ -97,14 +97,14 @@ impl Writing {
     fn open(&mut self, file: FileId, head: &[u8], about: RecordedFile) -> io::Result<()> {
         let Some(place) = self.place.as_ref().filter(|_| !self.refused) else { return Ok(()) };
         let person = self.about.participants.iter().find(|person| person.id == about.participant);
-        let name = self.options.template.file(
-            self.named(),
-            Files {
-                name: person.map_or("", |person| person.name.as_str()),
-                participant: &about.participant,
-                source: about.source.name(),
-            },
-        );
+        let name = match about.source {
+            Source::Composite => "everybody",
+            Source::Camera | Source::Screen => person.map_or("", |person| person.name.as_str()),
+        };
+        let name = self
+            .options
+            .template
+            .file(self.named(), Files { name, participant: &about.participant, source: about.source.name() });
         let (name, opened) = place.create(&*self.disk, &name, head)?;
         let length = head.len() as u64;
         self.about.files.push(RecordedFile { name, bytes: length, ..about });

@@ -70,7 +70,7 @@ pub(super) struct StartLeg {
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^p[0-9]{1,9}$", example = "p1")]
     of: Option<Id<ParticipantId>>,
-    /// Of a broadcast.
+    /// Of a recording, `single` is a file of each participant.
     #[serde(default)]
     layout: Layout,
 }

@@ -93,11 +93,11 @@ pub enum LegKind {
     Other,
 }
 
-/// What a broadcast shows.
+/// What a broadcast or a recording shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// One participant.
+    /// One participant; of a recording each, in a file of their own.
     #[default]
     Single,
     /// Everybody, in tiles of one size.

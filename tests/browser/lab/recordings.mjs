@@ -26,11 +26,17 @@ export function times(file, stream) {
   return lines.map(line => parseFloat(line)).filter(Number.isFinite)
 }
 
+/** Luma of a picture at a time of a file, in seconds, made `width` by `height`: rows one behind the other. */
+export function luma(file, at, width, height) {
+  const args = ['-v', 'error', '-ss', String(at), '-i', file, '-frames:v', '1', '-vf', `scale=${width}:${height},format=gray`]
+  return execFileSync('ffmpeg', [...args, '-f', 'rawvideo', '-'], { maxBuffer: 1 << 26 })
+}
+
 export const recordings = async (server, room = 'lab') => (await server.api(`/rooms/${room}/recordings`)).recordings
 
 /** Starts a recording and waits until it runs; gives the leg's id. */
-export async function record(call, person) {
-  const { id } = await person.lab('startLeg', { kind: 'record' })
+export async function record(call, person, options = {}) {
+  const { id } = await person.lab('startLeg', { kind: 'record', ...options })
   await until('the recording to run', async () => (await call.server.api(`/rooms/lab/legs/${id}`)).state === 'running')
   return id
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Call, until } from '../lab/call.mjs'
-import { complaints, filesIn, killed, record, recordings, times } from '../lab/recordings.mjs'
+import { complaints, filesIn, killed, luma, record, recordings, times } from '../lab/recordings.mjs'
 import { startSound } from '../lab/sound.mjs'
 
 function directoryOf(t) {
@@ -114,6 +114,60 @@ for (const codec of ['H264', 'VP8'])
     })
     assert.ok(played.duration > 8 && played.width > 0 && !played.error, JSON.stringify(played))
   })
+
+test('everybody is recorded in one picture with one sound, in a mesh and through a promotion, beside a file of each', async t => {
+  const directory = directoryOf(t)
+  const call = await Call.start({
+    set: { 'room.mesh_limit': 2, 'record.directory': directory, 'composite.width': 640, 'composite.height': 360 },
+  })
+  t.after(() => call.stop())
+  const people = await call.people(2)
+  await call.everybodySees(people)
+  const [ann] = people
+  const leg = await record(call, ann, { layout: 'grid' })
+  const apart = await record(call, ann)
+  assert.notEqual(leg, apart)
+  assert.equal(await call.mode(), 'mesh')
+  await sleep(4000)
+  const third = await call.participant()
+  await third.join()
+  people.push(third)
+  await call.reaches('sfu')
+  await call.everybodySees(people)
+  await sleep(4000)
+  await ann.lab('stopLeg', apart)
+  await ann.lab('stopLeg', leg)
+  const both = await until('both recordings to be finished', async () => {
+    const all = await recordings(call.server)
+    return all.length === 2 && all.every(({ state }) => state === 'finished') && all
+  })
+
+  const together = both.find(recording => recording.leg === leg)
+  assert.equal(both.find(recording => recording.leg === apart).files.length, 3)
+  assert.deepEqual(together.participants.map(({ name }) => name).sort(), people.map(({ name }) => name).sort())
+  const [{ name, source, participant, tracks, durationMs }, ...others] = together.files
+  assert.deepEqual([name, source, participant, others], ['everybody-all-composite.mp4', 'composite', 'all', []])
+  assert.deepEqual(tracks.map(track => track.codec), ['H264', 'Opus'])
+  assert.deepEqual([tracks[0].width, tracks[0].height], [640, 360])
+  const file = filesIn(directory).find(path => path.endsWith(name))
+  const [pictures, sound] = [times(file, 'v'), times(file, 'a')]
+  t.diagnostic(`${durationMs} ms, longest gap of the picture ${longest(pictures).toFixed(3)} s, of the sound ${longest(sound).toFixed(3)} s`)
+  assert.ok(durationMs > 8000, `${durationMs} ms`)
+  // Pictures that a busy machine cannot compose in time are left out, sound never is.
+  assert.ok(longest(pictures) < 1.5 && longest(sound) < 0.07)
+  assert.equal(complaints(file), '')
+  // Spread of the luma in the upper half of a tile; the grid has two side by side first, and then two above one.
+  const spread = (at, x, y) => {
+    const all = luma(file, at, 64, 36)
+    const part = Array.from({ length: 12 * 6 }, (_, i) => all[(y + Math.floor(i / 12)) * 64 + x + (i % 12)])
+    const mean = part.reduce((sum, one) => sum + one, 0) / part.length
+    return Math.sqrt(part.reduce((sum, one) => sum + (one - mean) ** 2, 0) / part.length)
+  }
+  const end = pictures.at(-1) - 1
+  const [early, late] = [[spread(3, 10, 14), spread(3, 42, 14)], [spread(end, 10, 4), spread(end, 42, 4), spread(end, 26, 22)]]
+  t.diagnostic(`spread of luma: ${early.map(Math.round)}, then ${late.map(Math.round)}`)
+  for (const one of [...early, ...late]) assert.ok(one > 10, `a tile is flat: ${early}, ${late}`)
+})
 
 test('Firefox, which has no H.264, is recorded beside Chromium', async t => {
   const directory = directoryOf(t)

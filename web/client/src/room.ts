@@ -60,7 +60,10 @@ export interface LegOptions {
   kind: 'hls' | 'record' | 'other'
   /** Id of the one whose picture is broadcast, or who alone is recorded; who speaks, or everybody, when absent. */
   of?: string
-  /** Of a broadcast: one participant, everybody in tiles of one size, or who speaks, large, and the others in a row. */
+  /**
+   * Everybody in tiles of one size, or who speaks, large, and the others in a row. When absent: of a broadcast who speaks, of a
+   * recording a file of each.
+   */
   layout?: Layout
 }
 

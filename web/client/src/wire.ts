@@ -127,7 +127,7 @@ unreliable?: boolean, } | { "type": "keys", to: string, data: unknown, } | { "ty
  */
 of?: string, 
 /**
- * Of a broadcast.
+ * Of a recording, `single` is a file of each participant.
  */
 layout?: Layout, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
 

@@ -1,4 +1,4 @@
-import type { Layout, Leg } from 'crescendo-client'
+import type { Layout, Leg, LegOptions } from 'crescendo-client'
 import { h, setText } from '../dom'
 import { icon, setIcon, type IconName } from '../icons'
 
@@ -40,15 +40,20 @@ const KINDS: Record<string, Words> = {
       'The server keeps a recording of everybody in the room, for those who run it. Tell them before you start.',
     start: 'Start recording',
     stop: 'Stop recording',
+    layouts: [
+      ['single', 'A file of each of you'],
+      ['speaker', 'Everybody: who speaks, large'],
+      ['grid', 'Everybody, alike'],
+    ],
   },
 }
 
 /** Kinds that the server can start, in the order in which they are shown; none where it does not say. */
-export async function supportedLegs(load: typeof fetch = fetch): Promise<string[]> {
+export async function supportedLegs(load: typeof fetch = fetch): Promise<LegOptions['kind'][]> {
   try {
     const answer: unknown = await (await load('/api/v1/capabilities')).json()
     const legs = typeof answer === 'object' && answer !== null && 'legs' in answer ? answer.legs : undefined
-    return Array.isArray(legs) ? Object.keys(KINDS).filter((kind) => legs.includes(kind)) : []
+    return Array.isArray(legs) ? (['hls', 'record'] as const).filter((kind) => legs.includes(kind)) : []
   } catch {
     return []
   }

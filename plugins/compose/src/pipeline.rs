@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppLeakyType, AppSink, AppSrc};
+pub use gstreamer_app::AppLeakyType;
+use gstreamer_app::{AppSink, AppSrc};
 
 /// Buffers between us and an element: 2 s of packets of sound.
 const BUFFERS_MAX: u32 = 100;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PipelineError {
+pub enum PipelineError {
     #[error("GStreamer does not start: {0}")]
     Init(#[source] gst::glib::Error),
     #[error("the GStreamer element {0} is missing")]
@@ -28,34 +29,34 @@ pub(crate) enum PipelineError {
 }
 
 /// Once for the process; again is no work.
-pub(crate) fn init() -> Result<(), PipelineError> {
+pub fn init() -> Result<(), PipelineError> {
     gst::init().map_err(PipelineError::Init)
 }
 
-pub(crate) fn make(element: &'static str) -> Result<gst::Element, PipelineError> {
+pub fn make(element: &'static str) -> Result<gst::Element, PipelineError> {
     gst::ElementFactory::make(element).build().map_err(|_| PipelineError::Missing(element))
 }
 
 /// A picture that is not encoded.
 #[derive(Debug)]
-pub(crate) struct Raw {
-    pub(crate) time: Option<Duration>,
+pub struct Raw {
+    pub time: Option<Duration>,
     /// In pixels.
-    pub(crate) width: usize,
-    pub(crate) height: usize,
-    pub(crate) planes: Vec<u8>,
+    pub width: usize,
+    pub height: usize,
+    pub planes: Vec<u8>,
 }
 
 /// appsrc, some elements, appsink. Stopped when dropped.
 #[derive(Debug)]
-pub(crate) struct Pipeline {
+pub struct Pipeline {
     pipeline: gst::Pipeline,
     source: AppSrc,
     sink: AppSink,
 }
 
 impl Pipeline {
-    pub(crate) fn start(
+    pub fn start(
         input: &gst::Caps,
         elements: &[gst::Element],
         output: &gst::Caps,
@@ -82,7 +83,7 @@ impl Pipeline {
         Ok(this)
     }
 
-    pub(crate) fn push(&self, time: Duration, data: &Bytes) {
+    pub fn push(&self, time: Duration, data: &Bytes) {
         let mut buffer = gst::Buffer::from_slice(data.clone());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::try_from(time).ok());
@@ -92,36 +93,36 @@ impl Pipeline {
     }
 
     /// No more should be pushed now.
-    pub(crate) fn full(&self) -> bool {
+    pub fn full(&self) -> bool {
         self.source.current_level_buffers() >= u64::from(BUFFERS_MAX) / 2
     }
 
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         let _ = self.source.end_of_stream();
     }
 
     /// Asks the encoder for a key frame: the next picture is one.
-    pub(crate) fn force_key(&self) {
+    pub fn force_key(&self) {
         let request = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build();
         // An encoder that does not know it makes key frames at its own pace.
         let _ = self.sink.send_event(gst::event::CustomUpstream::new(request));
     }
 
     /// The next buffer, and its time, waiting for at most `patience`.
-    pub(crate) fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
+    pub fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
         let sample = self.sink.try_pull_sample(patience)?;
         Some((time(&sample), data(&sample)?))
     }
 
     /// The next raw picture that is ready.
-    pub(crate) fn pull_picture(&self) -> Option<Raw> {
+    pub fn pull_picture(&self) -> Option<Raw> {
         let sample = self.sink.try_pull_sample(gst::ClockTime::ZERO)?;
         let length = |name| usize::try_from(sample.caps()?.structure(0)?.get::<i32>(name).ok()?).ok();
         let (width, height) = length("width").zip(length("height"))?;
         Some(Raw { time: time(&sample), width, height, planes: data(&sample)? })
     }
 
-    pub(crate) fn error(&self) -> Option<String> {
+    pub fn error(&self) -> Option<String> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         match message.view() {
             gst::MessageView::Error(error) => Some(error.error().to_string()),

@@ -1,6 +1,5 @@
 use super::image::{Place, Size};
 use super::layout::places;
-use crescendo_leg_api::Codec;
 
 use super::*;
 

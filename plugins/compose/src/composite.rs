@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crescendo_leg_api::{Frame, Layer, Track, TrackKey};
+use crescendo_leg_api::{Codec, Frame, Layer, Track, TrackKey};
 use gstreamer_app::AppLeakyType;
 
+use crate::budget::{Budget, Place};
 use crate::encode::{self, KeyRequests, Picture};
 use crate::pipeline::{self, Pipeline, PipelineError};
-use crate::transcode::{Budget, Place};
 
 mod image;
 mod layout;
@@ -35,6 +35,10 @@ use tile::Tile;
 /// delay of the whole broadcast, which is no less than that of the sound.
 const DELAY: Duration = Duration::from_millis(200);
 
+/// A layer that brought nothing for this long is not waited for. Higher: bears slower pictures; lower: a layer that its sender drops
+/// is missed sooner.
+pub const LAYER_SILENT: Duration = Duration::from_millis(500);
+
 /// Pictures that are made up for when the leg was held up; more are skipped.
 const BEHIND_MAX: u32 = 5;
 
@@ -42,7 +46,13 @@ const BEHIND_MAX: u32 = 5;
 const BROKEN_FOR: Duration = Duration::from_secs(2);
 
 /// The track that the composed picture is of: no participant's.
-pub(crate) const COMPOSED: TrackKey = TrackKey(u64::MAX);
+pub const COMPOSED: TrackKey = TrackKey(u64::MAX);
+
+impl From<Picture> for Frame {
+    fn from(Picture { capture, key, data }: Picture) -> Self {
+        Self { track: COMPOSED, layer: Layer::WHOLE, codec: Codec::H264, capture, key, data }
+    }
+}
 
 /// How a composed picture is made.
 #[derive(Debug, Clone)]
@@ -64,7 +74,7 @@ impl Default for Composition {
 }
 
 #[derive(Debug)]
-pub(crate) struct Composite {
+pub struct Composite {
     how: Composition,
     /// Identifier of the participant who comes first, `p7`.
     first: Option<String>,
@@ -102,7 +112,7 @@ enum Encoder {
 
 impl Composite {
     /// `first`: identifier of the participant whose tile comes first.
-    pub(crate) fn new(how: Composition, first: Option<String>, budget: Arc<Budget>) -> Self {
+    pub fn new(how: Composition, first: Option<String>, budget: Arc<Budget>) -> Self {
         Self {
             canvas: Image::flat(how.size, BLACK),
             how,
@@ -117,7 +127,7 @@ impl Composite {
         }
     }
 
-    pub(crate) fn add(&mut self, track: &Track) {
+    pub fn add(&mut self, track: &Track) {
         let screen = track.screen && !track.audio;
         let same = |entry: &&mut Entry| entry.participant == track.participant && entry.screen == screen;
         if let Some(entry) = self.entries.iter_mut().find(same) {
@@ -133,27 +143,27 @@ impl Composite {
         });
     }
 
-    pub(crate) fn remove(&mut self, key: TrackKey) {
+    pub fn remove(&mut self, key: TrackKey) {
         for entry in &mut self.entries {
             entry.tracks.remove(&key);
         }
         self.entries.retain(|entry| !entry.tracks.is_empty());
     }
 
-    pub(crate) fn gap(&mut self, key: TrackKey, layer: Layer) {
+    pub fn gap(&mut self, key: TrackKey, layer: Layer) {
         if let Some(entry) = self.entry(key) {
             entry.tile.gap(layer);
         }
     }
 
-    pub(crate) fn frame(&mut self, frame: &Frame) {
+    pub fn frame(&mut self, frame: &Frame) {
         if let Some(entry) = self.entry(frame.track) {
             entry.tile.frame(frame, entry.wanted);
         }
     }
 
     /// `speaker`: identifier of the participant who has the floor.
-    pub(crate) fn tick(&mut self, now: Duration, speaker: Option<&str>) -> Vec<Picture> {
+    pub fn tick(&mut self, now: Duration, speaker: Option<&str>) -> Vec<Picture> {
         self.speaker = speaker.map(str::to_owned);
         for entry in &mut self.entries {
             entry.tile.pull(now);
@@ -170,20 +180,20 @@ impl Composite {
     }
 
     /// Those of whom a key frame is needed.
-    pub(crate) fn wants_key(&self, now: Duration) -> Vec<TrackKey> {
+    pub fn wants_key(&self, now: Duration) -> Vec<TrackKey> {
         let wants = |entry: &&Entry| entry.tile.wants_key(now, entry.wanted);
         self.entries.iter().filter(wants).filter_map(|entry| entry.tile.track()).collect()
     }
 
     /// The next composed picture is to be a key frame.
-    pub(crate) fn force_key(&mut self, now: Duration) {
+    pub fn force_key(&mut self, now: Duration) {
         if let Encoder::Runs { pipeline, .. } = &self.encoder {
             self.keys.ask(pipeline, now);
         }
     }
 
     /// Why there is no picture.
-    pub(crate) fn refusal(&self) -> Option<&str> {
+    pub fn refusal(&self) -> Option<&str> {
         match &self.encoder {
             Encoder::Off { why, .. } => Some(why),
             Encoder::None | Encoder::Runs { .. } => None,
@@ -191,7 +201,7 @@ impl Composite {
     }
 
     /// Pictures that were not made in time, since this was asked last.
-    pub(crate) fn dropped(&mut self) -> u64 {
+    pub fn dropped(&mut self) -> u64 {
         std::mem::take(&mut self.dropped)
     }
 
@@ -211,7 +221,7 @@ impl Composite {
         let most = self.budget.most();
         let Some(place) = self.budget.take() else {
             let why = format!(
-                "a composed picture is encoded, and as many broadcasts as may (hls.transcodes = {most}) already do that"
+                "a composed picture is encoded, and as many legs as may (hls.transcodes = {most}) already do that"
             );
             self.encoder = Encoder::Off { until: now + BROKEN_FOR, why };
             return;

@@ -9,9 +9,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppLeakyType;
 
+use super::LAYER_SILENT;
 use super::image::{DARK, Image, Size};
 use crate::decode::{byte_stream, decoder};
-use crate::leg::LAYER_SILENT;
 use crate::pipeline::{Pipeline, PipelineError, Raw, make};
 
 /// A camera that brought nothing for this long is off. Higher: bears slower pictures; lower: what stands still is gone sooner.

@@ -8,7 +8,7 @@ use gstreamer::prelude::*;
 use crate::pipeline::{PipelineError, make};
 
 /// A decoder of pictures, and the caps of what goes into it; of H.264 see [`byte_stream`].
-pub(crate) fn decoder(codec: Codec) -> Result<(gst::Caps, gst::Element), PipelineError> {
+pub fn decoder(codec: Codec) -> Result<(gst::Caps, gst::Element), PipelineError> {
     let (media, decoder) = match codec {
         Codec::H264 => {
             let units =
@@ -31,7 +31,7 @@ pub(crate) fn decoder(codec: Codec) -> Result<(gst::Caps, gst::Element), Pipelin
 }
 
 /// NAL units behind start codes in place of lengths (ITU-T H.264 annex B).
-pub(crate) fn byte_stream(unit: &Bytes) -> Bytes {
+pub fn byte_stream(unit: &Bytes) -> Bytes {
     let mut out = Vec::with_capacity(unit.len());
     for nal in crescendo_cmaf::avc::nals(unit) {
         out.extend_from_slice(&[0, 0, 0, 1]);

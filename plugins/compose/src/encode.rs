@@ -16,15 +16,15 @@ const KEY_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// An encoded picture.
 #[derive(Debug)]
-pub(crate) struct Picture {
-    pub(crate) capture: Duration,
-    pub(crate) key: bool,
+pub struct Picture {
+    pub capture: Duration,
+    pub key: bool,
     /// NAL units, each behind its length in 4 bytes.
-    pub(crate) data: Bytes,
+    pub data: Bytes,
 }
 
 /// What a pipeline ends with to give H.264 of `kbps`, its parameter sets in band, and the caps of that.
-pub(crate) fn h264(kbps: u32) -> Result<([gst::Element; 2], gst::Caps), PipelineError> {
+pub fn h264(kbps: u32) -> Result<([gst::Element; 2], gst::Caps), PipelineError> {
     let parse = make("h264parse")?;
     parse.set_property("config-interval", -1);
     let in_band = gst::Caps::builder("video/x-h264").field("stream-format", "avc3").field("alignment", "au").build();
@@ -46,7 +46,7 @@ fn encoder(kbps: u32) -> Result<gst::Element, PipelineError> {
 }
 
 /// What such a pipeline has ready.
-pub(crate) fn pictures(pipeline: &Pipeline) -> Vec<Picture> {
+pub fn pictures(pipeline: &Pipeline) -> Vec<Picture> {
     let pulled = std::iter::from_fn(|| pipeline.pull(gst::ClockTime::ZERO));
     pulled.filter_map(|(time, data)| Some(picture(time?, data))).collect()
 }
@@ -59,11 +59,11 @@ fn picture(capture: Duration, data: Vec<u8>) -> Picture {
 
 /// When an encoder was last asked for a key frame.
 #[derive(Debug, Default)]
-pub(crate) struct KeyRequests(Option<Duration>);
+pub struct KeyRequests(Option<Duration>);
 
 impl KeyRequests {
     /// The next picture is to be a key frame.
-    pub(crate) fn ask(&mut self, pipeline: &Pipeline, now: Duration) {
+    pub fn ask(&mut self, pipeline: &Pipeline, now: Duration) {
         if self.0.is_none_or(|asked| now.saturating_sub(asked) >= KEY_AGAIN_AFTER) {
             self.0 = Some(now);
             pipeline.force_key();

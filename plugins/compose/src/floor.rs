@@ -12,18 +12,21 @@ const TAKES: Duration = Duration::from_millis(600);
 const KEEPS: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub(crate) struct Floor<T> {
+pub struct Floor<T> {
     has: Option<(T, Duration)>,
     claims: Option<(T, Duration)>,
 }
 
-impl<T: Copy + PartialEq> Floor<T> {
-    pub(crate) fn new() -> Self {
+impl<T> Default for Floor<T> {
+    /// Nobody has it.
+    fn default() -> Self {
         Self { has: None, claims: None }
     }
+}
 
+impl<T: Copy + PartialEq> Floor<T> {
     /// `loudest`: of those who are heard now.
-    pub(crate) fn hear(&mut self, now: Duration, loudest: Option<T>) {
+    pub fn hear(&mut self, now: Duration, loudest: Option<T>) {
         let Some(who) = loudest else {
             self.claims = None;
             return;
@@ -42,12 +45,12 @@ impl<T: Copy + PartialEq> Floor<T> {
     }
 
     /// It goes.
-    pub(crate) fn gone(&mut self, who: T) {
+    pub fn gone(&mut self, who: T) {
         self.has = self.has.filter(|(has, _)| *has != who);
         self.claims = self.claims.filter(|(claims, _)| *claims != who);
     }
 
-    pub(crate) fn has(&self) -> Option<T> {
+    pub fn has(&self) -> Option<T> {
         self.has.map(|(who, _)| who)
     }
 }

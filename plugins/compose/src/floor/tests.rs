@@ -4,7 +4,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 #[test]
 fn the_floor_is_taken_by_who_is_loudest_for_a_while_and_kept_in_pauses() {
-    let mut floor = Floor::new();
+    let mut floor = Floor::default();
     floor.hear(MS(0), None::<char>);
     assert_eq!(floor.has(), None);
     floor.hear(MS(20), Some('a'));

@@ -1,4 +1,4 @@
-//! Everybody's Opus in, one AAC out. GStreamer decodes and encodes; what belongs where on the room's clock is [`Mix`]'s.
+//! Everybody's Opus in, one AAC or Opus out. GStreamer decodes and encodes; what belongs where on the room's clock is [`Mix`]'s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crescendo_cmaf::Sample;
 
 /// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
 /// clicks on bad links; lower: less delay of the whole broadcast.
-pub(crate) const MIX_DELAY: Duration = Duration::from_millis(250);
+pub const MIX_DELAY: Duration = Duration::from_millis(250);
 
 /// Most participants heard at a time; each costs a decoder and its thread.
 const VOICES_MAX: usize = 128;
@@ -24,7 +24,20 @@ const VOICES_MAX: usize = 128;
 const BROKEN_FOR: Duration = Duration::from_secs(2);
 
 /// Samples in an AAC frame, and how many of them the encoder puts in front of the first (its priming frame).
-pub(crate) const AAC_FRAME: u64 = 1_024;
+pub const AAC_FRAME: u64 = 1_024;
+
+/// Samples in an Opus packet of 20 ms, and how many libopus looks ahead (RFC 7845 section 4.2).
+const OPUS_FRAME: u64 = RATE / 50;
+const OPUS_AHEAD: u64 = 312;
+
+/// What the mix is encoded as; bits of both channels together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// A frame of 1,024 samples each.
+    Aac { bits_per_second: i32 },
+    /// A packet of 20 ms each.
+    Opus { bits_per_second: i32 },
+}
 
 /// How long the encoder may take for its last frames.
 const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
@@ -40,7 +53,7 @@ const FADES: f32 = 0.955;
 
 /// The broadcast's sound.
 #[derive(Debug)]
-pub(crate) struct Sound {
+pub struct Sound {
     voices: BTreeMap<TrackKey, Speaker>,
     mix: Mix,
     encoder: Pipeline,
@@ -50,6 +63,7 @@ pub(crate) struct Sound {
     fed: u64,
     /// Frames that came out of it.
     frames: u64,
+    encoding: Encoding,
 }
 
 /// One participant's microphone.
@@ -60,22 +74,19 @@ enum Speaker {
 }
 
 impl Sound {
-    /// Sound from `now` on; `bits_per_second` for both channels together.
-    pub(crate) fn open(now: Duration, bits_per_second: i32) -> Result<Self, PipelineError> {
+    /// Sound from `now` on.
+    pub fn open(now: Duration, encoding: Encoding) -> Result<Self, PipelineError> {
         pipeline::init()?;
         // Found out now, not when somebody first speaks.
         make("opusdec")?;
-        let convert = make("audioconvert")?;
-        let encoder = make("avenc_aac")?;
-        encoder.set_property("bitrate", bits_per_second);
-        let aac = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw").build();
-        let encoder = Pipeline::start(&raw_caps(), &[convert, encoder], &aac, AppLeakyType::None)?;
+        let (encoder, caps) = encoding.encoder()?;
+        let encoder = Pipeline::start(&raw_caps(), &[make("audioconvert")?, encoder], &caps, AppLeakyType::None)?;
         let start = position(now.saturating_sub(MIX_DELAY));
-        Ok(Self { voices: BTreeMap::new(), mix: Mix::new(start), encoder, start, fed: 0, frames: 0 })
+        Ok(Self { voices: BTreeMap::new(), mix: Mix::new(start), encoder, start, fed: 0, frames: 0, encoding })
     }
 
     /// One Opus packet (RFC 6716). The first one of a track opens its decoder.
-    pub(crate) fn packet(&mut self, track: TrackKey, capture: Duration, data: &Bytes) {
+    pub fn packet(&mut self, track: TrackKey, capture: Duration, data: &Bytes) {
         let full = self.voices.len() >= VOICES_MAX;
         let speaker = match self.voices.get_mut(&track) {
             Some(Speaker::Broken { until }) if capture < *until => return,
@@ -92,12 +103,12 @@ impl Sound {
         self.voices.insert(track, speaker);
     }
 
-    pub(crate) fn remove(&mut self, track: TrackKey) {
+    pub fn remove(&mut self, track: TrackKey) {
         self.voices.remove(&track);
     }
 
     /// The track that is loudest, of those that can be heard at all; `favoured` where others are hardly louder.
-    pub(crate) fn loudest(&self, favoured: Option<TrackKey>) -> Option<TrackKey> {
+    pub fn loudest(&self, favoured: Option<TrackKey>) -> Option<TrackKey> {
         let level = |track: &TrackKey, speaker: &Speaker| match speaker {
             Speaker::Heard { level, .. } if favoured == Some(*track) => *level * FAVOUR,
             Speaker::Heard { level, .. } => *level,
@@ -111,8 +122,8 @@ impl Sound {
         heard.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(track, _)| *track)
     }
 
-    /// Mixes what has come of age and gives the AAC frames that are ready.
-    pub(crate) fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, PipelineError> {
+    /// Mixes what has come of age and gives the frames that are ready; their times count samples on the room's clock.
+    pub fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, PipelineError> {
         self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
         if let Some(error) = self.encoder.error() {
             return Err(PipelineError::Encoder(error));
@@ -121,7 +132,7 @@ impl Sound {
     }
 
     /// The last frames.
-    pub(crate) fn finish(&mut self, now: Duration) -> Vec<Sample> {
+    pub fn finish(&mut self, now: Duration) -> Vec<Sample> {
         self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
         self.encoder.end();
         self.encoded(DRAIN)
@@ -158,17 +169,37 @@ impl Sound {
         self.encoder.push(time, &bytes.into());
     }
 
-    /// Frames are numbered, not timed: the encoder makes one of every 1,024 samples and nothing else.
+    /// Frames are numbered, not timed: the encoder makes one of every so many samples and nothing else.
     fn encoded(&mut self, patience: gst::ClockTime) -> Vec<Sample> {
         let mut samples = Vec::new();
         while let Some((_, data)) = self.encoder.pull(patience) {
-            // The first frame is the encoder's priming; what the n-th holds begins n - 1 frames after the start.
-            if let Some(before) = self.frames.checked_sub(1) {
-                samples.push(Sample { time: self.start + before * AAC_FRAME, key: true, data: data.into() });
-            }
+            let after = match self.encoding {
+                // The first frame is the encoder's priming; what the n-th holds begins n - 1 frames after the start.
+                Encoding::Aac { .. } => self.frames.checked_sub(1).map(|before| self.start + before * AAC_FRAME),
+                Encoding::Opus { .. } => Some((self.start + self.frames * OPUS_FRAME).saturating_sub(OPUS_AHEAD)),
+            };
+            samples.extend(after.map(|time| Sample { time, key: true, data: data.into() }));
             self.frames += 1;
         }
         samples
+    }
+}
+
+impl Encoding {
+    fn encoder(self) -> Result<(gst::Element, gst::Caps), PipelineError> {
+        match self {
+            Self::Aac { bits_per_second } => {
+                let encoder = make("avenc_aac")?;
+                encoder.set_property("bitrate", bits_per_second);
+                let caps = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw");
+                Ok((encoder, caps.build()))
+            }
+            Self::Opus { bits_per_second } => {
+                let encoder = make("opusenc")?;
+                encoder.set_property("bitrate", bits_per_second);
+                Ok((encoder, gst::Caps::new_empty_simple("audio/x-opus")))
+            }
+        }
     }
 }
 
