@@ -20,7 +20,7 @@ help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup-run web ## Build the server and run it on this machine.
-	cargo build --release
+	cargo build --release --bin crescendo
 	exec scripts/run.sh target/release/crescendo $(ARGS)
 
 test: setup-test web $(LAB_MODULES) ## Every test: Rust, web, fuzz targets for a short while, the API from outside, real browsers.
