@@ -28,7 +28,7 @@ const HEADER_MAX: usize = 14;
 #[derive(Debug)]
 pub struct Abridger {
     most: u64,
-    /// Bytes of the message that is coming in which have been passed on.
+    /// Bytes of the message that is coming in which have been passed on, as far as they count: at most `most`.
     passed: u64,
     /// The message is over, as far as the reader knows; its further frames are dropped.
     cut: bool,
@@ -144,8 +144,8 @@ impl Abridger {
         }
         let seam = length.min(SEAM as u64);
         let kept = (self.most - self.passed).min(length - seam);
-        self.passed += kept + seam;
-        self.cut = !fin;
+        // Nothing more fits, not even a frame that goes on with no message.
+        (self.passed, self.cut) = (self.most, !fin);
         bytes[0] |= FIN;
         let until = write_length(&mut bytes, kept + seam, key);
         Step::Due { bytes, from: 0, until, payload: Payload { kept, seam, dropped: length - kept - seam, ..whole } }

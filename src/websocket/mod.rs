@@ -37,10 +37,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let mut asked = Request::new(());
-        *asked.method_mut() = parts.method.clone();
-        *asked.version_mut() = parts.version;
-        *asked.headers_mut() = parts.headers.clone();
+        let asked = Request::from_parts(parts.clone(), ());
         let response =
             create_response(&asked).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()).into_response())?;
         let ready = parts.extensions.remove::<OnUpgrade>();

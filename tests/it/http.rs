@@ -73,6 +73,25 @@ async fn what_a_proxy_passes_on_or_another_site_asks_for_does_not_reach_the_api(
     assert_eq!(server.request("GET", "/healthz", None, "x-forwarded-for: 192.0.2.1\r\n").await.0, 200);
 }
 
+/// It may be open in a browser on the machine that a server without keys is tried on.
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let server = Server::start(&[]).await;
+    let own = format!("origin: http://{}\r\n", server.http);
+    let foreign = ["origin: https://evil.example\r\n", "origin: null\r\n", "origin: http://127.0.0.1:1\r\n"];
+    let fetched = ["cross-site", "same-site"].map(|site| format!("{own}sec-fetch-site: {site}\r\n"));
+    for path in ["/live/rest/v2/broadcasts/cam/stop", "/api/v1/rooms/demo/legs", "/api/v1/rooms"] {
+        for headers in foreign.into_iter().chain(fetched.iter().map(String::as_str)) {
+            let (status, body) = server.request("POST", path, None, headers).await;
+            assert!(status == 403 && body.contains("other sites"), "{path} {headers}: {status} {body}");
+        }
+        let fetched = format!("{own}sec-fetch-site: same-origin\r\n");
+        for headers in ["", &own, &fetched, "sec-fetch-site: none\r\n"] {
+            assert_ne!(server.request("POST", path, None, headers).await.0, 403, "{path} {headers}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn pages_are_served_under_a_strict_policy_and_bad_rooms_have_none() {
     let server = Server::start(&[]).await;

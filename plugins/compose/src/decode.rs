@@ -7,6 +7,9 @@ use gstreamer::prelude::*;
 
 use crate::pipeline::{PipelineError, make};
 
+/// What colours pictures have here, as GStreamer names them.
+pub(crate) const COLOURS: &str = "bt601";
+
 /// A decoder of pictures, and the caps of what goes into it; of H.264 see [`byte_stream`].
 pub fn decoder(codec: Codec) -> Result<(gst::Caps, gst::Element), PipelineError> {
     let (media, decoder) = match codec {
@@ -27,7 +30,24 @@ pub fn decoder(codec: Codec) -> Result<(gst::Caps, gst::Element), PipelineError>
     };
     // Hostile frames are no reason to stop.
     decoder.set_property("max-errors", -1);
+    if let Some(pad) = decoder.static_pad("src") {
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, name_colours);
+    }
     Ok((media, decoder))
+}
+
+/// Says what WebRTC's senders leave unsaid: their pictures are of BT.601 whatever their size. GStreamer, and players, take large ones
+/// that say nothing for BT.709.
+fn name_colours(_: &gst::Pad, info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+    let Some(gst::PadProbeData::Event(event)) = &info.data else { return gst::PadProbeReturn::Ok };
+    if let gst::EventView::Caps(said) = event.view()
+        && said.caps().structure(0).is_some_and(|picture| !picture.has_field("colorimetry"))
+    {
+        let mut caps = said.caps_owned();
+        caps.make_mut().set("colorimetry", COLOURS);
+        info.data = Some(gst::PadProbeData::Event(gst::event::Caps::new(&caps)));
+    }
+    gst::PadProbeReturn::Ok
 }
 
 /// NAL units behind start codes in place of lengths (ITU-T H.264 annex B).

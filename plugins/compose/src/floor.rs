@@ -12,7 +12,7 @@ const TAKES: Duration = Duration::from_millis(600);
 const KEEPS: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub struct Floor<T> {
+pub(crate) struct Floor<T> {
     has: Option<(T, Duration)>,
     claims: Option<(T, Duration)>,
 }
@@ -26,7 +26,7 @@ impl<T> Default for Floor<T> {
 
 impl<T: Copy + PartialEq> Floor<T> {
     /// `loudest`: of those who are heard now.
-    pub fn hear(&mut self, now: Duration, loudest: Option<T>) {
+    pub(crate) fn hear(&mut self, now: Duration, loudest: Option<T>) {
         let Some(who) = loudest else {
             self.claims = None;
             return;
@@ -45,12 +45,12 @@ impl<T: Copy + PartialEq> Floor<T> {
     }
 
     /// It goes.
-    pub fn gone(&mut self, who: T) {
+    pub(crate) fn gone(&mut self, who: T) {
         self.has = self.has.filter(|(has, _)| *has != who);
         self.claims = self.claims.filter(|(claims, _)| *claims != who);
     }
 
-    pub fn has(&self) -> Option<T> {
+    pub(crate) fn has(&self) -> Option<T> {
         self.has.map(|(who, _)| who)
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! frames ─┬─ Composite (decode, lay out, encode) ─ H.264 ─┐
 //!         └─ Sound (decode, mix, encode) ─ AAC or Opus ───┴─ a leg
-//!                └─ Floor: who is loudest, and shown larger
+//!                └─ Speakers: who is loudest, and shown larger
 //!
 //! Studio: all of it, for a leg that wants no more than one picture and one sound
 //! ```
@@ -18,10 +18,11 @@ mod floor;
 mod mix;
 pub mod pipeline;
 mod sound;
+mod speakers;
 mod studio;
 
 pub use budget::{Budget, Place};
 pub use composite::{COMPOSED, Composite, Composition, LAYER_SILENT, Layout, Size};
-pub use floor::Floor;
 pub use sound::{AAC_FRAME, Encoding, MIX_DELAY, Sound};
-pub use studio::{MIXED, Studio};
+pub use speakers::Speakers;
+pub use studio::{AHEAD_MOST, MIXED, Studio};

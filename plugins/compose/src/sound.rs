@@ -14,7 +14,7 @@ use crate::pipeline::{self, Pipeline, PipelineError, make};
 use crescendo_cmaf::Sample;
 
 /// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
-/// clicks on bad links; lower: less delay of the whole broadcast.
+/// clicks on bad links; lower: less delay of the whole.
 pub const MIX_DELAY: Duration = Duration::from_millis(250);
 
 /// Most participants heard at a time; each costs a decoder and its thread.
@@ -51,7 +51,7 @@ const FAVOUR: f32 = 2.0;
 /// What is left of a level one tick later: half of it after 0.3 s, so that pauses between words do not count.
 const FADES: f32 = 0.955;
 
-/// The broadcast's sound.
+/// Everybody's sound.
 #[derive(Debug)]
 pub struct Sound {
     voices: BTreeMap<TrackKey, Speaker>,

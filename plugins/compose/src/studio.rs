@@ -1,6 +1,5 @@
 //! Everybody in one picture with one sound, as frames of two tracks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,9 @@ use crescendo_leg_api::{Codec, Frame, Layer, Track, TrackKey};
 
 use crate::Budget;
 use crate::composite::{Composite, Composition};
-use crate::floor::Floor;
 use crate::pipeline::PipelineError;
 use crate::sound::{Encoding, Sound};
+use crate::speakers::Speakers;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +20,7 @@ pub const MIXED: TrackKey = TrackKey(u64::MAX - 1);
 
 /// How far ahead of the room's clock a frame may be: what is between two ticks, and clocks that disagree. Higher: forgives worse
 /// clocks; lower: such a sender disturbs less.
-const AHEAD_MOST: Duration = Duration::from_millis(500);
+pub const AHEAD_MOST: Duration = Duration::from_millis(500);
 
 /// What comes out is H.264 of [`COMPOSED`] and Opus of [`MIXED`].
 #[derive(Debug)]
@@ -30,9 +29,7 @@ pub struct Studio {
     encoding: Encoding,
     /// Opened with the first tick, on the leg's own thread: GStreamer may take a while.
     sound: Option<Sound>,
-    floor: Floor<TrackKey>,
-    /// Tracks of sound, and whose they are.
-    microphones: BTreeMap<TrackKey, String>,
+    speakers: Speakers,
     now: Duration,
 }
 
@@ -44,22 +41,18 @@ impl Studio {
             composite: Composite::new(how, first, budget),
             encoding: Encoding::Opus { bits_per_second },
             sound: None,
-            floor: Floor::default(),
-            microphones: BTreeMap::new(),
+            speakers: Speakers::default(),
             now: Duration::ZERO,
         }
     }
 
     pub fn add(&mut self, track: &Track) {
-        if track.audio && !track.screen {
-            self.microphones.insert(track.key, track.participant.clone());
-        }
+        self.speakers.add(track);
         self.composite.add(track);
     }
 
     pub fn remove(&mut self, key: TrackKey) {
-        self.microphones.remove(&key);
-        self.floor.gone(key);
+        self.speakers.remove(key);
         self.composite.remove(key);
         if let Some(sound) = &mut self.sound {
             sound.remove(key);
@@ -89,10 +82,8 @@ impl Studio {
             None => self.sound.insert(Sound::open(self.now, self.encoding)?),
         };
         let mut frames: Vec<_> = sound.tick(self.now)?.into_iter().map(heard).collect();
-        let loudest = sound.loudest(self.floor.has()).filter(|track| self.microphones.contains_key(track));
-        self.floor.hear(self.now, loudest);
-        let speaker = self.floor.has().and_then(|track| self.microphones.get(&track));
-        frames.extend(self.composite.tick(self.now, speaker.map(String::as_str)).into_iter().map(Frame::from));
+        self.speakers.hear(self.now, sound);
+        frames.extend(self.composite.tick(self.now, self.speakers.speaker()).into_iter().map(Frame::from));
         Ok(frames)
     }
 

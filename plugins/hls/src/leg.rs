@@ -1,13 +1,13 @@
 //! The leg itself: frames go to the picture and the sound, chunks come out and are published.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, VIDEO_TIMESCALE, init_section};
 use crescendo_compose::{
-    AAC_FRAME, Budget, COMPOSED, Composite, Composition, Encoding, Floor, LAYER_SILENT, Layout, MIX_DELAY, Sound,
+    AAC_FRAME, AHEAD_MOST, Budget, COMPOSED, Composite, Composition, Encoding, LAYER_SILENT, Layout, MIX_DELAY, Sound,
+    Speakers,
 };
 use crescendo_leg_api::{Codec, Frame, Layer, Layers, Leg, State, Track, TrackKey};
 
@@ -32,10 +32,6 @@ const FILL_PATIENCE: Duration = Duration::from_millis(300);
 /// Frames of two layers that are captured within this are of the same picture: more than what their sender reports disagree by, less
 /// than half a frame.
 const TOGETHER: Duration = Duration::from_millis(5);
-
-/// How far ahead of the room's clock a frame may be: what is between two ticks, and clocks that disagree. Higher: forgives worse
-/// clocks; lower: such a sender disturbs less.
-const AHEAD_MOST: Duration = Duration::from_millis(500);
 
 /// A key frame is asked for this long before a segment should end: what a request and an encoder take.
 const KEY_LEAD: Duration = Duration::from_millis(100);
@@ -93,9 +89,7 @@ pub struct HlsLeg {
     composite: Option<Composite>,
     ladder: Ladder,
     audio: Audio,
-    /// Who speaks: a track of sound, and whose they are.
-    floor: Floor<TrackKey>,
-    microphones: BTreeMap<TrackKey, String>,
+    speakers: Speakers,
     first_sound: Option<Duration>,
     failure: Option<String>,
     /// Parts that were late and not asked for yet.
@@ -149,8 +143,7 @@ impl HlsLeg {
             options,
             now: Duration::ZERO,
             audio: Audio::NotYet,
-            floor: Floor::default(),
-            microphones: BTreeMap::new(),
+            speakers: Speakers::default(),
             first_sound: None,
             failure: None,
             late: 0,
@@ -202,9 +195,10 @@ impl HlsLeg {
 
     /// Who has the floor. A picture of one follows it.
     fn listen(&mut self, now: Duration) -> Option<String> {
-        let loudest = if let Audio::On { sound, .. } = &self.audio { sound.loudest(self.floor.has()) } else { None };
-        self.floor.hear(now, loudest.filter(|track| self.microphones.contains_key(track)));
-        let speaker = self.microphones.get(&self.floor.has()?)?.clone();
+        if let Audio::On { sound, .. } = &self.audio {
+            self.speakers.hear(now, sound);
+        }
+        let speaker = self.speakers.speaker()?.to_owned();
         self.pictures.follow(&speaker);
         self.foreign.follow(&speaker);
         Some(speaker)
@@ -254,9 +248,7 @@ impl Leg for HlsLeg {
     }
 
     fn track_added(&mut self, track: Track) {
-        if track.audio && !track.screen {
-            self.microphones.insert(track.key, track.participant.clone());
-        }
+        self.speakers.add(&track);
         if let Some(composite) = &mut self.composite {
             composite.add(&track);
         } else if !track.audio {
@@ -266,8 +258,7 @@ impl Leg for HlsLeg {
     }
 
     fn track_removed(&mut self, key: TrackKey) {
-        self.microphones.remove(&key);
-        self.floor.gone(key);
+        self.speakers.remove(key);
         if let Some(composite) = &mut self.composite {
             composite.remove(key);
         }

@@ -15,6 +15,9 @@ use crate::sidecar::{Person, Source, Starter};
 use crate::subject::{Desk, Job, Subject};
 use crate::writer::{Sync, Writer};
 
+#[cfg(test)]
+mod tests;
+
 /// Frames are not missed before this.
 const MISSED_AFTER: Duration = Duration::from_secs(3);
 
@@ -236,10 +239,11 @@ impl Leg for RecordLeg {
         if let Some(reason) = self.writer.failure() {
             return State::Failed(reason);
         }
-        if self.subjects.values().any(Subject::has_file) {
-            State::Running
-        } else if let Some(why) = self.studio.as_ref().and_then(Studio::refusal) {
+        // Its sound may well be in a file by then.
+        if let Some(why) = self.studio.as_ref().and_then(Studio::refusal) {
             State::Waiting(why.to_owned())
+        } else if self.subjects.values().any(Subject::has_file) {
+            State::Running
         } else if self.now < MISSED_AFTER {
             State::Starting
         } else {

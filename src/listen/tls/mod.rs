@@ -69,7 +69,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        server.alpn_protocols = [HTTP2, HTTP1, TURN].map(<[u8]>::to_vec).into();
+        server.alpn_protocols = [TURN, HTTP2, HTTP1].map(<[u8]>::to_vec).into();
         if let Certificate::Acme(_) = certificate {
             server.alpn_protocols.push(ACME.to_vec());
         }

@@ -156,14 +156,6 @@ impl Rewrite {
         }
     }
 
-    /// The index of the next packet, when its source goes on without a gap.
-    pub fn upcoming(&self) -> u64 {
-        match self.next {
-            Next::First { index } => index,
-            Next::After { index, .. } => index + 1,
-        }
-    }
-
     /// What is to be added to a timestamp of the source now.
     pub fn timestamp_shift(&self) -> Option<u32> {
         self.ranges.back().map(|range| range.timestamp_shift)

@@ -49,8 +49,10 @@ impl Publication {
     pub(crate) fn begun_with(&mut self, transport: TransportId, ssrc: u32, now: Instant, age: Duration) -> Vec<u16> {
         let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
         let Some(subscription) = known.filter(|s| s.is_sent()) else { return Vec::new() };
-        let beginning = subscription.beginning.take().filter(|b| now.saturating_duration_since(b.at) <= age);
-        beginning.map_or_else(Vec::new, |b| (b.first..subscription.rewrite.upcoming()).map(|i| i as u16).collect())
+        let is_young = |began: Instant| now.saturating_duration_since(began) <= age;
+        let first = subscription.beginning.take().filter(|_| subscription.began.is_some_and(is_young));
+        let sent = first.zip(subscription.rewrite.last());
+        sent.map_or_else(Vec::new, |(first, last)| (first..=last).map(|index| index as u16).collect())
     }
 }
 

@@ -48,23 +48,15 @@ pub(super) struct Subscription {
     /// The layer that it gets; nothing until a packet of the wanted one has come from which it can be decoded.
     pub(super) gets: Option<Layer>,
     /// When it got its first packet.
-    began: Option<Instant>,
-    /// The same, until what it began with was asked for once more.
-    pub(super) beginning: Option<Beginning>,
+    pub(super) began: Option<Instant>,
+    /// Index of that packet, until it was asked for once more.
+    pub(super) beginning: Option<u64>,
     pub(super) rewrite: Rewrite,
     pub(super) wishes: Wishes,
     pub(super) packets: u32,
     pub(super) octets: u32,
     /// Packets that never came, as its receiver said last.
     pub(super) lost: u32,
-}
-
-/// The key frame that a receiver began with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beginning {
-    /// Index of its first packet.
-    pub(super) first: u64,
-    pub(super) at: Instant,
 }
 
 /// The stream of retransmissions to a receiver (RFC 4588).
@@ -190,10 +182,6 @@ impl Subscription {
             }
             let shift = self.rewrite.timestamp_shift();
             let captured = self.gets.and_then(captured).zip(shift).map(|(at, shift)| at.wrapping_add(shift));
-            if self.began.is_none() {
-                self.beginning = Some(Beginning { first: self.rewrite.upcoming(), at });
-                self.began = Some(at);
-            }
             self.rewrite.start(input, at, clock_rate, captured);
             self.gets = Some(input.layer);
         }
@@ -201,7 +189,11 @@ impl Subscription {
         if packet.payload == 0 && self.rewrite.skip(input.layer, input.index) {
             return None;
         }
-        self.rewrite.place(input, at).map(|place| Placed { place, switched })
+        let place = self.rewrite.place(input, at)?;
+        if self.began.is_none() {
+            (self.began, self.beginning) = (Some(at), Some(place.index));
+        }
+        Some(Placed { place, switched })
     }
 }
 

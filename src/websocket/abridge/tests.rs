@@ -106,6 +106,16 @@ fn a_message_in_many_frames_is_cut_once_and_what_comes_in_between_is_heard() {
     assert_eq!(messages.last(), Some(&Message::binary(b"after".to_vec())));
 }
 
+/// It is an error, and is for the library to find.
+#[test]
+fn a_frame_that_goes_on_with_nothing_is_no_part_of_a_message_that_was_cut() {
+    let bytes = [frame(0x81, &[b'a'; 200]), frame(0x80, &[b'b'; 200])].concat();
+    let out = abridged(100, &bytes, || 4096);
+    let cut = abridged(100, &frame(0x81, &[b'a'; 200]), || 4096);
+    assert_eq!(out[..cut.len()], cut);
+    assert_eq!(out.len() - cut.len(), 6 + SEAM, "a header and what it takes to see it");
+}
+
 /// Wherever a character is cut, what is left is text.
 #[test]
 fn characters_are_finished_or_left_out() {

@@ -1,5 +1,5 @@
-// node nat-client.mjs SERVER BROWSER [PAGE]: runs on a client's machine. It opens a page of the harness, which a site of its own serves on
-// loopback, as a page on localhost may use what one of a bare address may not; and passes on what it is asked by its parent.
+// node nat-client.mjs SERVER BROWSER [PAGE]: runs on a client's machine. It opens a page of the harness, which a site of its own
+// serves on loopback, as a page on localhost may use what one of a bare address may not; and passes on what it is asked by its parent.
 import { launch, openWindow } from './browsers.mjs'
 import { startSite } from './site.mjs'
 

@@ -4,8 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use super::{connect, get, own_certificate};
-use crate::support::{Server, Socket, join};
+use super::{call, connect, get, own_certificate};
+use crate::support::Server;
 
 /// Ends with the value.
 struct Running(Child);
@@ -134,11 +134,7 @@ async fn a_certificate_is_renewed_before_it_ends_and_a_call_goes_on() {
     let roots = authority.roots().await;
     let stream = connect(&roots, "call.example", https, &[b"http/1.1"]).await.expect("a certificate for the name");
     let first = own_certificate(&stream);
-    let (stream, _) =
-        tokio_tungstenite::client_async("wss://call.example/signal", stream).await.expect("the socket opens");
-    let mut ann = Socket { stream };
-    ann.send(join("demo", "Ann")).await;
-    ann.until("welcome").await;
+    let mut ann = call(stream, "call.example").await;
 
     let expiry = server.metric(EXPIRY).await;
     server.counts(EXPIRY, expiry + 1.0).await;

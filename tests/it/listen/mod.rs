@@ -19,15 +19,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, Server, Socket, join};
 
 /// PEM files that a server can be given, and that the client here trusts.
-struct Certificate {
+pub(crate) struct Certificate {
     directory: tempfile::TempDir,
 }
 
 impl Certificate {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certificate = Self { directory: tempfile::tempdir().expect("a directory") };
         certificate.renew();
         certificate
@@ -50,7 +50,7 @@ impl Certificate {
     }
 
     /// For a server with TLS on a free port.
-    fn set(&self) -> [String; 3] {
+    pub(crate) fn set(&self) -> [String; 3] {
         [
             "tls.listen=127.0.0.1:0".into(),
             format!("tls.cert={}", self.cert().display()),
@@ -94,6 +94,16 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let name = ServerName::try_from(name.to_owned()).expect("a name");
     timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, over)).await.expect("in time")
+}
+
+/// A call of Ann's over this connection to `name`.
+async fn call(stream: TlsStream<TcpStream>, name: &str) -> Socket<TlsStream<TcpStream>> {
+    let url = format!("wss://{name}/signal");
+    let (stream, _) = tokio_tungstenite::client_async(url, stream).await.expect("the socket opens");
+    let mut ann = Socket { stream };
+    ann.send(join("demo", "Ann")).await;
+    ann.until("welcome").await;
+    ann
 }
 
 fn own_certificate(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {

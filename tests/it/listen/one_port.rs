@@ -63,7 +63,7 @@ impl Doors {
 async fn tls_and_its_first_byte_tell_turn_from_http_on_one_port() {
     let certificate = Certificate::new();
     let doors = Doors::open(&certificate).await;
-    for alpn in [&[][..], &[&b"stun.turn"[..]]] {
+    for alpn in [&[][..], &[&b"stun.turn"[..]], &[b"http/1.1", b"stun.turn"]] {
         let mut stream = certificate.connect(doors.https, alpn).await.expect("TLS");
         let me = stream.get_ref().0.local_addr().expect("connected");
         stream.write_all(&BINDING).await.expect("written");

@@ -5,8 +5,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{Certificate, get, own_certificate};
-use crate::support::{Socket, join};
+use super::{Certificate, call, get, own_certificate};
 
 const FAILED: &str = r#"crescendo_tls_certificate_loads_total{result="failed"}"#;
 
@@ -48,11 +47,7 @@ async fn a_call_over_wss_goes_on_while_the_certificate_changes_and_a_broken_one_
     let https = server.https.expect("a listener");
     let stream = certificate.connect(https, &[b"http/1.1"]).await.expect("TLS");
     let old = own_certificate(&stream);
-    let (stream, _) =
-        tokio_tungstenite::client_async("wss://localhost/signal", stream).await.expect("the socket opens");
-    let mut ann = Socket { stream };
-    ann.send(join("demo", "Ann")).await;
-    ann.until("welcome").await;
+    let mut ann = call(stream, "localhost").await;
 
     let new = certificate.renew();
     server.signal(Signal::HUP);

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
+use crate::listen::Certificate;
 use crate::support::{PATIENCE, Server};
 
 const SECRET: &str = "a secret of this test";
@@ -188,6 +189,20 @@ async fn everything_comes_back_over_tls() {
     let (turn, address) = over_tls().await;
     all_comes_back_from(address, &["-t", "-S"]).await;
     turn.stop();
+}
+
+/// One message at a time, so that no two are in a record.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ports_for_tls_take_it_for_a_client_of_turn() {
+    let certificate = Certificate::new();
+    let [listen, cert, key] = certificate.set();
+    let server = server("127.0.0.1:0", &[&listen, &cert, &key, "turn.tls_listen=127.0.0.1:0"]).await;
+    let turns = server.more.iter().find_map(|url| url.strip_prefix("turns://")).expect("TURN over TLS");
+    for door in [turns.parse().expect("an address"), server.https.expect("a listener")] {
+        let peer = echo(door.ip()).await;
+        let (sent, received) = uclient(door, peer, &["-t", "-S", "-m", "1", "-n", "5"]).await;
+        assert!(sent > 0 && sent == received, "{door}: {received} of {sent}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

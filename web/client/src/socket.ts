@@ -8,7 +8,7 @@ const CONNECT_MS = 10_000
  * a restarted server do not all come in the same moment. */
 const PAUSES_MS = [200, 500, 1000, 2000, 4000, 5000]
 const JITTER = 0.3
-/** A socket that was silent for this many heartbeats is taken for lost. Each is answered, so two may go astray. */
+/** A socket that was silent for this many heartbeats is taken for lost. Each is answered, so one may go astray. */
 const SILENT_BEATS = 2.5
 /** A socket that says nothing for this long, ms, when contact may be lost, is lost. */
 const PROBE_MS = 2000
@@ -198,15 +198,14 @@ export class Socket {
 
   #write(state: State & { is: 'joined' }, message: ClientMessage): void {
     state.ws.send(JSON.stringify(message))
-    this.#beat(state)
   }
 
-  /** A ping when nothing else was sent for a while. */
+  /** A ping at each beat, whatever else is sent: little of it is answered, and a socket that says nothing is taken for lost. */
   #beat(state: State & { is: 'joined' }): void {
-    state.beat()
-    state.beat = this.platform.after(state.session.heartbeatMs, () =>
-      this.#write(state, { type: 'ping', at: this.platform.now() }),
-    )
+    state.beat = this.platform.after(state.session.heartbeatMs, () => {
+      this.#write(state, { type: 'ping', at: this.platform.now() })
+      this.#beat(state)
+    })
   }
 
   #listen(state: State & { is: 'joined' }): void {

@@ -2,7 +2,7 @@
 
 use super::image::{Place, Size};
 
-/// What a broadcast shows.
+/// What a broadcast or a recording shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
     /// One participant, whose picture is passed on as it came where players take it.

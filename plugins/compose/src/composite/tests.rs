@@ -1,3 +1,6 @@
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
 use super::image::{Place, Size};
 use super::layout::places;
 
@@ -175,4 +178,66 @@ fn garbage_from_one_breaks_neither_the_picture_nor_the_tiles_of_others() {
         made += composite.tick(now, None).len();
     }
     assert!(made > 0);
+}
+
+/// What goes through `description`, of a picture of `size` pixels in a colour that matrices disagree about.
+fn coloured(description: &str, size: Size) -> Vec<Bytes> {
+    pipeline::init().expect("installed");
+    let launch = format!(
+        "videotestsrc num-buffers=25 pattern=solid-color foreground-color=0xff008700 ! \
+         video/x-raw,format=I420,width={},height={},framerate=25/1,{description} ! appsink name=out sync=false",
+        size.width, size.height
+    );
+    let pipeline =
+        gst::parse::launch(&launch).expect("elements are installed").downcast::<gst::Pipeline>().expect("one");
+    let out = pipeline.by_name("out").and_downcast::<gstreamer_app::AppSink>().expect("an end");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let bytes = |sample: gst::Sample| sample.buffer().expect("data").map_readable().expect("readable").to_vec().into();
+    let all = std::iter::from_fn(|| out.pull_sample().ok()).map(bytes).collect();
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    all
+}
+
+/// Red, green and blue in the middle of a picture of `size` that was encoded as this, as a player has it.
+fn shown(encoded: &Bytes, size: Size) -> [u8; 3] {
+    let units = gst::Caps::builder("video/x-h264").field("stream-format", "avc3").field("alignment", "au").build();
+    let rgb = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
+    let chain = ["h264parse", "avdec_h264", "videoconvert"].map(|name| pipeline::make(name).expect("installed"));
+    let player = Pipeline::start(&units, &chain, &rgb, AppLeakyType::None).expect("it starts");
+    player.push(Duration::ZERO, encoded);
+    player.end();
+    let (_, pixels) = player.pull(gst::ClockTime::from_seconds(20)).expect("a picture");
+    let middle = 3 * (size.width * size.height / 2 + size.width / 2);
+    pixels[middle..middle + 3].try_into().expect("three")
+}
+
+/// Senders of WebRTC say nothing of their colours and mean BT.601; one that says BT.709 is believed.
+#[test]
+fn colours_are_those_that_were_filmed() {
+    let vp8 = "colorimetry=bt601 ! vp8enc deadline=1 keyframe-max-dist=1";
+    let h264 = "colorimetry=bt709 ! x264enc speed-preset=ultrafast tune=zerolatency key-int-max=1 ! \
+                h264parse config-interval=-1 ! video/x-h264,stream-format=avc3,alignment=au";
+    for (codec, description) in [(Codec::Vp8, vp8), (Codec::H264, h264)] {
+        let mut composite = Composite::new(
+            Composition { layout: Layout::Grid, size: CANVAS, fps: 25, kbps: 2_000, tiles: 1 },
+            None,
+            Budget::new(1),
+        );
+        composite.add(&track(1, "p1", false, false));
+        let mut frames = coloured(description, CANVAS).into_iter().cycle();
+        let (mut now, mut seen, begun) = (Duration::ZERO, [0; 3], std::time::Instant::now());
+        let close = |seen: [u8; 3]| seen.into_iter().zip([0, 0x87, 0]).all(|(one, other)| one.abs_diff(other) < 8);
+        while !close(seen) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{codec:?}: {seen:?}");
+            now += MS(40);
+            let data = frames.next().expect("pictures");
+            let (track, layer) = (TrackKey(1), Layer::High);
+            composite.frame(&Frame { track, layer, codec, capture: now, key: true, data });
+            if let Some(picture) = composite.tick(now, None).iter().rfind(|picture| picture.key) {
+                seen = shown(&picture.data, CANVAS);
+            }
+            composite.force_key(now);
+            std::thread::yield_now();
+        }
+    }
 }

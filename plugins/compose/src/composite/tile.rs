@@ -11,7 +11,7 @@ use gstreamer_app::AppLeakyType;
 
 use super::LAYER_SILENT;
 use super::image::{DARK, Image, Size};
-use crate::decode::{byte_stream, decoder};
+use crate::decode::{COLOURS, byte_stream, decoder};
 use crate::pipeline::{Pipeline, PipelineError, Raw, make};
 
 /// A camera that brought nothing for this long is off. Higher: bears slower pictures; lower: what stands still is gone sooner.
@@ -230,6 +230,7 @@ pub(super) fn caps(size: Size, fps: Option<u32>) -> gst::Caps {
     let length = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
     let picture = gst::Caps::builder("video/x-raw")
         .field("format", "I420")
+        .field("colorimetry", COLOURS)
         .field("width", length(size.width))
         .field("height", length(size.height))
         .field("pixel-aspect-ratio", gst::Fraction::new(1, 1));

@@ -77,7 +77,7 @@ impl Place {
         for track in tracks {
             out.push(Action::Forward { place: self.id, track, on });
             if on {
-                self.size(track, out);
+                self.size(track, kind, out);
             }
         }
     }
@@ -98,10 +98,9 @@ impl Place {
     }
 
     /// A picture that comes to be played has as many lines as all of them.
-    pub(super) fn size(&self, track: TrackId, out: &mut Vec<Action>) {
+    pub(super) fn size(&self, track: TrackId, kind: Kind, out: &mut Vec<Action>) {
         let height = self.plays().map_or(0, |playing| playing.choice.height);
-        let is_video = |peer: &Peer| peer.tracks.get(&track).is_some_and(|source| source.kind() == Kind::Video);
-        if height > 0 && self.peers.values().any(is_video) {
+        if height > 0 && kind == Kind::Video {
             self.send(view(track, height), out);
         }
     }

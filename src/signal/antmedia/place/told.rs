@@ -292,7 +292,7 @@ impl Place {
             let owner = self.peers.values().find_map(|peer| Some((peer, peer.tracks.get(&track)?)));
             let Some((peer, source)) = owner else { continue };
             match choice.is_on(&peer.label, source.kind()) {
-                true => self.size(track, out),
+                true => self.size(track, source.kind(), out),
                 false => out.push(Action::Forward { place: self.id, track, on: false }),
             }
         }

@@ -53,7 +53,9 @@ export async function supportedLegs(load: typeof fetch = fetch): Promise<LegOpti
   try {
     const answer: unknown = await (await load('/api/v1/capabilities')).json()
     const legs = typeof answer === 'object' && answer !== null && 'legs' in answer ? answer.legs : undefined
-    return Array.isArray(legs) ? (['hls', 'record'] as const).filter((kind) => legs.includes(kind)) : []
+    return Array.isArray(legs)
+      ? (Object.keys(KINDS) as LegOptions['kind'][]).filter((kind) => legs.includes(kind))
+      : []
   } catch {
     return []
   }
