@@ -73,6 +73,21 @@ describe('Chromium and Firefox', () => {
   }
 })
 
+// Reports of links are sent more often than this, and none is answered.
+test('a call in which nobody does anything keeps its sockets', async t => {
+  const heartbeat = 2100
+  const call = await Call.start({ set: { 'signal.heartbeat_ms': heartbeat } })
+  t.after(() => call.stop())
+  const people = await call.people(2)
+  await call.everybodySees(people)
+  const over = Date.now() + 4 * heartbeat
+  await until('silence to be taken for a loss', () => Date.now() > over)
+  for (const person of people) {
+    const lost = (await person.events()).filter(({ name }) => name === 'reconnecting')
+    assert.deepEqual(lost, [], `${person.name} keeps its socket`)
+  }
+})
+
 test('a fifth moves the call to the server, and leaving brings it back', async t => {
   const call = await Call.start({ set: { 'room.demote_after_ms': 1500 } })
   t.after(() => call.stop())
