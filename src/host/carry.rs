@@ -34,6 +34,7 @@ impl Task {
                 Output::Tap { leg, track } => self.tap(leg, track),
                 Output::Untap { leg, track } => self.untap(leg, track),
                 Output::StopLeg { leg } => {
+                    info!(room = %self.name, %leg, "leg stopped");
                     self.legs.stop(&self.shared, leg);
                     self.happened(Happening::LegEnded { leg: wire::Id(leg) });
                 }

@@ -1,5 +1,7 @@
 //! The second dialect over plain sockets: the order of things, and mistakes.
 
+use std::time::{Duration, Instant};
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -207,6 +209,7 @@ async fn a_message_that_is_far_too_large_is_answered_and_the_socket_stays_open()
 async fn a_flood_is_read_slowly_and_nobody_else_feels_it() {
     let server = Server::start(&["signal.messages_per_second=1000", "signal.message_burst=20"]).await;
     let (mut flood, mut other) = (App::open(&server).await, App::open(&server).await);
+    let begun = Instant::now();
     for _ in 0..100 {
         flood.say(json!({ "command": "join", "streamId": "a b" })).await;
     }
@@ -214,6 +217,7 @@ async fn a_flood_is_read_slowly_and_nobody_else_feels_it() {
     for _ in 0..100 {
         assert_eq!(flood.until("error").await["definition"], "invalidStreamName");
     }
+    assert!(begun.elapsed() >= Duration::from_millis(75), "80 are above the burst, one comes each millisecond");
     flood.is_alive().await;
 }
 

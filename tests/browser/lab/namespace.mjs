@@ -13,6 +13,8 @@ export function makeNamespace() {
   run('ip', 'netns', 'add', id)
   try {
     run('ip', 'link', 'add', `h${host}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', id)
+    // An IPv6 address of its own is there a second later only, and then a browser drops what it is loading.
+    run('ip', 'link', 'set', `h${host}`, 'addrgenmode', 'none')
     run('ip', 'addr', 'add', `${here}/24`, 'dev', `h${host}`)
     run('ip', 'link', 'set', `h${host}`, 'up')
     run('ip', '-n', id, 'addr', 'add', `${there}/24`, 'dev', 'eth0')

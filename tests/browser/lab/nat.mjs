@@ -149,6 +149,8 @@ export class Internet {
     const full = name => `${this.#id}-${name}`
     run('ip', 'link', 'add', left, 'netns', full(one), 'type', 'veth', 'peer', 'name', right, 'netns', full(other))
     for (const [name, link, address] of ends) {
+      // An IPv6 address of its own is there a second later only, and then a browser drops what it is loading.
+      this.#in(name, 'ip', 'link', 'set', link, 'addrgenmode', 'none')
       if (address) this.#in(name, 'ip', 'addr', 'add', `${address}/24`, 'dev', link)
       this.#in(name, 'ip', 'link', 'set', link, 'up')
     }

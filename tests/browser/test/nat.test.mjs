@@ -199,6 +199,19 @@ describe("apps on Ant Media's SDK", () => {
     return ways.some(({ local }) => local === 'relay')
   }
 
+  test('behind symmetric NATs see each other through TURN', async t => {
+    const call = await NatCall.start(t, turn)
+    const [first, second] = await Promise.all([1, 2].map(() => call.app(call.internet.client(SYMMETRIC))))
+    for (const app of [first, second]) {
+      await app.call('join', 'duo')
+      await app.told('joined')
+    }
+    await Promise.all([first.sees(1), second.sees(1)])
+    const through = await Promise.all([first, second].map(app => relayed(t, app)))
+    assert.ok(through.includes(true))
+    for (const app of [first, second]) assert.deepEqual(await app.errors(), [])
+  })
+
   test('without UDP publish and play through TURN over TCP', async t => {
     const call = await NatCall.start(t, { ...turn, 'antmedia.turn_transport': 'tcp' })
     const publisher = await call.app(call.internet.client(NO_UDP))

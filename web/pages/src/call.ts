@@ -83,6 +83,8 @@ async function join(name: string, choices: Choices, tracks: OwnTracks): Promise<
   const session = new Session(room, choices, notices, ended, secret !== undefined)
   try {
     await session.join(tracks)
+    // The button that had the focus is gone.
+    byId('stage', HTMLElement).focus({ preventScroll: true })
     handOver(room.name, choices)
   } catch (error) {
     if (session.over) return

@@ -48,12 +48,15 @@ export class DevicePicker {
   async refresh(): Promise<void> {
     const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? []
     for (const [name, menu] of this.#menus) {
-      const fitting = devices.filter((device) => device.kind === KINDS[name].kind && device.deviceId !== '')
+      const there = devices.filter((device) => device.kind === KINDS[name].kind)
+      // Until access is given a device has no identifier.
+      const fitting = there.filter((device) => device.deviceId !== '')
       const options = fitting.map((device, index) =>
         h('option', { value: device.deviceId }, device.label || `${KINDS[name].label} ${index + 1}`),
       )
+      const none = there.length > 0 ? 'To be seen once it is allowed' : 'None found'
       if (options.length === 0)
-        options.push(h('option', { value: '' }, name === 'speaker' ? 'System default' : 'None found yet'))
+        options.push(h('option', { value: '' }, name === 'speaker' ? 'System default' : none))
       menu.replaceChildren(...options)
       menu.disabled = fitting.length === 0
       const chosen = this.#chosen[name]

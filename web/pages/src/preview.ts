@@ -98,7 +98,7 @@ export class Preview {
     this.#draw()
     const opened = await openAll({ ...this.#on, ...this.#ids })
     for (const device of ['camera', 'microphone'] as const) this.#use(device, opened[device])
-    for (const problem of opened.problems) this.#failed(problem)
+    this.#failed(...opened.problems)
     await this.#picker.refresh()
     this.#showUsed()
   }
@@ -178,9 +178,9 @@ export class Preview {
     this.#draw()
   }
 
-  #failed(problem: MediaProblem): void {
-    if (problem.device !== 'screen') this.#on[problem.device] = false
-    this.#say(problem.message)
+  #failed(...problems: MediaProblem[]): void {
+    for (const { device } of problems) if (device !== 'screen') this.#on[device] = false
+    if (problems.length > 0) this.#say([...new Set(problems.map(({ message }) => message))].join(' '))
     this.#draw()
   }
 
