@@ -12,12 +12,18 @@ const LEAST_US: i64 = 120_000;
 /// What arrives within this time is added up, in µs.
 const STEP_US: i64 = 10_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Acked {
     /// (step of the far end's clock, bytes), the oldest first; as many as there are steps in the window.
     steps: VecDeque<(i64, u64)>,
     /// When the first packet of all arrived.
     first_us: Option<i64>,
+}
+
+impl Default for Acked {
+    fn default() -> Self {
+        Self { steps: VecDeque::with_capacity((WINDOW_US / STEP_US) as usize + 1), first_us: None }
+    }
 }
 
 impl Acked {

@@ -1,7 +1,7 @@
 //! Send-side bandwidth estimation: what the path to one receiver takes, from when its packets arrived.
 //!
 //! Pure: no I/O, no clock; times are arguments. Google congestion control (draft-ietf-rmcat-gcc-02, with the numbers of
-//! libwebrtc): a delay-based estimate ([`trend`], [`aimd`]) bounded by what losses say ([`loss`]). What an SFU sends is limited
+//! libwebrtc): a delay-based estimate ([`trend`], [`queue`], [`aimd`]) bounded by what losses say ([`loss`]). What an SFU sends is limited
 //! by what there is to send, so that growing takes probes ([`probe`]): padding at a higher rate for a moment, and only when
 //! somebody has a use for more.
 
@@ -11,6 +11,7 @@ pub mod allocate;
 mod groups;
 mod loss;
 mod probe;
+mod queue;
 mod rate;
 mod sent;
 mod trend;
@@ -23,6 +24,7 @@ use groups::Groups;
 use loss::Losses;
 pub use probe::PROBE_STEP;
 use probe::Prober;
+use queue::Queue;
 pub use rate::Rate;
 use sent::{Fate, Sent};
 use trend::{Trend, Usage};
@@ -48,6 +50,7 @@ pub struct Estimator {
     /// The far end's clock at the last reference time, which wraps, and the same as it goes on.
     reference: Option<(i64, i64)>,
     groups: Groups,
+    queue: Queue,
     trend: Trend,
     acked: Acked,
     aimd: Aimd,
@@ -74,6 +77,7 @@ impl Estimator {
             sent: Sent::new(now),
             reference: None,
             groups: Groups::default(),
+            queue: Queue::default(),
             trend: Trend::default(),
             acked: Acked::default(),
             aimd: Aimd::new(limits),
@@ -126,7 +130,8 @@ impl Estimator {
             if let Some(probe) = packet.probe {
                 self.prober.arrived(probe, packet.sent_us, arrived_us, packet.bytes);
             }
-            if let Some(delta) = self.groups.push(packet.sent_us, arrived_us) {
+            self.queue.arrived(packet.sent_us, arrived_us);
+            if let Some(delta) = self.groups.push(packet.sent_us, arrived_us, packet.bytes) {
                 let now_usage = self.trend.update(delta);
                 // Of what the packets of one feedback say, too much outweighs everything.
                 usage = usage.filter(|usage| *usage == Usage::Over).or(Some(now_usage));
@@ -141,15 +146,20 @@ impl Estimator {
             self.aimd.probed(result, now);
             self.losses.probed(result);
         }
-        if self.groups.is_stretched() {
-            usage = Some(Usage::Over);
+        let mut acked = self.acked.rate();
+        let mut usage = usage.unwrap_or(self.trend.usage());
+        if usage == Usage::Over && !self.queue.stands() {
+            usage = Usage::Normal;
+        }
+        if let Some(rate) = self.groups.stretched() {
+            usage = Usage::Over;
+            acked = acked.map(|acked| acked.min(rate));
         }
         // The queue that a probe makes is its own doing, and its result says all there is to say.
-        let usage = match usage.unwrap_or(self.trend.usage()) {
-            Usage::Over if self.prober.is_out() => Usage::Normal,
-            usage => usage,
-        };
-        if self.aimd.update(usage, self.acked.rate(), self.rtt, now) {
+        if usage == Usage::Over && self.prober.is_out() {
+            usage = Usage::Normal;
+        }
+        if self.aimd.update(usage, acked, self.rtt, now) {
             self.prober.cut(now);
         }
         match (before, self.estimate()) {

@@ -21,12 +21,14 @@ pub(super) struct Path {
     pub(super) delay: Duration,
     pub(super) jitter: Duration,
     pub(super) loss: f64,
+    /// How often the receiver's machine does nothing, and for how long at most.
+    pub(super) stalls: Option<(Duration, Duration)>,
 }
 
 impl Path {
     pub(super) fn wide() -> Self {
         let (queue, delay) = (Duration::from_millis(400), Duration::from_millis(20));
-        Self { kbps: 20_000, queue, delay, jitter: Duration::ZERO, loss: 0.0 }
+        Self { kbps: 20_000, queue, delay, jitter: Duration::ZERO, loss: 0.0, stalls: None }
     }
 }
 
@@ -43,6 +45,9 @@ pub(super) struct Link {
     /// When the bottleneck is free again.
     free: Instant,
     last_arrival: Instant,
+    /// The receiver's machine does something again.
+    awake: Instant,
+    next_stall: Instant,
     on_the_way: VecDeque<(Instant, u16)>,
     recorder: Recorder,
     /// Feedback on its way back.
@@ -68,6 +73,8 @@ impl Link {
             next_feedback: now + FEEDBACK,
             free: now,
             last_arrival: now,
+            awake: now,
+            next_stall: now,
             on_the_way: VecDeque::new(),
             recorder: Recorder::new(now),
             told: VecDeque::new(),
@@ -114,10 +121,17 @@ impl Link {
             while self.pads && self.estimator.padding(self.now) > 0 {
                 self.send(PADDING);
             }
-            while let Some((_, sequence)) = self.on_the_way.pop_front_if(|(at, _)| *at <= self.now) {
+            if let Some((every, most)) = self.path.stalls
+                && self.now >= self.next_stall
+            {
+                self.next_stall = self.now + every;
+                self.awake = self.now + most.mul_f64(self.dice.f64());
+            }
+            let is_awake = self.now >= self.awake;
+            while is_awake && let Some((_, sequence)) = self.on_the_way.pop_front_if(|(at, _)| *at <= self.now) {
                 self.recorder.arrived(sequence, self.now);
             }
-            if self.now >= self.next_feedback {
+            if is_awake && self.now >= self.next_feedback {
                 self.next_feedback += FEEDBACK;
                 let mut information = Vec::new();
                 while self.recorder.feedback(&mut information) {
