@@ -40,7 +40,10 @@ fuzz_target!(|frames: &[u8]| {
         }
         for action in out {
             match action {
-                Action::Say(said) => assert!(said["command"].is_string()),
+                Action::Say(said) => {
+                    assert!(said["command"].is_string());
+                    assert!(said["command"] != "error" || said["streamId"].is_string(), "{said}");
+                }
                 Action::Enter { place, room, entry, .. } => {
                     let Manner::Plain(_) = Manner::Plain(entry) else { return };
                     places.push(place);

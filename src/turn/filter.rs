@@ -8,11 +8,13 @@ use crate::config::Network;
 
 /// Networks that are no place of a peer's: this machine, private and shared ones, link-local ones (cloud metadata is there),
 /// documentation, benchmarks, tunnels, multicast, what is reserved (the registries of RFC 6890, as of 2025).
-const DENIED: [&str; 30] = [
+const DENIED: [&str; 31] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
+    // Azure's platform, which every machine there reaches.
+    "168.63.129.16/32",
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",

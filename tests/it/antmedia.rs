@@ -173,8 +173,38 @@ async fn a_mistake_is_answered_with_its_stream_id_and_the_socket_stays_open() {
     {
         app.say(silent).await;
     }
-    app.say_text("{ no JSON".into()).await;
-    assert_eq!(app.next().await["definition"], "missingParameter");
+    for (unread, stream_id) in [("{ no JSON", ""), ("{\"command\": \"join\", \"streamId\": \"s\"} and more", "s")] {
+        app.say_text(unread.into()).await;
+        let error = app.next().await;
+        assert_eq!((&error["definition"], &error["streamId"]), (&json!("missingParameter"), &json!(stream_id)));
+    }
+    app.is_alive().await;
+}
+
+#[tokio::test]
+async fn what_comes_out_of_turn_is_answered_with_its_stream_id() {
+    let server = Server::start(&[]).await;
+    let mut app = App::open(&server).await;
+    let describe =
+        |id: &str, kind: &str| json!({ "command": "takeConfiguration", "streamId": id, "type": kind, "sdp": OFFER });
+    let bad_room =
+        json!({ "command": "publish", "streamId": "good", "mainTrack": "a b", "video": true, "audio": true });
+    assert_eq!(app.is_refused(bad_room).await, refusal("invalidStreamName", "good"));
+
+    // The offer comes before it was asked for, and then an answer where an offer was asked for.
+    app.say(json!({ "command": "publish", "streamId": "cam", "video": true, "audio": true })).await;
+    assert_eq!(app.is_refused(describe("cam", "answer")).await, refusal("notSetRemoteDescription", "cam"));
+    let mut other = App::open(&server).await;
+    other.say(json!({ "command": "play", "streamId": "cam" })).await;
+    assert_eq!(other.is_refused(describe("cam", "offer")).await, refusal("notSetRemoteDescription", "cam"));
+
+    // Nothing has moved to the server.
+    app.join("room").await;
+    for id in ["room.up", "room.down"] {
+        assert_eq!(app.is_refused(describe(id, "offer")).await, refusal("no_peer_associated_before", id));
+        let publish = json!({ "command": "publish", "streamId": id, "video": true, "audio": true });
+        assert_eq!(app.is_refused(publish).await, refusal("streamIdInUse", id));
+    }
     app.is_alive().await;
 }
 

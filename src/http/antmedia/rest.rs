@@ -1,7 +1,9 @@
 //! `/{app}/rest/v2/broadcasts`: what apps ask most. For this machine's own processes, like the API.
 
+use axum::body::to_bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post, put};
 use axum::{Json, Router, middleware};
@@ -13,6 +15,9 @@ use crate::http::{App, access, problem};
 use crate::room::{LegKind, LegPlan};
 use crate::signal::antmedia::answers::{shown, subtracks};
 use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast};
+
+/// Bytes of what the library says is wrong.
+const TEXT_MAX: usize = 4_096;
 
 /// Most broadcasts of one answer, as in the original.
 pub(super) const PAGE: usize = 50;
@@ -34,8 +39,10 @@ pub(super) fn router(app: App) -> Router {
         .route(&format!("{one}/subtrack"), any(not_here))
         .route(&format!("{one}/recording/{{on}}"), put(record))
         .route(&format!("{one}/endpoint"), any(not_here))
+        .route("/{app}/rest/v2/{*path}", any(nothing))
         .merge(super::tokens::router())
         .route_layer(middleware::from_fn_with_state(app.clone(), access::antmedia_back_end))
+        .route_layer(middleware::map_response(as_result))
         .with_state(app)
 }
 
@@ -43,6 +50,22 @@ pub(super) fn router(app: App) -> Router {
 pub(super) fn result(status: StatusCode, message: &str, data_id: &str) -> Response {
     let success = status.is_success();
     (status, Json(json!({ "success": success, "message": message, "dataId": data_id, "errorId": 0 }))).into_response()
+}
+
+/// What is wrong with a path, a query or a body, as text, in the words of the protocol.
+async fn as_result(response: Response) -> Response {
+    let is_text =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_text {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = to_bytes(body, TEXT_MAX).await.unwrap_or_default();
+    result(parts.status, &String::from_utf8_lossy(&text), "")
+}
+
+async fn nothing() -> Response {
+    result(StatusCode::NOT_FOUND, "there is nothing under this path", "")
 }
 
 /// What this server has no part for.
@@ -77,8 +100,17 @@ fn hook<'a>(app: &App, fields: &'a Map<String, Value>) -> Option<Option<&'a str>
     Some(given.as_str().filter(|url| !url.is_empty()))
 }
 
-/// Each is bounded as metadata is.
+/// Text, but metadata, and as bounded as that.
 fn check(app: &App, fields: &Map<String, Value>) -> Result<(), Bad> {
+    if let Some(field) = ["streamId", "name", "description", "type", "role", "listenerHookURL"]
+        .iter()
+        .find(|field| fields.get(**field).is_some_and(|value| !value.is_string() && !value.is_null()))
+    {
+        return Err(Bad(format!("{field} is text")));
+    }
+    if fields.get("type").is_some_and(|kind| kind == "streamSource") {
+        return Err(Bad("this server pulls no streams: `streamSource` is not there".to_owned()));
+    }
     if hook(app, fields).flatten().is_some_and(|url| !is_receiver(url)) {
         let text = "listenerHookURL is an address of http or https, without a user and a password";
         return Err(Bad(text.to_owned()));
@@ -90,6 +122,13 @@ fn check(app: &App, fields: &Map<String, Value>) -> Result<(), Bad> {
         }
     }
     Ok(())
+}
+
+fn object(body: Result<Json<Value>, JsonRejection>) -> Result<Map<String, Value>, Bad> {
+    match body {
+        Ok(Json(Value::Object(fields))) => Ok(fields),
+        Ok(_) | Err(_) => Err(Bad("the body is a JSON object".to_owned())),
+    }
 }
 
 fn set(broadcast: &mut Value, fields: &Map<String, Value>) {
@@ -105,16 +144,11 @@ async fn find(app: &App, id: &StreamId) -> Option<Value> {
     let live = app.streams.live(id);
     let room = live.as_ref().map_or(id, |live| &live.room);
     let view = app.rooms.inspect(room).await;
-    shown(&app.streams, id.as_str(), &subtracks(&app.streams, view.as_ref()))
+    shown(&app.streams, id.as_str(), &subtracks(&app.streams, view.as_ref()), view.as_ref())
 }
 
-async fn create(
-    State(app): State<App>,
-    body: Result<Json<Value>, axum::extract::rejection::JsonRejection>,
-) -> Result<Response, Bad> {
-    let Ok(Json(Value::Object(fields))) = body else {
-        return Err(Bad("the body is a JSON object".to_owned()));
-    };
+async fn create(State(app): State<App>, body: Result<Json<Value>, JsonRejection>) -> Result<Response, Bad> {
+    let fields = object(body)?;
     check(&app, &fields)?;
     let id = match fields.get("streamId").and_then(Value::as_str).filter(|id| !id.is_empty()) {
         Some(text) => id(text)?,
@@ -146,10 +180,10 @@ async fn look(State(app): State<App>, Path((_, text)): Path<(String, String)>) -
 async fn update(
     State(app): State<App>,
     Path((_, text)): Path<(String, String)>,
-    Json(body): Json<Value>,
+    body: Result<Json<Value>, JsonRejection>,
 ) -> Result<Response, Bad> {
     let id = id(&text)?;
-    let fields = body.as_object().cloned().unwrap_or_default();
+    let fields = object(body)?;
     check(&app, &fields)?;
     let changed = app.streams.change(&id, |live| {
         if let Some(name) = fields.get("name").and_then(Value::as_str) {
@@ -196,23 +230,29 @@ async fn count(State(app): State<App>) -> Response {
 }
 
 async fn live_count(State(app): State<App>) -> Response {
-    Json(json!({ "number": app.streams.all().len() })).into_response()
+    let live = app.streams.all().into_iter().filter(|(_, live)| live.started).count();
+    Json(json!({ "number": live })).into_response()
 }
 
-/// Ends what is published under the id; true when something was.
+/// Ends what is published under the id, or all in the room of that id; true when something was.
 async fn end(app: &App, id: &StreamId) -> bool {
-    match app.streams.live(id) {
-        Some(live) => match live.participant {
-            Some(participant) => app.rooms.remove(&live.room, participant).await,
-            None => false,
-        },
-        None => false,
+    let ends = app.streams.all().into_iter().filter(|(stream, live)| stream == id || live.room == *id);
+    let mut ended = false;
+    for (_, live) in ends {
+        if let Some(participant) = live.participant {
+            ended |= app.rooms.remove(&live.room, participant).await;
+        }
     }
+    ended
 }
 
 async fn stop(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Response, Bad> {
     let id = id(&text)?;
-    Ok(if end(&app, &id).await { result(StatusCode::OK, "", id.as_str()) } else { none(&id) })
+    Ok(if end(&app, &id).await {
+        result(StatusCode::OK, "", id.as_str())
+    } else {
+        result(StatusCode::NOT_FOUND, &format!("nobody publishes {id}"), "")
+    })
 }
 
 async fn delete(State(app): State<App>, Path((_, text)): Path<(String, String)>) -> Result<Response, Bad> {

@@ -41,7 +41,7 @@ pub(super) fn answer(streams: &Streams, question: Question, view: Option<&RoomVi
     let ids = |of: &str| -> Vec<String> { all.iter().map(|track| track.id.clone()).filter(|id| id != of).collect() };
     let in_role = |role: &str| all.iter().filter(|track| role.is_empty() || track.role == role).collect::<Vec<_>>();
     let said = match question {
-        Question::Broadcast(id) => match shown(streams, &id, &all) {
+        Question::Broadcast(id) => match shown(streams, &id, &all, view) {
             Some(broadcast) => {
                 let mut said = say::notification("broadcastObject", &id);
                 said["broadcast"] = broadcast.to_string().into();
@@ -87,9 +87,8 @@ pub(super) fn answer(streams: &Streams, question: Question, view: Option<&RoomVi
                     [{ "streamWidth": 0, "streamHeight": 0, "videoBitrate": 0, "audioBitrate": 0, "videoCodec": "" }] })
         }
         Question::Viewers(id) => {
-            let viewers = view.map_or(0, |view| view.participants.iter().filter(|p| p.tracks.is_empty()).count());
             let mut said = say::notification("subscriberCount", &id);
-            said["count"] = viewers.into();
+            said["count"] = viewers(view).into();
             said
         }
     };
@@ -97,20 +96,41 @@ pub(super) fn answer(streams: &Streams, question: Question, view: Option<&RoomVi
 }
 
 /// A broadcast as it is now: a stream, a room in which somebody sends, or made and not published yet. `all`: the streams of
-/// the room that it is or is in.
-pub fn shown(streams: &Streams, id: &str, all: &[Subtrack]) -> Option<Value> {
+/// the room that it is or is in, which `view` shows.
+pub fn shown(streams: &Streams, id: &str, all: &[Subtrack], view: Option<&RoomView>) -> Option<Value> {
     let name: StreamId = id.parse().ok()?;
-    let live = streams.live(&name);
-    if let Some(track) = all.iter().find(|track| track.id == id) {
-        return Some(match live {
-            // A stream of its own is its room's only one.
+    let (live, made) = (streams.live(&name), streams.made(&name));
+    let now = match all.iter().find(|track| track.id == id) {
+        // A stream of its own is its room's only one.
+        Some(track) => match live {
             Some(live) if live.room == name => broadcast(id, Some(&live), &[]),
             Some(_) | None => track.shown.clone(),
-        });
+        },
+        None if all.is_empty() => return made,
+        None => {
+            let ids: Vec<String> = all.iter().map(|track| track.id.clone()).collect();
+            broadcast(id, live.as_ref(), &ids)
+        }
+    };
+    let mut shown = match made {
+        Some(made) => laid_over(made, now),
+        None => now,
+    };
+    shown["webRTCViewerCount"] = viewers(view).into();
+    shown["hlsViewerCount"] = view.map_or(0, |view| view.viewers).into();
+    Some(shown)
+}
+
+/// What was made, with what there is to say of it now.
+fn laid_over(mut made: Value, now: Value) -> Value {
+    if let Value::Object(now) = now {
+        let is_said = |value: &Value| !value.is_null() && *value != "";
+        now.into_iter().filter(|(_, value)| is_said(value)).for_each(|(field, value)| made[field] = value);
     }
-    let ids: Vec<String> = all.iter().map(|track| track.id.clone()).collect();
-    match (ids.is_empty(), streams.made(&name)) {
-        (false, _) => Some(broadcast(id, live.as_ref(), &ids)),
-        (true, made) => made,
-    }
+    made
+}
+
+/// Those who send nothing.
+fn viewers(view: Option<&RoomView>) -> usize {
+    view.map_or(0, |view| view.participants.iter().filter(|participant| participant.tracks.is_empty()).count())
 }

@@ -278,7 +278,10 @@ impl Client {
                 };
                 match self.connection(&stream_id) {
                     Some((place, connection)) => {
-                        place.describe(connection, kind, sdp, out);
+                        if !place.describe(connection, kind, sdp, out) {
+                            let text = "nothing is to be described now, or not by this type";
+                            out.push(Action::Say(say::error(Definition::NotSetRemoteDescription, &stream_id, text)));
+                        }
                         place.prove(now, out);
                     }
                     None => self.unknown(&stream_id, out),
@@ -454,13 +457,19 @@ impl Client {
 
 /// A stream id, or the error that says what is wrong with it.
 fn name(id: &str, out: &mut Vec<Action>) -> Option<StreamId> {
-    let definition = match id {
-        "" => Definition::NoStreamNameSpecified,
-        _ => Definition::InvalidStreamName,
-    };
     let name = id.parse().ok();
     if name.is_none() {
-        out.push(Action::Say(say::error(definition, id, "1 to 64 characters of A-Z a-z 0-9 . _ -")));
+        let error = match id {
+            "" => say::error(Definition::NoStreamNameSpecified, "", "streamId is missing"),
+            _ => invalid(id, "streamId"),
+        };
+        out.push(Action::Say(error));
     }
     name
+}
+
+/// `field` of a command that is about `id` is no name.
+fn invalid(id: &str, field: &str) -> Value {
+    let text = format!("{field} has 1 to 64 characters of A-Z a-z 0-9 . _ -");
+    say::error(Definition::InvalidStreamName, id, &text)
 }

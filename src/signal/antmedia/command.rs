@@ -195,7 +195,7 @@ pub enum Unread {
 pub fn read(frame: &[u8]) -> Result<Command, Unread> {
     let malformed = |stream_id, why| Unread::Malformed { stream_id, why };
     let value: serde_json::Value =
-        serde_json::from_slice(frame).map_err(|error| malformed(String::new(), error.to_string()))?;
+        serde_json::from_slice(frame).map_err(|error| malformed(named(frame), error.to_string()))?;
     let of = |key: &str| value.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let (name, stream_id) = (of("command"), of("streamId"));
     if name.is_empty() {
@@ -207,7 +207,7 @@ pub fn read(frame: &[u8]) -> Result<Command, Unread> {
     serde_json::from_value(value).map_err(|error| malformed(stream_id, error.to_string()))
 }
 
-/// The stream id in a frame that is too long to be read: what follows the first `"streamId":`.
+/// The stream id in a frame that cannot be read, or is too long to be: what follows the first `"streamId":`.
 pub fn named(frame: &[u8]) -> String {
     let text = String::from_utf8_lossy(frame);
     let after = text.split_once("\"streamId\"").map(|(_, after)| after.trim_start_matches([' ', ':']));

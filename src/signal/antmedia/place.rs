@@ -41,6 +41,8 @@ pub(super) struct Place {
     /// By when the up transport has to be there; None while nobody has to bring it, and once it is.
     up_due: Option<Instant>,
     down: Option<Down>,
+    /// Transports that have been there: what comes for one that is gone is late, not wrong.
+    had: Vec<Direction>,
     orders: BTreeMap<ParticipantId, Order>,
     /// Messages of the client that come in pieces.
     pieces: data::Pieces,
@@ -161,6 +163,7 @@ impl Place {
             up: None,
             up_due: None,
             down: None,
+            had: Vec::new(),
             orders: BTreeMap::new(),
             pieces: data::Pieces::default(),
         }
@@ -199,8 +202,21 @@ impl Place {
         if let Some((&peer, _)) = self.pairings.iter().find(|(_, pairing)| pairing.id == id) {
             return Some(Connection::Peer(peer));
         }
-        let named = |direction: &Direction| self.server_id(*direction).as_deref() == Some(id);
+        // Who joined has none before the room has moved to the server.
+        let there = |direction| !self.is_mesh() || self.had.contains(&direction);
+        let named = |direction: &Direction| there(*direction) && self.server_id(*direction).as_deref() == Some(id);
         [Direction::Up, Direction::Down].into_iter().find(named).map(Connection::Server)
+    }
+
+    fn has(&mut self, direction: Direction) {
+        if !self.had.contains(&direction) {
+            self.had.push(direction);
+        }
+    }
+
+    /// Whether its transports may have this id, as the room is, or will be, on the server.
+    pub(super) fn owns(&self, id: &str) -> bool {
+        [Direction::Up, Direction::Down].into_iter().any(|direction| self.server_id(direction).as_deref() == Some(id))
     }
 
     /// Everybody it may name, by stream id.

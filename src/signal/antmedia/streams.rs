@@ -249,12 +249,17 @@ pub fn now_ms() -> u64 {
 
 /// A broadcast as the protocol and REST show it; `subtracks` for one that is a room.
 pub fn broadcast(id: &str, live: Option<&Live>, subtracks: &[String]) -> Value {
-    let is_live = live.is_some() || !subtracks.is_empty();
+    let is_live = live.is_some_and(|live| live.started) || !subtracks.is_empty();
+    let status = match (is_live, live) {
+        (true, _) => "broadcasting",
+        (false, Some(_)) => "preparing",
+        (false, None) => "created",
+    };
     let main = live.map(|live| live.room.as_str()).filter(|room| *room != id);
     json!({
         "streamId": id,
         "name": live.map_or("", |live| live.name.as_str()),
-        "status": if is_live { "broadcasting" } else { "created" },
+        "status": status,
         "type": "liveStream",
         "publishType": "WebRTC",
         "mainTrackStreamId": main,

@@ -4,7 +4,7 @@ use super::super::command::{Play, Publish};
 use super::super::place::{Choice, Place, Playing, Publishing, Role};
 use super::super::say::{self, Definition};
 use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms, room_of_label};
-use super::{Action, Client, PAGE, name};
+use super::{Action, Client, PAGE, invalid, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
 use crate::room::{Kind, Reach, Source};
@@ -46,16 +46,17 @@ impl Client {
         let Some(id) = name(&stream_id, out) else { return };
         let room = match main_track.as_str() {
             "" => id.clone(),
-            main => match name(main, out) {
-                Some(room) => room,
-                None => return,
+            main => match main.parse() {
+                Ok(room) => room,
+                Err(_) => return out.push(Action::Say(invalid(&stream_id, "mainTrack"))),
             },
         };
         let say = |definition, text: &str| Action::Say(say::error(definition, &stream_id, text));
         if self.publishing(&stream_id).is_some() {
             return out.push(say(Definition::AlreadyPublishing, ""));
         }
-        if room_of_label(&stream_id).is_some_and(|of| of == room) {
+        let is_of_a_transport = self.places.values().any(|place| place.is_mesh() && place.owns(&stream_id));
+        if room_of_label(&stream_id).is_some_and(|of| of == room) || is_of_a_transport {
             return self.is_taken(&stream_id, out);
         }
         if !video && !audio {

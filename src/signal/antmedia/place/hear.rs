@@ -13,33 +13,38 @@ use crate::signal::message::{self as wire, Candidate, ClientMessage, Description
 const MOST_LINES: u32 = 8_640;
 
 impl Place {
+    /// False when there is nothing that it could describe: it is out of turn.
     pub(in super::super) fn describe(
         &mut self,
         connection: Connection,
         kind: DescriptionKind,
         sdp: String,
         out: &mut Vec<Action>,
-    ) {
-        match connection {
-            Connection::Peer(peer) => {
+    ) -> bool {
+        match (connection, kind) {
+            (Connection::Peer(peer), _) => {
                 let tracks = self.sent_tracks(&sdp);
-                let Some(pairing) = self.pairings.get_mut(&peer) else { return };
+                let Some(pairing) = self.pairings.get_mut(&peer) else { return false };
                 pairing.described = true;
                 let link = pairing.link;
                 let description = Description { kind, sdp };
                 self.send(ClientMessage::LinkDescription { peer: Id(peer), link, description, tracks }, out);
+                true
             }
-            Connection::Server(Direction::Up) => {
-                if let (DescriptionKind::Offer, Some(generation)) = (kind, self.up) {
-                    out.push(Action::Offer { place: self.id, generation, sdp });
-                }
+            (Connection::Server(Direction::Up), DescriptionKind::Offer) => {
+                let Some(generation) = self.up else { return self.had.contains(&Direction::Up) };
+                out.push(Action::Offer { place: self.id, generation, sdp });
+                true
             }
-            Connection::Server(Direction::Down) => {
-                let (DescriptionKind::Answer, Some(down)) = (kind, &mut self.down) else { return };
+            (Connection::Server(Direction::Down), DescriptionKind::Answer) => {
+                let Some(down) = &mut self.down else { return self.had.contains(&Direction::Down) };
                 down.accepted = down.slots.iter().filter_map(|slot| Some(slot.track?.0)).collect();
                 let generation = down.generation;
                 self.send(ClientMessage::Answer { transport: wire::Direction::Down, generation, sdp }, out);
+                true
             }
+            // The server answers there, and offers here.
+            (Connection::Server(_), _) => false,
         }
     }
 
