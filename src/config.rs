@@ -153,6 +153,8 @@ pub struct Room {
     pub capacity: usize,
     /// Participants who publish anything.
     pub publishers: usize,
+    /// Media of all of them together, up and down; 0: however much.
+    pub kbps: u64,
     pub tracks_per_participant: usize,
     pub max_legs: usize,
     /// How long a room that the API made is kept while nobody is there.
@@ -287,6 +289,10 @@ pub struct Limits {
     pub legs: usize,
     /// In rooms, however they came.
     pub participants: usize,
+    /// Participants who publish anything.
+    pub publishers: usize,
+    /// Media of all rooms together, up and down; 0: however much.
+    pub kbps: u64,
     /// Of the busiest of all cores together and each media thread; 0: whatever it is.
     pub cpu_percent: u32,
     /// How long calls may go on once the server is told to end.
@@ -417,6 +423,7 @@ impl Default for Room {
             resume_grace_ms: 10_000,
             capacity: 100,
             publishers: 100,
+            kbps: 0,
             tracks_per_participant: 4,
             max_legs: 4,
             empty_ms: 300_000,
@@ -510,6 +517,8 @@ impl Default for Limits {
             sockets: 20_000,
             legs: 64,
             participants: 20_000,
+            publishers: 20_000,
+            kbps: 0,
             cpu_percent: 0,
             drain_s: 0,
             name_chars: 80,

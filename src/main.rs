@@ -149,7 +149,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { broadcasts::tend(archive, &config.hls).await });
     }
     let watched = rooms.clone();
-    tokio::spawn(async move { watched.watch_processor().await });
+    tokio::spawn(async move { tokio::join!(watched.watch_processor(), watched.watch_media()) });
     if let Some(jwks) = Jwks::new(&config.access).context("published keys")? {
         tokio::spawn(jwks.tend(access.clone()));
     }

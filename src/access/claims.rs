@@ -10,6 +10,7 @@ use super::grants::{Grants, Sources};
 use super::refused::Refused;
 use super::{Pass, Scope};
 use crate::room::Source;
+use crate::room::names::is_unseen;
 
 /// Longest identity, in characters: a mail address or a UUID, and room to spare.
 const IDENTITY_CHARS: usize = 128;
@@ -167,5 +168,5 @@ pub(super) fn is_ours(aud: Option<&Audience>, audience: &str) -> bool {
 }
 
 fn is_identity(text: &str) -> bool {
-    (1..=IDENTITY_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    (1..=IDENTITY_CHARS).contains(&text.chars().count()) && !text.chars().any(is_unseen)
 }

@@ -34,14 +34,14 @@ impl Task {
                 Output::Tap { leg, track } => self.tap(leg, track),
                 Output::Untap { leg, track } => self.untap(leg, track),
                 Output::StopLeg { leg } => {
-                    info!(room = %self.name, %leg, "leg stopped");
+                    info!(room = %self.name.short(), %leg, "leg stopped");
                     self.legs.stop(&self.shared, leg);
                     self.happened(Happening::LegEnded { leg: wire::Id(leg) });
                 }
                 Output::Removed { participant, reason } => self.removed(participant, reason),
                 Output::Switched { to, took } => {
                     self.switching = None;
-                    info!(room = %self.name, ?to, ms = took.as_millis(), "switched");
+                    info!(room = %self.name.short(), ?to, ms = took.as_millis(), "switched");
                     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                     self.happened(Happening::ModeSwitched { to: to.into(), took_ms });
                     let to = match to {
@@ -192,6 +192,7 @@ impl Task {
         self.transports.insert(transport, participant);
         let events = self.media_in.clone();
         self.command(Command::Open { transport, direction, local: credential, events });
+        self.shared.rates.add(&self.name, &traffic);
         self.command(Command::Count { transport, traffic });
         if let Some(client) = client {
             let (crowd, events) = (self.crowd.clone(), self.data_in.clone());
@@ -226,7 +227,7 @@ impl Task {
 
     pub(super) fn subscribe(&mut self, receiver: ParticipantId, track: TrackId) {
         let Some((publication, source)) = self.publication(track) else {
-            warn!(room = %self.name, %track, "subscribed to a track that has no up transport");
+            warn!(room = %self.name.short(), %track, "subscribed to a track that has no up transport");
             return;
         };
         let Some(owner) = self.tracks.get(&track).map(|(owner, _)| *owner) else { return };
@@ -339,7 +340,7 @@ impl Task {
             self.forget_track(track);
         }
         self.unflushed.remove(&participant);
-        info!(room = %self.name, %participant, ?reason, "left");
+        info!(room = %self.name.short(), %participant, ?reason, "left");
         let participant = wire::Id(participant);
         self.happened(Happening::ParticipantLeft { participant, reason: reason.into() });
     }
@@ -363,7 +364,7 @@ impl Task {
         let Some(member) = self.members.get_mut(&to) else { return };
         let Some(outbox) = &member.outbox else { return };
         if let Err(Full) = outbox.push(message.into()) {
-            warn!(room = %self.name, participant = %to, "the socket does not keep up and is closed");
+            warn!(room = %self.name.short(), participant = %to, "the socket does not keep up and is closed");
             metrics::counter!("crescendo_signal_overflows_total").increment(1);
             member.outbox = None;
             self.overrun.push(to);
@@ -394,7 +395,7 @@ impl Task {
         if self.backlog.len() > BACKLOG {
             // The thread has not taken anything for long: it is dead or as good as that, and `/readyz` says so.
             metrics::counter!("crescendo_sfu_commands_dropped_total").increment(1);
-            warn!(room = %self.name, shard = ?self.shard, "the media thread does not keep up; command dropped");
+            warn!(room = %self.name.short(), shard = ?self.shard, "the media thread does not keep up; command dropped");
             self.backlog.pop_back();
         }
     }

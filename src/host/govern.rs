@@ -68,14 +68,14 @@ impl Task {
                 Some(given.ok_or_else(full)?)
             }
         };
-        info!(room = %self.name, %participant, %to, "moved");
+        info!(room = %self.name.short(), %participant, %to, "moved");
         self.tell(participant, ServerMessage::Moved { room: to.to_string(), token });
         self.quiet(participant, Input::Move { participant });
         Ok(true)
     }
 
     fn put_out(&mut self, participant: ParticipantId, why: &str) {
-        info!(room = %self.name, %participant, why, "put out");
+        info!(room = %self.name.short(), %participant, why, "put out");
         self.tell(participant, Refusal::new(ErrorCode::Removed, why).into_message(true, None));
         self.quiet(participant, Input::Remove { participant });
     }

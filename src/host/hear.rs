@@ -23,13 +23,15 @@ impl Task {
             ClientMessage::Leave {} => self.quiet(from, Input::Leave { participant: from }),
             ClientMessage::Publish { request, source, muted } => {
                 let source = source.into();
-                if self.may(from, Grant::Publish(source), request) {
+                if self.may(from, Grant::Publish(source), request) && self.may_publish(from, request) {
                     self.asked(from, Input::Publish { participant: from, source, muted }, Some(request));
+                    self.count_publisher(from);
                 }
             }
             ClientMessage::Unpublish { track } => {
                 if self.asked(from, Input::Unpublish { participant: from, track: track.0 }, None) {
                     self.forget_track(track.0);
+                    self.count_publisher(from);
                 }
             }
             ClientMessage::Mute { track, muted } => {
@@ -62,7 +64,7 @@ impl Task {
                 let direction = transport.into();
                 let current = self.members.get(&from).and_then(|member| member.transport(direction));
                 if current.is_some_and(|(_, own)| own == generation) {
-                    info!(room = %self.name, participant = %from, ?direction, "the client lost a server transport");
+                    info!(room = %self.name.short(), participant = %from, ?direction, "the client lost a server transport");
                     let report = TransportReport::Failed;
                     self.quiet(from, Input::Transport { participant: from, direction, report });
                 }
@@ -132,6 +134,28 @@ impl Task {
         false
     }
 
+    /// Whether the limits leave room for another track; who publishes nothing so far takes a place.
+    fn may_publish(&mut self, from: ParticipantId, request: u32) -> bool {
+        let Some(member) = self.members.get_mut(&from) else { return false };
+        let refused = self.shared.refuse_when_full(&self.name, &self.settings).and_then(|()| {
+            if member.publishes.is_none() {
+                member.publishes = Some(self.shared.publisher()?);
+            }
+            Ok(())
+        });
+        let Err(refusal) = refused else { return true };
+        self.tell(from, refusal.into_message(false, Some(request)));
+        false
+    }
+
+    /// Who publishes nothing any more, or was refused by the room, has no place among those who do.
+    fn count_publisher(&mut self, from: ParticipantId) {
+        let publishes = self.room.participant(from).is_some_and(|shown| !shown.tracks.is_empty());
+        if let Some(member) = self.members.get_mut(&from).filter(|_| !publishes) {
+            member.publishes = None;
+        }
+    }
+
     /// From one end of a mesh link to the other, while it is the link of the two.
     fn relay(&mut self, from: ParticipantId, to: ParticipantId, link: LinkId, message: ServerMessage) {
         if self.room.link(from, to) == Some(link) {
@@ -167,7 +191,7 @@ impl Task {
             // A second answer to one offer, after a resume.
             Err(SdpError::Unasked) => {}
             Err(error) => {
-                warn!(room = %self.name, participant = %from, %error, "answer refused");
+                warn!(room = %self.name.short(), participant = %from, %error, "answer refused");
                 self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
                 let report = TransportReport::Failed;
                 self.quiet(from, Input::Transport { participant: from, direction, report });
@@ -191,7 +215,7 @@ impl Task {
                 self.tell(from, Outgoing::Answer { generation, sdp: answer.into(), entity_tag: entity_tag.into() });
             }
             Some(Err(error)) => {
-                warn!(room = %self.name, participant = %from, %error, "offer refused");
+                warn!(room = %self.name.short(), participant = %from, %error, "offer refused");
                 self.tell(from, Refusal::new(ErrorCode::BadSdp, error.to_string()).into_message(false, None));
             }
         }
@@ -212,7 +236,7 @@ impl Task {
             (true, true) => {
                 let fragment = ice.restart(fragment, fresh.clone());
                 let entity_tag = ice.entity_tag().to_owned();
-                info!(room = %self.name, participant = %from, ?transport, "ICE restarted");
+                info!(room = %self.name.short(), participant = %from, ?transport, "ICE restarted");
                 self.command(Command::RestartIce { transport, local: fresh });
                 Some(Patched::Restarted { entity_tag, fragment })
             }
@@ -224,7 +248,7 @@ impl Task {
         let fresh = self.shared.sfu.local(self.shard).ice;
         let Some(member) = self.members.get_mut(&from) else { return };
         let Some(transport) = member.restart_ice(direction, generation, fresh.clone()) else { return };
-        info!(room = %self.name, participant = %from, ?transport, "ICE restarts");
+        info!(room = %self.name.short(), participant = %from, ?transport, "ICE restarts");
         metrics::counter!("crescendo_ice_restarts_total").increment(1);
         let offer = match direction {
             Direction::Up => member.up.as_mut().and_then(UpTransport::offer),
@@ -276,7 +300,7 @@ impl Task {
     /// An input that may come too late, which is nobody's fault.
     pub(super) fn quiet(&mut self, from: ParticipantId, input: Input) {
         if let Err(error) = self.input(input) {
-            debug!(room = %self.name, participant = %from, %error, "input dropped");
+            debug!(room = %self.name.short(), participant = %from, %error, "input dropped");
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Member {
     wishes: BTreeMap<TrackId, Wish>,
     /// For whoever traces.
     pub(super) entering: Entering,
+    /// Its place among those who publish.
+    pub(super) publishes: Option<Place>,
     _place: Place,
 }
 
@@ -79,6 +81,7 @@ impl Member {
             unwanted: BTreeSet::new(),
             wishes: BTreeMap::new(),
             entering: Entering::default(),
+            publishes: None,
             _place: place,
         }
     }

@@ -21,6 +21,7 @@ mod member;
 mod messages;
 mod other;
 pub mod plan;
+mod rates;
 pub mod recordings;
 mod request;
 mod rooms;

@@ -9,6 +9,7 @@ use super::busy::Busy;
 use super::events::Events;
 use super::ice::IceServers;
 use super::plan::{NotMade, Plan};
+use super::rates::Rates;
 use super::request::Request;
 use super::seat::{Joining, Resuming, Seat};
 use super::shared::{Shared, Stage, going};
@@ -57,6 +58,8 @@ impl Rooms {
                 legs: limit::Count::default(),
                 endings: legs::Endings::default(),
                 participants: limit::Count::default(),
+                publishers: limit::Count::default(),
+                rates: Rates::default(),
                 busy: Busy::new(),
                 stage: Mutex::new(Stage::Open),
                 tracer: OnceLock::new(),
@@ -290,6 +293,11 @@ impl Rooms {
         if self.shared.config.limits.cpu_percent > 0 {
             self.shared.busy.watch().await;
         }
+    }
+
+    /// Measures how much media goes over the server, for `limits.kbps` and `room.kbps`; never ends.
+    pub async fn watch_media(&self) {
+        self.shared.rates.watch().await;
     }
 
     /// Every media thread runs.

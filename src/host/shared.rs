@@ -10,6 +10,7 @@ use super::busy::Busy;
 use super::events::Events;
 use super::ice::IceServers;
 use super::plan::Kept;
+use super::rates::Rates;
 use super::request::Request;
 use super::{Refusal, legs, limit, task};
 use crate::config::{self, Config};
@@ -35,6 +36,9 @@ pub(super) struct Shared {
     /// How many broadcasts transcode.
     pub(super) transcodes: Arc<crescendo_hls::Budget>,
     pub(super) participants: limit::Count,
+    /// Who publish.
+    pub(super) publishers: limit::Count,
+    pub(super) rates: Rates,
     pub(super) busy: Busy,
     pub(super) stage: Mutex<Stage>,
     /// Empty where nobody traces.
@@ -80,6 +84,33 @@ impl Shared {
         }
         metrics::counter!("crescendo_refused_total", "limit" => "limits.cpu_percent").increment(1);
         Err(Refusal::new(ErrorCode::ServerFull, "this server has as much to do as it can; try another, or later"))
+    }
+
+    /// When as much media as may goes over the server, or over this room.
+    pub(super) fn refuse_when_full(&self, room: &RoomName, own: &config::Room) -> Result<(), Refusal> {
+        let (all, most) = (self.rates.of_all(), self.config.limits.kbps);
+        if most > 0 && all >= most {
+            metrics::counter!("crescendo_refused_total", "limit" => "limits.kbps").increment(1);
+            let text = format!("{all} kbit/s of media go over this server, of {most} that may; try another, or later");
+            return Err(Refusal::new(ErrorCode::ServerFull, text));
+        }
+        let (all, most) = (self.rates.of(room), own.kbps);
+        if most > 0 && all >= most {
+            metrics::counter!("crescendo_refused_total", "limit" => "room.kbps").increment(1);
+            let text = format!("{all} kbit/s of media go over this room, of {most} that may");
+            return Err(Refusal::new(ErrorCode::RoomFull, text));
+        }
+        Ok(())
+    }
+
+    /// A place among those who publish.
+    pub(super) fn publisher(&self) -> Result<limit::Place, Refusal> {
+        let most = self.config.limits.publishers;
+        self.publishers.take(most).ok_or_else(|| {
+            metrics::counter!("crescendo_refused_total", "limit" => "limits.publishers").increment(1);
+            let text = format!("{most} publish on this server, which is as many as may");
+            Refusal::new(ErrorCode::TooManyPublishers, text)
+        })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, mpsc::Sender<Request>>> {

@@ -52,7 +52,7 @@ pub(super) async fn run(
     mut inbox: mpsc::Receiver<Request>,
 ) {
     let mut task = Task::new(shared.clone(), name.clone(), settings, kept);
-    info!(room = %name, "room opened");
+    info!(room = %name.short(), "room opened");
     task.happened(Happening::RoomOpened {});
     let renew_every = shared.ice.renew_every().unwrap_or(IDLE);
     let mut renew = tokio::time::interval_at((Instant::now() + renew_every).into(), renew_every);
@@ -89,7 +89,7 @@ pub(super) async fn run(
     shared.forget(&name, &own);
     shared.sfu.release(&name);
     task.gauge(None);
-    info!(room = %name, "room closed");
+    info!(room = %name.short(), "room closed");
     task.happened(Happening::RoomClosed {});
 }
 
@@ -176,7 +176,7 @@ impl Task {
             Request::Join(joining, reply) => {
                 let answer = self.join(joining);
                 if let Err(refusal) = &answer {
-                    debug!(room = %self.name, code = ?refusal.code, "join refused");
+                    debug!(room = %self.name.short(), code = ?refusal.code, "join refused");
                 }
                 let _ = reply.send(answer);
             }
@@ -191,7 +191,7 @@ impl Task {
             Request::Lost { participant, seat } => {
                 let member = self.members.get_mut(&participant).filter(|member| member.seat == seat);
                 if member.and_then(|member| member.outbox.take()).is_some() {
-                    info!(room = %self.name, %participant, "socket lost");
+                    info!(room = %self.name.short(), %participant, "socket lost");
                     let _ = self.input(Input::Vanish { participant });
                 }
             }
@@ -271,6 +271,8 @@ impl Task {
             metrics::counter!("crescendo_refused_total", "limit" => "limits.participants").increment(1);
             Refusal::new(ErrorCode::ServerFull, format!("this server takes {limit} participants at most"))
         })?;
+        self.shared.refuse_when_full(&self.name, &self.settings)?;
+        let publishes = if tracks.is_empty() { None } else { Some(self.shared.publisher()?) };
         let known = decodes.iter().copied().collect();
         let input = Input::Join { name, tracks, decodes: known, encrypted, reach };
         let mut out = Vec::new();
@@ -282,9 +284,10 @@ impl Task {
         let number = self.history.number();
         let mut member = Member::new(outbox, secret(), manner, grants, decodes, number, place);
         member.entering = Entering::new(join);
+        member.publishes = publishes;
         self.members.insert(participant, member);
         self.count_crowd();
-        info!(room = %self.name, %participant, "joined");
+        info!(room = %self.name.short(), %participant, "joined");
         if let Some(joined) = self.room.participant(participant) {
             self.happened(Happening::ParticipantJoined {
                 participant: wire::Id(participant),
@@ -346,7 +349,7 @@ impl Task {
             let _ = replaced.push(taken.into_message(true, None).into());
             let _ = self.input(Input::Vanish { participant });
         }
-        info!(room = %self.name, %participant, "resumed");
+        info!(room = %self.name.short(), %participant, "resumed");
         let _ = self.input(Input::Return { participant });
         if let Some(member) = self.members.get(&participant) {
             let up = member.up.as_ref().and_then(UpTransport::repeat);
@@ -373,7 +376,7 @@ impl Task {
                 (transport, TransportReport::Connected)
             }
             sfu::Event::Failed { transport, reason, direction } => {
-                info!(room = %self.name, ?transport, ?direction, %reason, "server transport failed");
+                info!(room = %self.name.short(), ?transport, ?direction, %reason, "server transport failed");
                 if let Some(entering) = self.entering(transport) {
                     entering.failed(direction, &reason.to_string());
                 }
@@ -398,7 +401,7 @@ impl Task {
                 return;
             }
             sfu::Event::Media { publication, codec } => {
-                debug!(room = %self.name, ?publication, ?codec, "media");
+                debug!(room = %self.name.short(), ?publication, ?codec, "media");
                 let mut members = self.members.iter_mut();
                 let found = members.find_map(|(id, member)| member.sends(publication, codec).then_some((*id, member)));
                 if let Some((participant, member)) = found {
@@ -425,7 +428,7 @@ impl Task {
         let cannot = |member: &Member| !sent.is_empty() && !can_decode(&member.decodes, sent);
         let players = self.members.iter().filter(|(_, member)| plays(member) && cannot(member));
         for player in players.map(|(player, _)| *player).collect::<Vec<_>>() {
-            info!(room = %self.name, participant = %player, "cannot decode what it plays");
+            info!(room = %self.name.short(), participant = %player, "cannot decode what it plays");
             self.quiet(player, Input::Leave { participant: player });
         }
     }
@@ -434,7 +437,7 @@ impl Task {
         match event {
             LegEvent::State(state) => {
                 let state = legs::state(state);
-                info!(room = %self.name, %leg, ?state, "leg");
+                info!(room = %self.name.short(), %leg, ?state, "leg");
                 match &state {
                     LegState::Running => self.happened(Happening::LegLive { leg: wire::Id(leg) }),
                     LegState::Failed(reason) => {

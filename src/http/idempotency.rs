@@ -75,21 +75,29 @@ impl Answers {
 
 impl Kept {
     fn begin(&mut self, now: Instant, key: Hash, request: Hash) -> Found {
-        while let Some(&(at, oldest)) = self.order.front()
-            && (now.saturating_duration_since(at) >= self.time || self.order.len() >= self.most.max(1))
+        while let Some(&(at, _)) = self.order.front()
+            && now.saturating_duration_since(at) >= self.time
         {
-            self.order.pop_front();
-            self.by_key.remove(&oldest);
+            self.forget_oldest();
         }
         match self.by_key.get(&key) {
             Some(entry) if entry.request != request => Found::Differs,
             Some(Entry { answer: Some(answer), .. }) => Found::Answered(answer.clone()),
             Some(Entry { answer: None, .. }) => Found::UnderWay,
             None => {
+                while self.order.len() >= self.most.max(1) {
+                    self.forget_oldest();
+                }
                 self.by_key.insert(key, Entry { request, answer: None });
                 self.order.push_back((now, key));
                 Found::New
             }
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, oldest)) = self.order.pop_front() {
+            self.by_key.remove(&oldest);
         }
     }
 
@@ -152,7 +160,8 @@ pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -
     }
     let _under_way = UnderWay { answers: &app.answers, key };
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if response.status().is_server_error() {
+    // What was refused was not done, and may be done later.
+    if !response.status().is_success() {
         return response;
     }
     let (parts, body) = response.into_parts();

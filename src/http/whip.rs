@@ -27,6 +27,7 @@ use crate::access::Grant;
 use crate::config::{Config, Origin};
 use crate::host::{Patched, RoomView, Rooms};
 use crate::room::ids::{ParticipantId, RoomName};
+use crate::room::names;
 use crate::room::{Kind, Source};
 use crate::sfu::sdp::{AnsweredDown, AnsweredUp, Fragment};
 use crate::signal::antmedia::streams::{Live, StreamId, now_ms, room_of_label};
@@ -162,7 +163,7 @@ fn asked(query: Queried) -> Result<Asked, Problem> {
 }
 
 fn display_name(name: Option<String>, otherwise: &str, config: &Config) -> String {
-    let kept = |name: &str| name.chars().filter(|c| !c.is_control()).take(config.limits.name_chars).collect::<String>();
+    let kept = |name: &str| names::display_name(name, config.limits.name_chars);
     name.map(|name| kept(&name)).filter(|name| !name.is_empty()).unwrap_or_else(|| otherwise.to_owned())
 }
 

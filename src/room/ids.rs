@@ -36,6 +36,17 @@ impl FromStr for RoomName {
     }
 }
 
+impl RoomName {
+    /// For logs: who knows the whole name of a room may be let in by it.
+    pub fn short(&self) -> impl fmt::Display {
+        const SHOWN: usize = 8;
+        match self.0.get(..SHOWN) {
+            Some(beginning) if self.0.len() > SHOWN => format!("{beginning}…"),
+            Some(_) | None => self.0.clone(),
+        }
+    }
+}
+
 impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

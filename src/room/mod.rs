@@ -13,6 +13,7 @@ mod input;
 mod leg;
 mod link;
 mod mode;
+pub mod names;
 mod output;
 mod pace;
 mod participant;

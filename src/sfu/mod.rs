@@ -30,7 +30,7 @@ pub use forward::layer::{Layer, Wish};
 pub use forward::picture::Size;
 pub use handle::{Sfu, ShardFull, StartError};
 pub use place::{ShardId, ShardLoad};
-pub use traffic::{Counts, Traffic};
+pub use traffic::{Counts, Traffic, WeakTraffic};
 pub(crate) use udp::machine_addresses;
 
 pub use crate::room::{Direction, Kind, Source, VideoCodec};

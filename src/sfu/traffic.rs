@@ -1,7 +1,7 @@
 //! What has gone over a transport, for those who run the server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Since a transport was opened: media alone, without ICE, DTLS, RTCP and data channels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,15 +32,30 @@ struct Told {
 }
 
 impl Traffic {
-    pub(super) fn tell(&self, counts: Counts) {
+    pub(crate) fn tell(&self, counts: Counts) {
         self.0.bytes.store(counts.bytes, Ordering::Relaxed);
         self.0.packets.store(counts.packets, Ordering::Relaxed);
         self.0.lost.store(counts.lost, Ordering::Relaxed);
+    }
+
+    /// To be read as long as there is another copy.
+    pub fn downgrade(&self) -> WeakTraffic {
+        WeakTraffic(Arc::downgrade(&self.0))
     }
 
     pub fn read(&self) -> Counts {
         let Told { bytes, packets, lost } = &*self.0;
         let [bytes, packets, lost] = [bytes, packets, lost].map(|count| count.load(Ordering::Relaxed));
         Counts { bytes, packets, lost }
+    }
+}
+
+/// Of a transport that may be gone.
+#[derive(Debug, Clone)]
+pub struct WeakTraffic(Weak<Told>);
+
+impl WeakTraffic {
+    pub fn read(&self) -> Option<Counts> {
+        self.0.upgrade().map(|told| Traffic(told).read())
     }
 }

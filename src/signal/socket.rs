@@ -1,6 +1,7 @@
 //! One WebSocket: the first message joins or resumes, then messages go to the room and the room's go to the client.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -17,8 +18,9 @@ use crate::access::{Access, Grant};
 use crate::config::Config;
 use crate::host::{Joining, Manner, Refusal, Resuming, Rooms, Seat};
 use crate::room::ids::RoomName;
+use crate::room::names::display_name;
 use crate::trace::Span;
-use crate::websocket::{CloseCode, CloseFrame, Message, WebSocket};
+use crate::websocket::{CloseCode, CloseFrame, Message, WebSocket, code_of};
 
 /// What a message that cannot be used costs of the rate limit, against 1 of a good one: mistakes are answered, floods of
 /// them end soon. Higher ends them sooner, and is less forgiving to a client that is under development.
@@ -34,10 +36,11 @@ pub async fn run(socket: WebSocket, rooms: Rooms, access: &Access, config: &Conf
     let (to_client, from_client) = socket.split();
     let (outbox, queue) = outbox(&config.signal);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
-    let mut writer = tokio::spawn(write(to_client, queue, write_time));
+    let broken = Arc::new(OnceLock::new());
+    let mut writer = tokio::spawn(write(to_client, queue, write_time, broken.clone()));
     // From here on the room holds the way to the client: when it lets go, the writer ends, and so does the socket.
     let answers = Answers(outbox.downgrade());
-    let mut reader = Reader::new(from_client, config, answers.clone());
+    let mut reader = Reader::new(from_client, config, answers.clone(), broken);
     let span = rooms.tracer().root("join", Vec::new());
     let joined = reader.join(&rooms, access, &outbox, &span).await;
     if let Err(Some(refusal)) = &joined {
@@ -68,8 +71,14 @@ pub async fn run(socket: WebSocket, rooms: Rooms, access: &Access, config: &Conf
     }
 }
 
-/// Writes until the last sender is gone, a fatal error was written, or the client does not read.
-async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: Inbox, write_time: Duration) {
+/// Writes until the last sender is gone, a fatal error was written, or the client does not read. `broken`: what to close with when the
+/// client is the reason.
+async fn write(
+    mut socket: SplitSink<WebSocket, Message>,
+    mut queue: Inbox,
+    write_time: Duration,
+    broken: Arc<OnceLock<CloseCode>>,
+) {
     let mut code = CloseCode::Normal;
     while let Some(outgoing) = queue.next().await {
         let messages = match outgoing {
@@ -83,7 +92,7 @@ async fn write(mut socket: SplitSink<WebSocket, Message>, mut queue: Inbox, writ
             break;
         }
     }
-    let close = CloseFrame { code, reason: "".into() };
+    let close = CloseFrame { code: broken.get().copied().unwrap_or(code), reason: "".into() };
     let _ = timeout(CLOSE_TIME, socket.send(Message::Close(Some(close)))).await;
 }
 
@@ -175,13 +184,20 @@ struct Reader<'a> {
     config: &'a Config,
     bucket: Bucket,
     answers: Answers,
+    /// What the socket is to be closed with, once it has broken the rules of WebSockets.
+    broken: Arc<OnceLock<CloseCode>>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(socket: SplitStream<WebSocket>, config: &'a Config, answers: Answers) -> Self {
+    fn new(
+        socket: SplitStream<WebSocket>,
+        config: &'a Config,
+        answers: Answers,
+        broken: Arc<OnceLock<CloseCode>>,
+    ) -> Self {
         let signal = &config.signal;
         let bucket = Bucket::new(signal.messages_per_second, signal.message_burst, Instant::now());
-        Self { socket, config, bucket, answers }
+        Self { socket, config, bucket, answers, broken }
     }
 
     /// Waits for `join` and takes the place it asks for.
@@ -225,7 +241,7 @@ impl<'a> Reader<'a> {
                 let decodes = decodes.into_iter().map(Into::into).collect();
                 // Who has been named by a back end goes by no other name.
                 let name = admitted.pass.identity.clone().unwrap_or(name);
-                let name = name.chars().filter(|c| !c.is_control()).take(self.config.limits.name_chars).collect();
+                let name = display_name(&name, self.config.limits.name_chars);
                 let (manner, grants) = (Manner::Native, admitted.pass.grants.clone());
                 let _joining = span.part("room", vec![("room", room.to_string())]);
                 let join = span.clone();
@@ -271,6 +287,7 @@ impl<'a> Reader<'a> {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
                     debug!(%error, "socket broke");
+                    code_of(&error).map(|code| self.broken.set(code));
                     return Err(None);
                 }
                 None => return Err(None),

@@ -18,12 +18,24 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 pub use abridge::{Abridged, Abridger, SEAM};
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 pub use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 pub use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 /// An open one.
 pub type WebSocket = WebSocketStream<Abridged<TokioIo<Upgraded>>>;
+
+/// What a socket is closed with on which this was read (RFC 6455 section 7.4.1); none where there is nobody to be told.
+pub fn code_of(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
 
 /// A request to open one (RFC 6455 section 4.2.1), over HTTP/1.1: no other is offered.
 #[derive(Debug)]

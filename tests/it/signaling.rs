@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -325,6 +326,29 @@ async fn close_code(socket: &mut Socket) -> u16 {
             Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return 1006,
+        }
+    }
+}
+
+/// Frames that break the rules of WebSockets, and what they are answered with (RFC 6455 section 7.4.1).
+const BROKEN: [(&[u8], u16); 4] = [
+    // Text that is no UTF-8, a frame that is not masked, an operation that there is not, a ping in two parts.
+    (&[0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
+    (&[0x81, 0x01, b'a'], 1002),
+    (&[0x83, 0x80, 0, 0, 0, 0], 1002),
+    (&[0x09, 0x80, 0, 0, 0, 0], 1002),
+];
+
+#[tokio::test]
+async fn who_breaks_the_rules_of_websockets_is_told_by_the_code_that_says_so() {
+    let server = Server::start(&[]).await;
+    for path in ["/signal", "/live/websocket"] {
+        for (frame, code) in BROKEN {
+            let url = format!("ws://{}{path}", server.http);
+            let (stream, _) = tokio_tungstenite::connect_async(url).await.expect("the socket opens");
+            let mut socket = Socket { stream };
+            socket.stream.get_mut().write_all(frame).await.expect("written");
+            assert_eq!(close_code(&mut socket).await, code, "{path}: {frame:02x?}");
         }
     }
 }

@@ -35,6 +35,18 @@ fn answers_are_forgotten_by_age_and_by_number() {
 }
 
 #[test]
+fn what_is_asked_again_takes_no_others_place() {
+    let (mut kept, now) = (kept(2), Instant::now());
+    for key in [1, 2] {
+        assert_eq!(kept.begin(now, [key; 32], [0; 32]), Found::New);
+        kept.end(&[key; 32], Some(answer()));
+    }
+    for key in [2, 1, 2, 1] {
+        assert_eq!(kept.begin(now, [key; 32], [0; 32]), Found::Answered(answer()), "{key}");
+    }
+}
+
+#[test]
 fn parts_of_a_hash_do_not_run_into_each_other() {
     assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
 }

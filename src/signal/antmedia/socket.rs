@@ -25,7 +25,7 @@ use crate::signal::limit::Bucket;
 use crate::signal::message::{ClientMessage, IceServer};
 use crate::signal::outbox::{Inbox, outbox as room_outbox};
 use crate::signal::outgoing::Outgoing;
-use crate::websocket::{Message, WebSocket};
+use crate::websocket::{CloseFrame, Message, WebSocket, code_of};
 
 /// What a frame that cannot be used, a command that makes others negotiate and a question about a room cost of the rate limit,
 /// against 1 of others.
@@ -97,7 +97,13 @@ pub async fn run(
                         owed = 1;
                         continue;
                     }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                    Some(Err(error)) => {
+                        if let Some(code) = code_of(&error) {
+                            shell.outbox.push(Message::Close(Some(CloseFrame { code, reason: "".into() })));
+                        }
+                        break;
+                    }
+                    Some(Ok(Message::Close(_))) | None => break,
                 };
                 owed = cost(&read).min(config.signal.message_burst);
                 metrics::counter!("crescendo_signal_messages_total").increment(1);

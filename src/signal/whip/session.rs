@@ -140,7 +140,7 @@ impl Listener<'_> {
         let (room, seat) = (self.room.clone(), self.seat.clone());
         let id = self.sessions.insert(Session { door, room, seat, generation, over });
         let opened = Opened { id: id.clone(), answer, entity_tag, ice_servers };
-        info!(room = %self.room, participant = %self.seat.participant, door = door.name(), "session opened");
+        info!(room = %self.room.short(), participant = %self.seat.participant, door = door.name(), "session opened");
         let why = match reply.send(Ok(opened)) {
             Ok(()) => {
                 admitted.keep();

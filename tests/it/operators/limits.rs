@@ -38,6 +38,30 @@ async fn the_participant_beyond_the_servers_limit_is_refused_and_a_place_that_is
 }
 
 #[tokio::test]
+async fn who_publishes_beyond_the_servers_limit_may_watch_until_a_place_is_free() {
+    let server = Server::start(&["limits.publishers=1"]).await;
+    let (mut ann, welcome) = server.join("one", "Ann").await;
+    let mut ben = server.socket().await;
+    ben.send(join("two", "Ben")).await;
+    assert_eq!(ben.error().await, "too-many-publishers");
+    let mut ben = server.socket().await;
+    let mut watching = join("two", "Ben");
+    watching["tracks"] = json!([]);
+    ben.send(watching).await;
+    ben.until("welcome").await;
+    let publish = json!({ "type": "publish", "request": 1, "source": "microphone" });
+    ben.send(publish.clone()).await;
+    assert_eq!(ben.error().await, "too-many-publishers");
+    assert_eq!(refused(&server, "limits.publishers").await, 2.0);
+    let track = &welcome["you"]["tracks"][0]["id"];
+    ann.send(json!({ "type": "unpublish", "track": track })).await;
+    ann.send(json!({ "type": "message", "to": "p1", "data": "heard" })).await;
+    ann.until("message").await;
+    ben.send(publish).await;
+    ben.until("track-published").await;
+}
+
+#[tokio::test]
 async fn who_publishes_beyond_the_rooms_limit_may_watch() {
     let server = Server::start(&["room.publishers=1"]).await;
     let (mut ann, welcome) = server.join("demo", "Ann").await;

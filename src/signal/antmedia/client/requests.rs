@@ -7,6 +7,7 @@ use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms, room_of_lab
 use super::{Action, Client, PAGE, invalid, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
+use crate::room::names::display_name;
 use crate::room::{Kind, Reach, Source};
 use crate::signal::message::{ClientMessage, Id};
 
@@ -75,7 +76,7 @@ impl Client {
             }
             Some((false, false)) | None => {}
         }
-        let display: String = stream_name.chars().filter(|c| !c.is_control()).take(self.terms.name_chars).collect();
+        let display = display_name(&stream_name, self.terms.name_chars);
         let live = Live {
             app: self.terms.app.clone(),
             started: false,
