@@ -41,7 +41,7 @@ impl Default for Hls {
             segments: 10,
             window_s: 7_200,
             audio_kbps: 96,
-            transcodes: 1,
+            transcodes: 2,
             transcode_kbps: 1_500,
             directory: "broadcasts".into(),
             linger_ms: 30_000,

@@ -437,7 +437,10 @@ impl Task {
         match event {
             LegEvent::State(state) => {
                 let state = legs::state(state);
-                info!(room = %self.name.short(), %leg, ?state, "leg");
+                // What it is while it ends says nothing.
+                if self.room.legs().any(|info| info.id == leg) {
+                    info!(room = %self.name.short(), %leg, ?state, "leg");
+                }
                 match &state {
                     LegState::Running => self.happened(Happening::LegLive { leg: wire::Id(leg) }),
                     LegState::Failed(reason) => {

@@ -73,6 +73,24 @@ describe('Chromium and Firefox', () => {
   }
 })
 
+for (const [key, code] of [['room.kbps', 'room-full'], ['limits.kbps', 'server-full']]) {
+  test(`nobody else comes in while as much media goes over it as ${key} lets`, async t => {
+    const call = await Call.start({ set: { 'room.mesh_limit': 1, [key]: 20 } })
+    t.after(() => call.stop())
+    const people = await call.people(2)
+    await call.reaches('sfu')
+    await call.everybodySees(people)
+    await until('what goes over the server to be measured', async () => {
+      const [, kbps] = /^crescendo_media_kbps (\d+)/m.exec(await call.server.metrics()) ?? []
+      return Number(kbps) > 20
+    })
+    const third = await call.participant()
+    await assert.rejects(third.join(), error => error.message.includes(code))
+    assert.match(await call.server.metrics(), new RegExp(`crescendo_refused_total\\{limit="${key}"\\} 1`))
+    await call.everybodySees(people)
+  })
+}
+
 // Reports of links are sent more often than this, and none is answered.
 test('a call in which nobody does anything keeps its sockets', async t => {
   const heartbeat = 2100

@@ -96,6 +96,8 @@ async function join(name: string, choices: Choices, tracks: OwnTracks): Promise<
 }
 
 function ended(how: Ended): void {
+  // That everybody else is gone, too, is not worth a word.
+  notices.clear()
   switch (how.by) {
     case 'self':
       takeBack()

@@ -161,6 +161,8 @@ function watchdog(): { stalled: Promise<void>; stop: () => void } {
       )
         moved = now
       if (video.currentTime > last && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) show('playing')
+      byId('sound-only', HTMLElement).hidden =
+        video.videoWidth > 0 || document.body.dataset['state'] !== 'playing'
       last = video.currentTime
       if (now - moved > STALLED_MS) resolve()
     }, 250)

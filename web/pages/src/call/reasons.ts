@@ -32,7 +32,7 @@ const KNOWN: Partial<Record<RoomErrorCode, Reason>> = {
   },
   'sfu-unreachable': {
     title: 'The media server cannot be reached',
-    text: 'This room is too large for direct connections, and your network lets no media through to the server. Try another network, or switch a VPN or firewall off. An office network needs UDP to the server’s media port opened.',
+    text: 'This room is too large for direct connections, and no media got through to the server in time. Try another network, or switch a VPN or firewall off; where the server is busy, a second try may do. An office network needs UDP to the server’s media port opened.',
     again: true,
   },
   unreachable: {
