@@ -205,7 +205,7 @@ fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) ->
 fn door(turn: Turn) -> TurnDoor {
     Arc::new(move |stream, peer, local| {
         let turn = turn.clone();
-        Box::pin(async move { turn.serve_stream(stream, peer, local).await })
+        Box::pin(async move { turn.serve_tls(stream, peer, local).await })
     })
 }
 

@@ -30,6 +30,14 @@ thread_local! {
     static SCRATCH: RefCell<(Batch, Train)> = RefCell::default();
 }
 
+/// What is written at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pieces {
+    /// As much as goes.
+    Any,
+    Messages,
+}
+
 /// What a stream is served by.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -92,6 +100,8 @@ struct Connection<'a> {
     inbox: BytesMut,
     /// Not yet written.
     outbox: BytesMut,
+    /// Bytes of a message whose beginning is written.
+    left: usize,
     /// Written, and perhaps waiting in a TLS session.
     unflushed: bool,
     opened: Instant,
@@ -111,7 +121,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     server: &Server,
     ports: &Ports,
     settings: &Settings,
-    stream: S,
+    (stream, pieces): (S, Pieces),
     peer: SocketAddr,
 ) -> End {
     let now = Instant::now();
@@ -123,6 +133,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         relay: None,
         inbox: BytesMut::new(),
         outbox: BytesMut::new(),
+        left: 0,
         unflushed: false,
         opened: now,
         moved: now,
@@ -131,11 +142,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut timer = std::pin::pin!(sleep_until(connection.due().0.into()));
     loop {
         connection.inbox.reserve(if connection.relay.is_some() { READ_CLIENT } else { READ_STRANGER });
-        let Connection { inbox, outbox, unflushed, relay, moved, .. } = &mut connection;
+        let Connection { inbox, outbox, left, unflushed, relay, moved, .. } = &mut connection;
         let waiting = !outbox.is_empty() || *unflushed;
         let woken = tokio::select! {
             biased;
-            written = poll_fn(|cx| write(Pin::new(&mut writer), cx, outbox, unflushed, moved)), if waiting => {
+            written = poll_fn(|cx| write(Pin::new(&mut writer), cx, outbox, (pieces, left), unflushed, moved)), if waiting => {
                 Woken::Written(written)
             }
             read = reader.read_buf(inbox) => Woken::Read(read),
@@ -164,15 +175,26 @@ fn write<W: AsyncWrite>(
     mut writer: Pin<&mut W>,
     cx: &mut Context<'_>,
     outbox: &mut BytesMut,
+    (pieces, left): (Pieces, &mut usize),
     unflushed: &mut bool,
     moved: &mut Instant,
 ) -> Poll<io::Result<()>> {
     while !outbox.is_empty() {
-        let written = ready!(writer.as_mut().poll_write(cx, outbox))?;
+        if *left == 0 {
+            *left = match pieces {
+                Pieces::Any => outbox.len(),
+                Pieces::Messages => match data::frame(outbox) {
+                    Frame::Whole { with_padding, .. } => with_padding,
+                    Frame::Part | Frame::Broken => outbox.len(),
+                },
+            };
+        }
+        let written = ready!(writer.as_mut().poll_write(cx, &outbox[..*left]))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         outbox.advance(written);
+        *left -= written;
         *unflushed = true;
         *moved = Instant::now();
     }
