@@ -14,7 +14,7 @@ use crate::config::{Config, Tls};
 use crate::host::recordings::Upload;
 use crate::jwks::Jwks;
 use crate::listen::{self, Validity};
-use crate::webhooks;
+use crate::{trace, webhooks};
 
 /// A certificate that ends sooner is worth a word: authorities renew at a third of 90 days, so something has failed by then.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
@@ -47,6 +47,9 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     if let Err(error) = Access::load(config) {
         found.push(Finding::problem("access", error));
     }
+    if let Err(error) = trace::start(&config.trace) {
+        found.push(Finding::problem("trace.otlp", error));
+    }
     if let Err(error) = webhooks::check(webhooks) {
         found.push(Finding::problem("webhooks", error));
     }
@@ -71,9 +74,23 @@ async fn published_keys(config: &Config) -> Option<Finding> {
 fn ports(config: &Config) -> Vec<Finding> {
     // What is relayed takes its ports when it is needed, and any that is free.
     let fixed = openings(config, &[]).into_iter().filter(|opening| opening.key != "turn.first_port");
-    fixed
-        .filter_map(|opening| (opening.first_port..=opening.last_port).find_map(|port| bind(&opening, port).err()))
-        .collect()
+    let fixed: Vec<Opening> = fixed.collect();
+    let own =
+        fixed.iter().enumerate().flat_map(|(at, one)| fixed[..at].iter().filter_map(|other| collision(one, other)));
+    let taken = fixed
+        .iter()
+        .filter_map(|opening| (opening.first_port..=opening.last_port).find_map(|port| bind(opening, port).err()));
+    own.chain(taken).collect()
+}
+
+/// The same port twice, of a configuration alone: one of the two finds it taken.
+fn collision(one: &Opening, other: &Opening) -> Option<Finding> {
+    let is_everywhere = one.address.is_unspecified() || other.address.is_unspecified();
+    let same_place = one.address == other.address || is_everywhere && one.address.is_ipv4() == other.address.is_ipv4();
+    let first = one.first_port.max(other.first_port);
+    let shared = first > 0 && first <= one.last_port.min(other.last_port);
+    (one.protocol == other.protocol && same_place && shared)
+        .then(|| Finding::problem(one.key, format!("port {first} is that of `{}`, too", other.key)))
 }
 
 /// Takes the port for a moment.
@@ -123,6 +140,13 @@ async fn authority(tls: &Tls) -> Vec<Finding> {
     if tls.listen.iter().all(|at| at.port() != ACME_PORT) {
         let text = "the authority asks on port 443: listen there, or have what comes to it sent here";
         found.push(Finding::warning("tls.acme_domains", text));
+    }
+    for name in &tls.acme_domains {
+        if let Err(error) = tokio::net::lookup_host((name.as_str(), ACME_PORT)).await {
+            let text =
+                format!("{name} does not lead anywhere from here, and has to lead here for the authority: {error}");
+            found.push(Finding::warning("tls.acme_domains", text));
+        }
     }
     found
 }

@@ -40,6 +40,8 @@ pub struct Webhooks {
     pub give_up_s: u32,
     /// Of one receiver.
     pub at_once: usize,
+    /// Of all addresses that broadcasts name.
+    pub broadcasts_at_once: usize,
     /// Of one receiver.
     pub queue_events: usize,
     /// Of one receiver.
@@ -177,6 +179,7 @@ impl Default for Webhooks {
             retry_ms: 1_000,
             give_up_s: 86_400,
             at_once: 8,
+            broadcasts_at_once: 512,
             queue_events: 100_000,
             queue_mib: 256,
         }

@@ -328,6 +328,27 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     )?;
     range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;
     range(
+        sfu.listen.port() == 0 || usize::from(sfu.listen.port()) + sfu.shards.max(1) <= usize::from(u16::MAX) + 1,
+        "sfu.listen",
+        sfu.listen.to_string(),
+        "followed by as many ports as there are `sfu.shards`, up to 65535",
+    )?;
+    for (key, announced) in [("sfu.announce", &sfu.announce), ("turn.announce", &turn.announce)] {
+        range(
+            announced.iter().all(|ip| !ip.is_unspecified()),
+            key,
+            format!("{announced:?}"),
+            "addresses that clients can send to",
+        )?;
+    }
+    let is_name = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    range(
+        is_name(&turn.public_host) || turn.public_host.parse::<std::net::IpAddr>().is_ok(),
+        "turn.public_host",
+        format!("{:?}", turn.public_host),
+        "a host name or an address",
+    )?;
+    range(
         !sfu.video_codecs.is_empty()
             && sfu.video_codecs.iter().all(|c| ["H264", "VP8", "VP9", "AV1"].contains(&c.as_str())),
         "sfu.video_codecs",
@@ -429,6 +450,12 @@ fn check_webhooks(webhooks: &Webhooks) -> Result<(), ConfigError> {
     range(webhooks.timeout_ms >= 100, "webhooks.timeout_ms", webhooks.timeout_ms.to_string(), "at least 100")?;
     range(webhooks.retry_ms >= 10, "webhooks.retry_ms", webhooks.retry_ms.to_string(), "at least 10")?;
     range((1..=256).contains(&webhooks.at_once), "webhooks.at_once", webhooks.at_once.to_string(), "1 to 256")?;
+    range(
+        (1..=4_096).contains(&webhooks.broadcasts_at_once),
+        "webhooks.broadcasts_at_once",
+        webhooks.broadcasts_at_once.to_string(),
+        "1 to 4096",
+    )?;
     range(webhooks.queue_events >= 1, "webhooks.queue_events", webhooks.queue_events.to_string(), "at least 1")?;
     range(webhooks.queue_mib >= 1, "webhooks.queue_mib", webhooks.queue_mib.to_string(), "at least 1")
 }

@@ -1,9 +1,11 @@
 //! One receiver's task: what happens goes to the disk first and from there to the receiver.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
@@ -47,11 +49,32 @@ pub(super) struct Receiver {
     /// What is under way.
     flights: JoinSet<(Waiting, Outcome)>,
     at_once: usize,
+    gates: Arc<Gates>,
     most_events: usize,
     most_bytes: u64,
     give_up: Duration,
     /// Addresses that broadcasts name are told by another.
     hooks: bool,
+}
+
+/// So many deliveries at once to each address: one that does not answer holds up its own.
+#[derive(Debug)]
+struct Gates {
+    most: usize,
+    open: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl Gates {
+    fn of(&self, address: &str) -> Arc<Semaphore> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = open.get(address).and_then(Weak::upgrade) {
+            return gate;
+        }
+        open.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::new(Semaphore::new(self.most));
+        open.insert(address.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
 }
 
 enum Outcome {
@@ -70,16 +93,20 @@ impl Receiver {
             lanes.add(now, waiting);
         }
         let receiver = Self {
-            to,
             sender: Arc::new(sender),
             store,
             lanes,
             flights: JoinSet::new(),
-            at_once: config.at_once,
+            at_once: match to {
+                To::One(_) => config.at_once,
+                To::Each => config.broadcasts_at_once,
+            },
+            gates: Arc::new(Gates { most: config.at_once, open: Mutex::default() }),
             most_events: config.queue_events,
             most_bytes: config.queue_mib << 20,
             give_up: Duration::from_secs(config.give_up_s.into()),
             hooks: config.broadcast_hooks.format().is_some(),
+            to,
         };
         receiver.queued(queued as f64);
         receiver
@@ -109,7 +136,8 @@ impl Receiver {
     fn start(&mut self) {
         while self.flights.len() < self.at_once {
             let Some(waiting) = self.lanes.take(Instant::now()) else { return };
-            let (to, sender, store) = (self.to.clone(), self.sender.clone(), self.store.clone());
+            let (to, sender, store, gates) =
+                (self.to.clone(), self.sender.clone(), self.store.clone(), self.gates.clone());
             self.flights.spawn(async move {
                 let reading = waiting.clone();
                 let body = tokio::task::spawn_blocking(move || store.read(&reading)).await;
@@ -117,10 +145,15 @@ impl Receiver {
                     Err(error) => Outcome::Lost(error),
                     Ok(kept) => match addressed(to, kept) {
                         None => Outcome::Lost(ErrorKind::InvalidData.into()),
-                        Some((address, body)) => match sender.send(&address, waiting.id, body).await {
-                            Ok(()) => Outcome::Taken,
-                            Err(failure) => Outcome::Failed(failure),
-                        },
+                        Some((address, body)) => {
+                            let gate = gates.of(address.name());
+                            // It is never closed.
+                            let _place = gate.acquire().await;
+                            match sender.send(&address, waiting.id, body).await {
+                                Ok(()) => Outcome::Taken,
+                                Err(failure) => Outcome::Failed(failure),
+                            }
+                        }
                     },
                 };
                 (waiting, outcome)

@@ -29,7 +29,17 @@ const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("src/webhooks", &["webhooks", "config", "host::events", "fetch"]),
     (
         "src/check",
-        &["check", "access", "jwks", "config", "listen", "host::recordings", "sfu::machine_addresses", "webhooks"],
+        &[
+            "check",
+            "access",
+            "jwks",
+            "config",
+            "listen",
+            "host::recordings",
+            "sfu::machine_addresses",
+            "trace",
+            "webhooks",
+        ],
     ),
     ("src/doctor", &["doctor", "listen", "signal::message", "sfu::IceCredential"]),
     ("src/host", &["trace", "host", "signal", "sfu", "turn", "legs", "room", "access", "config", "http::hls"]),

@@ -35,9 +35,23 @@ fn what_the_server_would_refuse_is_a_problem() {
         ("log.filter=a=b=c", "log.filter"),
         ("webhooks.urls=['https://back.example/hook']", "webhooks.secret"),
         ("http.listen=192.0.2.1:80", "http.listen"),
+        ("trace.otlp=ftp://x", "trace.otlp"),
+        ("trace.otlp=nonsense", "trace.otlp"),
+        ("sfu.announce=['0.0.0.0']", "sfu.announce"),
+        ("turn.public_host=bad host", "turn.public_host"),
     ] {
         let (good, text) = check(&["--set", set]);
         assert!(!good && text.contains(says), "{set}: {text}");
+    }
+    // Ports that nothing is bound to here: what counts is that they are the same.
+    for (one, other, key) in [
+        ("http.listen=127.0.0.1:7", "turn.listen=127.0.0.1:7", "turn.listen"),
+        ("sfu.listen=0.0.0.0:7", "turn.listen=127.0.0.1:7", "turn.listen"),
+        ("sfu.listen=127.0.0.1:65535", "sfu.shards=2", "sfu.listen"),
+        ("trace.otlp=https://collector.example", "trace.roots=/nowhere", "trace.otlp"),
+    ] {
+        let (good, text) = check(&["--set", one, "--set", other]);
+        assert!(!good && text.contains(key), "{one} {other}: {text}");
     }
     let secret = "webhooks.secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
     let receiver = ["--set", "webhooks.urls=['https://back.example/hook']", "--set", secret];

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::SinkExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
 use crate::support::answering::{Asked, answering};
@@ -170,4 +172,35 @@ async fn who_does_not_connect_in_time_is_told_of_and_private_addresses_are_not_t
     let _socket = publish(&server).await;
     server.counts("crescendo_webhooks_failed_total{receiver=\"broadcasts\",why=\"private address\"}", 1.0).await;
     assert!(of_stream.try_recv().is_err() && of_app.try_recv().is_err());
+}
+
+/// Broadcasts whose publisher never connects are told of as timed out.
+#[tokio::test]
+async fn addresses_that_never_answer_delay_no_other_broadcasts() {
+    let directory = tempfile::tempdir().unwrap();
+    let (own, mut of_own) = receiver().await;
+    // It takes connections, as its backlog does, and no delivery to it ends before the test does.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = format!("http://{}/", silent.local_addr().unwrap());
+    let server = Server::start(&[
+        "webhooks.allow_private=true",
+        "webhooks.timeout_ms=600000",
+        "webhooks.retry_ms=20",
+        "webhooks.broadcast_hooks=json",
+        "webhooks.at_once=2",
+        "room.switch_deadline_ms=500",
+        &format!("webhooks.directory={}", directory.path().join("hooks").display()),
+    ])
+    .await;
+    let url = format!("ws://{}/live/websocket", server.http);
+    let mut sockets = Vec::new();
+    for (id, hook) in (0..24).map(|n| (format!("dead{n}"), &dead)).chain([("alive".to_owned(), &own)]) {
+        let made = json!({ "streamId": id, "listenerHookURL": hook });
+        assert_eq!(rest(&server, "POST", "/create", Some(&made)).await["listenerHookURL"], json!(hook));
+        let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        let publish = json!({ "command": "publish", "streamId": id, "video": true, "audio": true });
+        socket.send(Message::text(publish.to_string())).await.unwrap();
+        sockets.push(socket);
+    }
+    assert_eq!(told_json(&mut of_own).await["id"], "alive");
 }
