@@ -38,6 +38,8 @@ pub(super) enum ReachError {
     Request(#[from] axum::http::Error),
     #[error("HTTP status {0}")]
     Status(u16),
+    #[error("HTTP status {0}, and not of this server")]
+    Foreign(u16),
 }
 
 impl Site {
@@ -95,11 +97,23 @@ impl Site {
     pub(super) async fn get(&self, path: &str, wanted: &[u16]) -> Result<String, ReachError> {
         let request = Request::get(self.path(path)).header(header::HOST, self.authority()).body(Body::empty())?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
-        let status = tokio::select! {
-            response = sender.send_request(request) => response?.status().as_u16(),
-            ended = connection => return Err(ended.err().map_or(ReachError::Status(0), ReachError::Http)),
+        let mut answered = std::pin::pin!(sender.send_request(request));
+        let response = tokio::select! {
+            response = &mut answered => response?,
+            ended = connection => {
+                ended?;
+                // It was closed behind the answer.
+                answered.await?
+            }
         };
+        let status = response.status().as_u16();
         match wanted.contains(&status) {
+            // Nothing under this path says so without telling players of other origins what they may read.
+            true if path.starts_with("/hls/")
+                && !response.headers().contains_key(header::ACCESS_CONTROL_EXPOSE_HEADERS) =>
+            {
+                Err(ReachError::Foreign(status))
+            }
             true => Ok(format!("{} answers with {status}", self.path(path))),
             false => Err(ReachError::Status(status)),
         }

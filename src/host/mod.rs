@@ -5,8 +5,8 @@
 //! and TURN servers clients are told of, and what they say of ICE; [`member`] what a participant has beside its place in the room:
 //! the socket, the two server transports with their SDP; [`messages`] what the application sends; [`events`] what others are told of
 //! it all; [`plan`] rooms that the API makes and [`govern`] what else it may do with them; [`view`] what it shows of them; [`traffic`]
-//! how much goes to and from each; [`legs`] the running legs, [`recordings`] and [`broadcasts`] what they left on disk; [`limit`] and
-//! [`busy`] who is one too many.
+//! how much goes to and from each; [`legs`] the running legs, [`recordings`] and [`broadcasts`] what they left on disk; [`limit`],
+//! [`busy`] and [`rates`] who is one too many.
 
 pub mod broadcasts;
 mod busy;

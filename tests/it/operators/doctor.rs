@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::support::answering::answering;
 use crate::support::{PATIENCE, Server};
 
 /// Whether it says that all is well, and (what, good, failed or untried) of each line.
@@ -103,4 +105,18 @@ async fn a_server_that_is_not_there_fails_at_the_door() {
     server.exit().await;
     let (good, lines, text) = doctor(&server, &[]).await;
     assert!(!good && failed(&lines) == ["pages", "API", "HLS", "signaling"], "{text}");
+}
+
+/// A proxy that answers for what it does not pass on.
+#[tokio::test]
+async fn an_answer_that_is_not_of_the_server_is_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let _asked = answering(listener, |asked| {
+        let is_there = ["/readyz", "/api/v1/capabilities"].iter().any(|path| asked.line.ends_with(path));
+        (if is_there { 200 } else { 404 }, String::new(), Vec::new())
+    });
+    let (good, lines, text) = doctor_of(&url, &["--patience-ms", "1500"]).await;
+    assert!(!good && failed(&lines) == ["HLS", "signaling"], "{text}");
+    assert!(text.contains("/hls/"), "what to do: {text}");
 }

@@ -292,12 +292,16 @@ async fn a_stream_of_ant_medias_apps_is_published_by_whip_under_its_id() {
     assert!(published.session().starts_with("/live/whip/cam/"), "{}", published.session());
     let second = ask(&server, "POST", "/live/whip/cam", &[SDP], &obs(&encoder)).await;
     assert_eq!(second.status, 409, "somebody publishes under this id");
-    let broadcast: Value = serde_json::from_str(&server.get("/live/rest/v2/broadcasts/cam").await.1).unwrap();
-    assert_eq!(broadcast["status"], "broadcasting");
+    let status = async || -> Value {
+        let (_, broadcast) = server.get("/live/rest/v2/broadcasts/cam").await;
+        serde_json::from_str::<Value>(&broadcast).unwrap()["status"].clone()
+    };
+    assert_eq!(status().await, "preparing");
     for number in 0.. {
         send(&mut encoder, number).await;
         encoder.run_for(PACE).await;
         if room(&server, "cam").await["legs"].as_array().is_some_and(|legs| !legs.is_empty()) {
+            assert_eq!(status().await, "broadcasting");
             break;
         }
         assert!(number < 100, "a stream of its own is broadcast");

@@ -10,7 +10,7 @@ fn everybody_in_one_picture_that_nobody_may_encode_is_waited_for() {
     let root = tempfile::tempdir().expect("a directory");
     let options = Options {
         directory: root.path().to_owned(),
-        template: "{room}/{date}-{time}".parse().expect("a template"),
+        template: "{room}/{time}-{leg}/{name}-{participant}-{source}".parse().expect("a template"),
         room: "demo".into(),
         leg: "l1".into(),
         started_by: None,
