@@ -11,10 +11,12 @@ mod access;
 mod api;
 mod composite;
 mod hls;
+mod limits;
 mod load;
 mod network;
 mod origin;
 mod record;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -22,10 +24,12 @@ pub use access::{Access, Algorithm, ApiKey, TokenKey};
 pub use api::{Api, BroadcastHooks, Receiver, WebhookFormat, Webhooks, is_receiver};
 pub use composite::Composite;
 pub use hls::Hls;
+pub use limits::Limits;
 pub use load::{ConfigError, check, load};
 pub use network::{Network, NotANetwork};
 pub use origin::{Origin, Origins};
 pub use record::{Record, SyncPolicy};
+pub use room::Room;
 
 /// The whole configuration. [`Default`] is what runs when nothing is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -138,27 +142,6 @@ pub struct Whip {
 pub enum TurnTransport {
     Udp,
     Tcp,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Room {
-    pub mesh_limit: usize,
-    pub warm_at: usize,
-    pub demote_after_ms: u32,
-    pub relayed_to_sfu: f64,
-    pub switch_deadline_ms: u32,
-    pub moves_at_once: usize,
-    pub resume_grace_ms: u32,
-    pub capacity: usize,
-    /// Participants who publish anything.
-    pub publishers: usize,
-    /// Media of all of them together, up and down; 0: however much.
-    pub kbps: u64,
-    pub tracks_per_participant: usize,
-    pub max_legs: usize,
-    /// How long a room that the API made is kept while nobody is there.
-    pub empty_ms: u32,
 }
 
 /// The media plane.
@@ -278,30 +261,6 @@ pub struct Legs {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    pub rooms: usize,
-    /// On all listeners, for HTTP, signaling and TURN over TCP and TLS.
-    pub connections: usize,
-    pub connections_per_address: usize,
-    /// Networks that `connections_per_address` is not for.
-    pub exempt_networks: Vec<Network>,
-    pub sockets: usize,
-    pub legs: usize,
-    /// In rooms, however they came.
-    pub participants: usize,
-    /// Participants who publish anything.
-    pub publishers: usize,
-    /// Media of all rooms together, up and down; 0: however much.
-    pub kbps: u64,
-    /// Of the busiest of all cores together and each media thread; 0: whatever it is.
-    pub cpu_percent: u32,
-    /// How long calls may go on once the server is told to end.
-    pub drain_s: u32,
-    pub name_chars: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// `tracing` filter: `info`, `crescendo=debug`, …
     pub filter: String,
@@ -411,26 +370,6 @@ impl Default for Whip {
     }
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        Self {
-            mesh_limit: 4,
-            warm_at: 3,
-            demote_after_ms: 10_000,
-            relayed_to_sfu: 0.5,
-            switch_deadline_ms: 10_000,
-            moves_at_once: 1,
-            resume_grace_ms: 10_000,
-            capacity: 100,
-            publishers: 100,
-            kbps: 0,
-            tracks_per_participant: 4,
-            max_legs: 4,
-            empty_ms: 300_000,
-        }
-    }
-}
-
 impl Default for Sfu {
     fn default() -> Self {
         Self {
@@ -503,26 +442,6 @@ impl Default for Turn {
 impl Default for Legs {
     fn default() -> Self {
         Self { queue_packets: 4_096, reorder_ms: 100, key_frame_retry_ms: 500, other_directory: "legs".into() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let loopback = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("loopback is a network"));
-        Self {
-            rooms: 10_000,
-            connections: 30_000,
-            connections_per_address: 1_000,
-            exempt_networks: loopback.into(),
-            sockets: 20_000,
-            legs: 64,
-            participants: 20_000,
-            publishers: 20_000,
-            kbps: 0,
-            cpu_percent: 0,
-            drain_s: 0,
-            name_chars: 80,
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use crescendo::jwks::Jwks;
 use crescendo::listen::{self, Listeners, TurnDoor};
 use crescendo::sfu::Sfu;
 use crescendo::trace;
-use crescendo::turn::Turn;
+use crescendo::turn::{Pieces, Turn};
 use crescendo::webhooks::Webhooks;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -205,7 +205,7 @@ fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) ->
 fn door(turn: Turn) -> TurnDoor {
     Arc::new(move |stream, peer, local| {
         let turn = turn.clone();
-        Box::pin(async move { turn.serve_tls(stream, peer, local).await })
+        Box::pin(async move { turn.serve_stream(stream, Pieces::Messages, peer, local).await })
     })
 }
 

@@ -73,8 +73,8 @@ async fn published_keys(config: &Config) -> Option<Finding> {
 
 fn ports(config: &Config) -> Vec<Finding> {
     // What is relayed takes its ports when it is needed, and any that is free.
-    let fixed = openings(config, &[]).into_iter().filter(|opening| opening.key != "turn.first_port");
-    let fixed: Vec<Opening> = fixed.collect();
+    let mut fixed = openings(config, &[]);
+    fixed.retain(|opening| opening.key != "turn.first_port");
     let own =
         fixed.iter().enumerate().flat_map(|(at, one)| fixed[..at].iter().filter_map(|other| collision(one, other)));
     let taken = fixed

@@ -17,6 +17,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use hyper::header::{self, HeaderName};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use url::Url;
@@ -25,6 +26,9 @@ use self::call::Call;
 use self::reach::Site;
 use self::relay::IceUrl;
 use crate::signal::message::IceServer;
+
+/// Nothing below `/hls/` is answered without: players of other origins are told what they may read. What else answers has not.
+const HLS_MARK: HeaderName = header::ACCESS_CONTROL_EXPOSE_HEADERS;
 
 /// The command's arguments.
 #[derive(Debug, Clone, clap::Args)]
@@ -97,11 +101,12 @@ pub async fn examine(ask: &Ask) -> Result<Report, DoctorError> {
     let patience = Duration::from_millis(ask.patience_ms.into());
     let attempt = Attempt { patience };
     let room = format!("doctor-{:016x}", fastrand::u64(..));
+    let playlist = format!("/hls/{room}/index.m3u8");
 
     let mut lines = vec![
-        attempt.of("pages", advice::PAGES, site.get("/readyz", &[200])).await.0,
-        attempt.of("API", advice::PAGES, site.get("/api/v1/capabilities", &[200])).await.0,
-        attempt.of("HLS", advice::HLS, site.get(&format!("/hls/{room}/index.m3u8"), &[200, 401, 403, 404])).await.0,
+        attempt.of("pages", advice::PAGES, site.get("/readyz", &[200], None)).await.0,
+        attempt.of("API", advice::PAGES, site.get("/api/v1/capabilities", &[200], None)).await.0,
+        attempt.of("HLS", advice::HLS, site.get(&playlist, &[200, 401, 403, 404], Some(&HLS_MARK))).await.0,
     ];
     let joining = async {
         let (call, detail) = Call::join(&site, &room, ask.token.as_deref()).await?;

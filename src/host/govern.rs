@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::info;
 
 use super::Refusal;
-use super::task::{Task, refusal};
+use super::task::Task;
 use crate::access::{Access, Pass, Scope};
 use crate::room::Input;
 use crate::room::ids::{ParticipantId, RoomName, TrackId};
@@ -87,7 +87,7 @@ impl Task {
         track: TrackId,
         muted: bool,
     ) -> Result<Participant, Refusal> {
-        self.input(Input::Mute { participant, track, muted }).map_err(refusal)?;
+        self.input(Input::Mute { participant, track, muted }).map_err(Refusal::of_room)?;
         self.hold_back(track, muted);
         self.known(participant)
     }

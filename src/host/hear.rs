@@ -5,7 +5,7 @@ use tracing::{debug, info, warn};
 use super::ice::IcePatch;
 use super::member::{self, Accepted, DownTransport, Member, UpTransport};
 use super::messages::Sent;
-use super::task::{Task, refusal};
+use super::task::Task;
 use super::{IfMatch, Patched, Refusal};
 use crate::access::Grant;
 use crate::room::ids::{Epoch, LinkId, ParticipantId, TrackId};
@@ -292,7 +292,7 @@ impl Task {
     fn asked(&mut self, from: ParticipantId, input: Input, request: Option<u32>) -> bool {
         let result = self.input(input);
         if let Err(error) = result {
-            self.tell(from, refusal(error).into_message(false, request));
+            self.tell(from, Refusal::of_room(error).into_message(false, request));
         }
         result.is_ok()
     }

@@ -6,7 +6,7 @@
 //! the socket, the two server transports with their SDP; [`messages`] what the application sends; [`events`] what others are told of
 //! it all; [`plan`] rooms that the API makes and [`govern`] what else it may do with them; [`view`] what it shows of them; [`traffic`]
 //! how much goes to and from each; [`legs`] the running legs, [`recordings`] and [`broadcasts`] what they left on disk; [`limit`],
-//! [`busy`] and [`rates`] who is one too many.
+//! [`busy`] and [`rates`] who is one too many, [`refusal`] what that one is told.
 
 pub mod broadcasts;
 mod busy;
@@ -23,6 +23,7 @@ mod other;
 pub mod plan;
 mod rates;
 pub mod recordings;
+mod refusal;
 mod request;
 mod rooms;
 mod seat;
@@ -33,37 +34,13 @@ mod traffic;
 mod view;
 
 pub use ice::{IfMatch, Patched};
+pub use refusal::Refusal;
 pub use rooms::Rooms;
 pub use seat::{Entry, Joining, Manner, Resuming, Seat};
 pub use view::{DownlinkView, HealthView, LegView, NodeLoad, RoomView, ShardView, TurnView};
 
-use crate::access::Refused;
 use crate::config::Config;
-use crate::signal::message::{ErrorCode, LegKind, ServerMessage};
-
-/// Why a request was refused, in the words of the wire.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    pub code: ErrorCode,
-    pub message: String,
-}
-
-impl Refusal {
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    /// Somebody is not let in, or may not do what it asks for.
-    pub fn of_access(refused: Refused) -> Self {
-        let code = if refused.is_about_grants() { ErrorCode::NotGranted } else { ErrorCode::TokenRefused };
-        Self::new(code, refused.to_string())
-    }
-
-    pub fn into_message(self, fatal: bool, request: Option<u32>) -> ServerMessage {
-        ServerMessage::Error { code: self.code, message: self.message, fatal, request }
-    }
-}
+use crate::signal::message::LegKind;
 
 /// The kinds of leg that this server does.
 pub fn legs_supported(config: &Config) -> &'static [LegKind] {

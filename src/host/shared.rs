@@ -82,23 +82,21 @@ impl Shared {
         if limit == 0 || self.busy.percent() < limit {
             return Ok(());
         }
-        metrics::counter!("crescendo_refused_total", "limit" => "limits.cpu_percent").increment(1);
-        Err(Refusal::new(ErrorCode::ServerFull, "this server has as much to do as it can; try another, or later"))
+        let text = "this server has as much to do as it can; try another, or later";
+        Err(Refusal::at_limit("limits.cpu_percent", ErrorCode::ServerFull, text))
     }
 
     /// When as much media as may goes over the server, or over this room.
     pub(super) fn refuse_when_full(&self, room: &RoomName, own: &config::Room) -> Result<(), Refusal> {
         let (all, most) = (self.rates.of_all(), self.config.limits.kbps);
         if most > 0 && all >= most {
-            metrics::counter!("crescendo_refused_total", "limit" => "limits.kbps").increment(1);
             let text = format!("{all} kbit/s of media go over this server, of {most} that may; try another, or later");
-            return Err(Refusal::new(ErrorCode::ServerFull, text));
+            return Err(Refusal::at_limit("limits.kbps", ErrorCode::ServerFull, text));
         }
         let (all, most) = (self.rates.of(room), own.kbps);
         if most > 0 && all >= most {
-            metrics::counter!("crescendo_refused_total", "limit" => "room.kbps").increment(1);
             let text = format!("{all} kbit/s of media go over this room, of {most} that may");
-            return Err(Refusal::new(ErrorCode::RoomFull, text));
+            return Err(Refusal::at_limit("room.kbps", ErrorCode::RoomFull, text));
         }
         Ok(())
     }
@@ -107,9 +105,8 @@ impl Shared {
     pub(super) fn publisher(&self) -> Result<limit::Place, Refusal> {
         let most = self.config.limits.publishers;
         self.publishers.take(most).ok_or_else(|| {
-            metrics::counter!("crescendo_refused_total", "limit" => "limits.publishers").increment(1);
             let text = format!("{most} publish on this server, which is as many as may");
-            Refusal::new(ErrorCode::TooManyPublishers, text)
+            Refusal::at_limit("limits.publishers", ErrorCode::TooManyPublishers, text)
         })
     }
 
@@ -152,8 +149,8 @@ impl Shared {
         }
         let limit = self.config.limits.rooms;
         if rooms.len() >= limit {
-            metrics::counter!("crescendo_refused_total", "limit" => "limits.rooms").increment(1);
-            return Err(Refusal::new(ErrorCode::ServerFull, format!("this server holds {limit} rooms at most")));
+            let text = format!("this server holds {limit} rooms at most");
+            return Err(Refusal::at_limit("limits.rooms", ErrorCode::ServerFull, text));
         }
         let (sender, inbox) = mpsc::channel(INBOX);
         rooms.insert(name.clone(), sender.clone());

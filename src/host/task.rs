@@ -268,15 +268,15 @@ impl Task {
         };
         let limit = self.shared.config.limits.participants;
         let place = self.shared.participants.take(limit).ok_or_else(|| {
-            metrics::counter!("crescendo_refused_total", "limit" => "limits.participants").increment(1);
-            Refusal::new(ErrorCode::ServerFull, format!("this server takes {limit} participants at most"))
+            let text = format!("this server takes {limit} participants at most");
+            Refusal::at_limit("limits.participants", ErrorCode::ServerFull, text)
         })?;
         self.shared.refuse_when_full(&self.name, &self.settings)?;
         let publishes = if tracks.is_empty() { None } else { Some(self.shared.publisher()?) };
         let known = decodes.iter().copied().collect();
         let input = Input::Join { name, tracks, decodes: known, encrypted, reach };
         let mut out = Vec::new();
-        self.room.handle(Instant::now(), input, &mut out).map_err(refusal)?;
+        self.room.handle(Instant::now(), input, &mut out).map_err(Refusal::of_room)?;
         let Some(Output::Tell { to: participant, event: Event::Welcome { .. } }) = out.first() else {
             return Err(Refusal::new(ErrorCode::Internal, "the room gave no welcome"));
         };
@@ -485,16 +485,13 @@ impl Task {
                 self.shared.refuse_when_busy()?;
                 let limit = self.shared.config.limits.legs;
                 let full = || {
-                    metrics::counter!("crescendo_refused_total", "limit" => "limits.legs").increment(1);
-                    Refusal::new(
-                        ErrorCode::TooManyLegs,
-                        format!("this server runs {limit} broadcasts and recordings at most"),
-                    )
+                    let text = format!("this server runs {limit} broadcasts and recordings at most");
+                    Refusal::at_limit("limits.legs", ErrorCode::TooManyLegs, text)
                 };
                 self.leg_place = Some(self.shared.legs.take(limit).ok_or_else(full)?);
                 let started = self.input(Input::StartLeg { plan, by });
                 self.leg_place = None;
-                started.map_err(refusal)?;
+                started.map_err(Refusal::of_room)?;
             }
         }
         let leg = self.room.legs().find(same).ok_or_else(|| Refusal::new(ErrorCode::Internal, "the leg is gone"))?;
@@ -503,7 +500,7 @@ impl Task {
 
     pub(super) fn stop_leg(&mut self, leg: LegId) -> Result<wire::Leg, Refusal> {
         let info = self.room.legs().find(|info| info.id == leg);
-        self.input(Input::StopLeg { leg }).map_err(refusal)?;
+        self.input(Input::StopLeg { leg }).map_err(Refusal::of_room)?;
         let info = info.ok_or_else(|| Refusal::new(ErrorCode::UnknownLeg, format!("no leg {leg}")))?;
         Ok(convert::leg(&self.name, LegInfo { state: LegState::Stopped, ..info }))
     }
@@ -559,45 +556,5 @@ fn settings(room: &config::Room, video_codecs: Vec<VideoCodec>) -> Settings {
         tracks_per_participant: room.tracks_per_participant,
         max_legs: room.max_legs,
         video_codecs,
-    }
-}
-
-/// In the words of the wire; counted where a limit was met.
-pub(super) fn refusal(error: RoomError) -> Refusal {
-    if let Some(limit) = limit_met(error) {
-        metrics::counter!("crescendo_refused_total", "limit" => limit).increment(1);
-    }
-    let code = match error {
-        RoomError::RoomFull => ErrorCode::RoomFull,
-        RoomError::SourceTaken(_) => ErrorCode::SourceTaken,
-        RoomError::TooManyPublishers => ErrorCode::TooManyPublishers,
-        RoomError::TooManyTracks => ErrorCode::TooManyTracks,
-        RoomError::UnknownParticipant(_) | RoomError::NobodyHere => ErrorCode::UnknownParticipant,
-        RoomError::UnknownTrack(_) | RoomError::NotYourTrack(_) => ErrorCode::UnknownTrack,
-        RoomError::UnknownLeg(_) => ErrorCode::UnknownLeg,
-        RoomError::TooManyLegs => ErrorCode::TooManyLegs,
-        RoomError::RoomEncrypted | RoomError::RoomNotEncrypted => ErrorCode::EncryptionDiffers,
-        RoomError::Hidden => ErrorCode::NotGranted,
-        RoomError::LegOfEncrypted => ErrorCode::RoomEncrypted,
-    };
-    Refusal::new(code, error.to_string())
-}
-
-fn limit_met(error: RoomError) -> Option<&'static str> {
-    match error {
-        RoomError::RoomFull => Some("room.capacity"),
-        RoomError::TooManyPublishers => Some("room.publishers"),
-        RoomError::TooManyTracks => Some("room.tracks_per_participant"),
-        RoomError::TooManyLegs => Some("room.max_legs"),
-        RoomError::SourceTaken(_)
-        | RoomError::UnknownParticipant(_)
-        | RoomError::UnknownTrack(_)
-        | RoomError::UnknownLeg(_)
-        | RoomError::NotYourTrack(_)
-        | RoomError::RoomEncrypted
-        | RoomError::RoomNotEncrypted
-        | RoomError::LegOfEncrypted
-        | RoomError::Hidden
-        | RoomError::NobodyHere => None,
     }
 }

@@ -11,7 +11,9 @@ use tokio_rustls::TlsAcceptor;
 use super::Duplex;
 use super::crowd::{Guest, Kind};
 
-/// ALPN names, the most wanted first. RFC 7443; coturn's clients name HTTP/1.1 beside it, and speak TURN.
+// ALPN names, the most wanted first.
+
+/// RFC 7443. coturn's clients name HTTP/1.1 beside it, and speak this.
 pub(super) const TURN: &[u8] = b"stun.turn";
 pub(super) const HTTP2: &[u8] = b"h2";
 pub(super) const HTTP1: &[u8] = b"http/1.1";

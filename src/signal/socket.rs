@@ -287,7 +287,9 @@ impl<'a> Reader<'a> {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
                     debug!(%error, "socket broke");
-                    code_of(&error).map(|code| self.broken.set(code));
+                    if let Some(code) = code_of(&error) {
+                        let _ = self.broken.set(code);
+                    }
                     return Err(None);
                 }
                 None => return Err(None),

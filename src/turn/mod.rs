@@ -40,6 +40,7 @@ use tokio::sync::watch;
 pub use credentials::{Credentials, Secret};
 pub use filter::Filter;
 pub use rate::Gate;
+pub use stream::Pieces;
 
 use self::names::Names;
 use self::places::Places;
@@ -197,7 +198,7 @@ impl Turn {
     }
 
     /// From now on clients are told that TURN is to be had over TLS on these ports: whoever ends TLS there gives the streams to
-    /// [`Self::serve_tls`].
+    /// [`Self::serve_stream`].
     pub fn offer_tls(&self, ports: Vec<u16>) {
         *self.0.tls_ports.lock().unwrap_or_else(PoisonError::into_inner) = ports;
     }
@@ -225,32 +226,12 @@ impl Turn {
         ]
     }
 
-    /// Serves one client on a stream that was accepted already, from its first byte to its end. The allocation goes with it. `peer` is
-    /// what the client is told its address is.
+    /// Serves one client on a stream that was accepted already, plain or out of TLS, from its first byte to its end. The
+    /// allocation goes with it. `peer` is what the client is told its address is.
     pub async fn serve_stream(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
-        local: SocketAddr,
-    ) {
-        self.serve(stream, stream::Pieces::Any, peer, local).await;
-    }
-
-    /// The same on a stream inside TLS, in which each message has a record of its own: coturn's client takes what one `SSL_read` gives,
-    /// which is a record, for one message.
-    pub async fn serve_tls(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
-        local: SocketAddr,
-    ) {
-        self.serve(stream, stream::Pieces::Messages, peer, local).await;
-    }
-
-    async fn serve(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        pieces: stream::Pieces,
+        pieces: Pieces,
         peer: SocketAddr,
         local: SocketAddr,
     ) {
@@ -267,7 +248,9 @@ impl Turn {
         let streams = &stream::Settings { stranger, ..streams.clone() };
         let mut stopped = stopped.subscribe();
         tokio::select! {
-            end = stream::serve(server, ports, streams, (stream, pieces), peer) => tracing::debug!(%peer, %local, %end, "TURN stream"),
+            end = stream::serve(server, ports, streams, stream, pieces, peer) => {
+                tracing::debug!(%peer, %local, %end, "TURN stream");
+            }
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     }
@@ -351,7 +334,7 @@ async fn accept(turn: Turn, listener: TcpListener) {
                 let (turn, local) = (turn.clone(), stream.local_addr().unwrap_or(peer));
                 // Without it packets would wait for each other.
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(async move { turn.serve_stream(stream, peer, local).await });
+                tokio::spawn(async move { turn.serve_stream(stream, Pieces::Any, peer, local).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "accept on `turn.listen`");

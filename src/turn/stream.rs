@@ -32,10 +32,47 @@ thread_local! {
 
 /// What is written at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pieces {
+pub enum Pieces {
     /// As much as goes.
     Any,
+    /// A message, which has a record of its own then, inside TLS: coturn's client takes what one `SSL_read` gives, which is a record,
+    /// for one message.
     Messages,
+}
+
+/// What is not yet written.
+#[derive(Debug)]
+struct Outbox {
+    bytes: BytesMut,
+    pieces: Pieces,
+    /// Bytes of the piece that is being written.
+    left: usize,
+}
+
+impl Outbox {
+    fn new(pieces: Pieces) -> Self {
+        Self { bytes: BytesMut::new(), pieces, left: 0 }
+    }
+
+    /// What is to be written next.
+    fn piece(&mut self) -> &[u8] {
+        if self.left == 0 {
+            self.left = match self.pieces {
+                Pieces::Any => self.bytes.len(),
+                Pieces::Messages => match data::frame(&self.bytes) {
+                    Frame::Whole { with_padding, .. } => with_padding,
+                    Frame::Part | Frame::Broken => self.bytes.len(),
+                },
+            };
+        }
+        &self.bytes[..self.left]
+    }
+
+    /// So much of it is.
+    fn written(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.left -= count;
+    }
 }
 
 /// What a stream is served by.
@@ -98,10 +135,7 @@ struct Connection<'a> {
     relay: Option<Relay>,
     /// Read, and not yet a whole message.
     inbox: BytesMut,
-    /// Not yet written.
-    outbox: BytesMut,
-    /// Bytes of a message whose beginning is written.
-    left: usize,
+    outbox: Outbox,
     /// Written, and perhaps waiting in a TLS session.
     unflushed: bool,
     opened: Instant,
@@ -121,7 +155,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     server: &Server,
     ports: &Ports,
     settings: &Settings,
-    (stream, pieces): (S, Pieces),
+    stream: S,
+    pieces: Pieces,
     peer: SocketAddr,
 ) -> End {
     let now = Instant::now();
@@ -132,8 +167,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         peer,
         relay: None,
         inbox: BytesMut::new(),
-        outbox: BytesMut::new(),
-        left: 0,
+        outbox: Outbox::new(pieces),
         unflushed: false,
         opened: now,
         moved: now,
@@ -142,11 +176,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut timer = std::pin::pin!(sleep_until(connection.due().0.into()));
     loop {
         connection.inbox.reserve(if connection.relay.is_some() { READ_CLIENT } else { READ_STRANGER });
-        let Connection { inbox, outbox, left, unflushed, relay, moved, .. } = &mut connection;
-        let waiting = !outbox.is_empty() || *unflushed;
+        let Connection { inbox, outbox, unflushed, relay, moved, .. } = &mut connection;
+        let waiting = !outbox.bytes.is_empty() || *unflushed;
         let woken = tokio::select! {
             biased;
-            written = poll_fn(|cx| write(Pin::new(&mut writer), cx, outbox, (pieces, left), unflushed, moved)), if waiting => {
+            written = poll_fn(|cx| write(Pin::new(&mut writer), cx, outbox, unflushed, moved)), if waiting => {
                 Woken::Written(written)
             }
             read = reader.read_buf(inbox) => Woken::Read(read),
@@ -174,27 +208,16 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 fn write<W: AsyncWrite>(
     mut writer: Pin<&mut W>,
     cx: &mut Context<'_>,
-    outbox: &mut BytesMut,
-    (pieces, left): (Pieces, &mut usize),
+    outbox: &mut Outbox,
     unflushed: &mut bool,
     moved: &mut Instant,
 ) -> Poll<io::Result<()>> {
-    while !outbox.is_empty() {
-        if *left == 0 {
-            *left = match pieces {
-                Pieces::Any => outbox.len(),
-                Pieces::Messages => match data::frame(outbox) {
-                    Frame::Whole { with_padding, .. } => with_padding,
-                    Frame::Part | Frame::Broken => outbox.len(),
-                },
-            };
-        }
-        let written = ready!(writer.as_mut().poll_write(cx, &outbox[..*left]))?;
+    while !outbox.bytes.is_empty() {
+        let written = ready!(writer.as_mut().poll_write(cx, outbox.piece()))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        outbox.advance(written);
-        *left -= written;
+        outbox.written(written);
         *unflushed = true;
         *moved = Instant::now();
     }
@@ -219,7 +242,7 @@ impl Connection<'_> {
             Some(relay) => (relay.allocation.until, End::RanOut),
             None => (self.opened + self.settings.stranger, End::Idle),
         };
-        if self.outbox.is_empty() {
+        if self.outbox.bytes.is_empty() {
             return ends;
         }
         let stalls = (self.moved + self.settings.idle, End::Stalled);
@@ -315,12 +338,12 @@ impl Connection<'_> {
 
     /// Puts a message into the outbox, if there is room.
     fn put(&mut self, parts: &[&[u8]]) {
-        if self.outbox.is_empty() {
+        if self.outbox.bytes.is_empty() {
             self.moved = Instant::now();
         }
-        if self.outbox.len() >= self.settings.buffer_bytes {
+        if self.outbox.bytes.len() >= self.settings.buffer_bytes {
             return self.server.meters.dropped(Dropped::SlowClient);
         }
-        parts.iter().for_each(|part| self.outbox.extend_from_slice(part));
+        parts.iter().for_each(|part| self.outbox.bytes.extend_from_slice(part));
     }
 }

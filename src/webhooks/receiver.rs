@@ -77,6 +77,35 @@ impl Gates {
     }
 }
 
+/// What one delivery takes.
+struct Flight {
+    to: To,
+    sender: Arc<Sender>,
+    store: Store,
+    gates: Arc<Gates>,
+}
+
+impl Flight {
+    async fn deliver(self, waiting: &Waiting) -> Outcome {
+        let (store, reading) = (self.store, waiting.clone());
+        let kept = tokio::task::spawn_blocking(move || store.read(&reading)).await;
+        let kept = match kept.map_err(std::io::Error::other).and_then(|kept| kept) {
+            Ok(kept) => kept,
+            Err(error) => return Outcome::Lost(error),
+        };
+        let Some((address, body)) = addressed(self.to, kept) else {
+            return Outcome::Lost(ErrorKind::InvalidData.into());
+        };
+        let gate = self.gates.of(address.name());
+        // It is never closed.
+        let _place = gate.acquire().await;
+        match self.sender.send(&address, waiting.id, body).await {
+            Ok(()) => Outcome::Taken,
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+}
+
 enum Outcome {
     Taken,
     Failed(Failure),
@@ -92,21 +121,22 @@ impl Receiver {
         for waiting in left {
             lanes.add(now, waiting);
         }
+        let at_once = match to {
+            To::One(_) => config.at_once,
+            To::Each => config.broadcasts_at_once,
+        };
         let receiver = Self {
+            to,
             sender: Arc::new(sender),
             store,
             lanes,
             flights: JoinSet::new(),
-            at_once: match to {
-                To::One(_) => config.at_once,
-                To::Each => config.broadcasts_at_once,
-            },
+            at_once,
             gates: Arc::new(Gates { most: config.at_once, open: Mutex::default() }),
             most_events: config.queue_events,
             most_bytes: config.queue_mib << 20,
             give_up: Duration::from_secs(config.give_up_s.into()),
             hooks: config.broadcast_hooks.format().is_some(),
-            to,
         };
         receiver.queued(queued as f64);
         receiver
@@ -136,26 +166,14 @@ impl Receiver {
     fn start(&mut self) {
         while self.flights.len() < self.at_once {
             let Some(waiting) = self.lanes.take(Instant::now()) else { return };
-            let (to, sender, store, gates) =
-                (self.to.clone(), self.sender.clone(), self.store.clone(), self.gates.clone());
+            let flight = Flight {
+                to: self.to.clone(),
+                sender: self.sender.clone(),
+                store: self.store.clone(),
+                gates: self.gates.clone(),
+            };
             self.flights.spawn(async move {
-                let reading = waiting.clone();
-                let body = tokio::task::spawn_blocking(move || store.read(&reading)).await;
-                let outcome = match body.map_err(std::io::Error::other).and_then(|body| body) {
-                    Err(error) => Outcome::Lost(error),
-                    Ok(kept) => match addressed(to, kept) {
-                        None => Outcome::Lost(ErrorKind::InvalidData.into()),
-                        Some((address, body)) => {
-                            let gate = gates.of(address.name());
-                            // It is never closed.
-                            let _place = gate.acquire().await;
-                            match sender.send(&address, waiting.id, body).await {
-                                Ok(()) => Outcome::Taken,
-                                Err(failure) => Outcome::Failed(failure),
-                            }
-                        }
-                    },
-                };
+                let outcome = flight.deliver(&waiting).await;
                 (waiting, outcome)
             });
         }

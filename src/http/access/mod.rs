@@ -49,19 +49,14 @@ fn token_of(uri: &Uri) -> Option<&str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
 
-/// Lets a request through to a route of the API: without keys, when it comes from this machine and from no
-/// page of another site; else with an API key, or with a
-/// token that grants `admin` of the room that the request names, or of every room where it names none. The handler finds the
-/// [`Caller`] among the extensions.
+/// Lets a request through to a route of the API: without keys, when it comes from this machine and from no page of another site; else
+/// with an API key, or with a token that grants `admin` of the room that the request names, or of every room where it names none. The
+/// handler finds the [`Caller`] among the extensions.
 pub(super) async fn back_end(State(app): State<App>, params: RawPathParams, request: Request, next: Next) -> Response {
-    if app.access.is_open() && !security::is_local(&request) {
-        metrics::counter!("crescendo_refused_total", "limit" => "local only").increment(1);
-        let text = "without keys (`access.api_keys`) this door is open to the server's own machine only";
-        return Problem::new(StatusCode::FORBIDDEN, text, None).into_response();
-    }
-    if app.access.is_open() && security::is_of_another_site(&request) {
-        metrics::counter!("crescendo_refused_total", "limit" => "own pages only").increment(1);
-        let text = "without keys (`access.api_keys`) this door is closed to pages of other sites";
+    if app.access.is_open()
+        && let Some((limit, text)) = stranger(&request)
+    {
+        metrics::counter!("crescendo_refused_total", "limit" => limit).increment(1);
         return Problem::new(StatusCode::FORBIDDEN, text, None).into_response();
     }
     let caller = caller(&app, &params, request.uri(), request.headers());
@@ -81,6 +76,16 @@ pub(super) async fn antmedia_back_end(
         Some(Err(refused)) if bearer(request.headers()).is_none() => let_in(Err(refused), request, next).await,
         Some(Err(_)) | None => back_end(State(app), params, request, next).await,
     }
+}
+
+/// Who has no business at a door without keys: what is counted, and said.
+fn stranger(request: &Request) -> Option<(&'static str, &'static str)> {
+    if !security::is_local(request) {
+        let text = "without keys (`access.api_keys`) this door is open to the server's own machine only";
+        return Some(("local only", text));
+    }
+    let text = "without keys (`access.api_keys`) this door is closed to pages of other sites";
+    security::is_of_another_site(request).then_some(("own pages only", text))
 }
 
 async fn let_in(caller: Result<Caller, Refused>, mut request: Request, next: Next) -> Response {

@@ -93,6 +93,8 @@ fn none(id: &StreamId) -> Response {
 
 /// Fields of a broadcast that an app may set; others are passed over.
 const SETTABLE: [&str; 5] = ["name", "description", "metaData", "type", "role"];
+/// Fields that are text where they are there.
+const TEXTS: [&str; 6] = ["streamId", "name", "description", "type", "role", "listenerHookURL"];
 
 /// Who is told of a broadcast, where that is on; an empty text is nobody.
 fn hook<'a>(app: &App, fields: &'a Map<String, Value>) -> Option<Option<&'a str>> {
@@ -100,12 +102,10 @@ fn hook<'a>(app: &App, fields: &'a Map<String, Value>) -> Option<Option<&'a str>
     Some(given.as_str().filter(|url| !url.is_empty()))
 }
 
-/// Text, but metadata, and as bounded as that.
+/// Text is text, and each is bounded as metadata is.
 fn check(app: &App, fields: &Map<String, Value>) -> Result<(), Bad> {
-    if let Some(field) = ["streamId", "name", "description", "type", "role", "listenerHookURL"]
-        .iter()
-        .find(|field| fields.get(**field).is_some_and(|value| !value.is_string() && !value.is_null()))
-    {
+    let is_text = |value: &Value| value.is_string() || value.is_null();
+    if let Some(field) = TEXTS.iter().find(|field| !fields.get(**field).is_none_or(is_text)) {
         return Err(Bad(format!("{field} is text")));
     }
     if fields.get("type").is_some_and(|kind| kind == "streamSource") {

@@ -1,8 +1,8 @@
 //! Send-side bandwidth estimation: what the path to one receiver takes, from when its packets arrived.
 //!
 //! Pure: no I/O, no clock; times are arguments. Google congestion control (draft-ietf-rmcat-gcc-02, with the numbers of
-//! libwebrtc): a delay-based estimate ([`trend`], [`queue`], [`aimd`]) bounded by what losses say ([`loss`]). What an SFU sends is limited
-//! by what there is to send, so that growing takes probes ([`probe`]): padding at a higher rate for a moment, and only when
+//! libwebrtc): a delay-based estimate ([`trend`], [`queue`], [`aimd`]) bounded by what losses say ([`loss`]). What an SFU sends is
+//! limited by what there is to send, so that growing takes probes ([`probe`]): padding at a higher rate for a moment, and only when
 //! somebody has a use for more.
 
 mod acked;

@@ -42,7 +42,7 @@ pub(super) struct Place {
     up_due: Option<Instant>,
     down: Option<Down>,
     /// Transports that have been there: what comes for one that is gone is late, not wrong.
-    had: Vec<Direction>,
+    had: BTreeSet<Direction>,
     orders: BTreeMap<ParticipantId, Order>,
     /// Messages of the client that come in pieces.
     pieces: data::Pieces,
@@ -163,7 +163,7 @@ impl Place {
             up: None,
             up_due: None,
             down: None,
-            had: Vec::new(),
+            had: BTreeSet::new(),
             orders: BTreeMap::new(),
             pieces: data::Pieces::default(),
         }
@@ -203,20 +203,14 @@ impl Place {
             return Some(Connection::Peer(peer));
         }
         // Who joined has none before the room has moved to the server.
-        let there = |direction| !self.is_mesh() || self.had.contains(&direction);
-        let named = |direction: &Direction| there(*direction) && self.server_id(*direction).as_deref() == Some(id);
-        [Direction::Up, Direction::Down].into_iter().find(named).map(Connection::Server)
+        let there = |direction: &Direction| !self.is_mesh() || self.had.contains(direction);
+        self.server_transport(id).filter(there).map(Connection::Server)
     }
 
-    fn has(&mut self, direction: Direction) {
-        if !self.had.contains(&direction) {
-            self.had.push(direction);
-        }
-    }
-
-    /// Whether its transports may have this id, as the room is, or will be, on the server.
-    pub(super) fn owns(&self, id: &str) -> bool {
-        [Direction::Up, Direction::Down].into_iter().any(|direction| self.server_id(direction).as_deref() == Some(id))
+    /// Which of the server's transports has this id, or will have once the room is on the server.
+    pub(super) fn server_transport(&self, id: &str) -> Option<Direction> {
+        let named = |direction: &Direction| self.server_id(*direction).as_deref() == Some(id);
+        [Direction::Up, Direction::Down].into_iter().find(named)
     }
 
     /// Everybody it may name, by stream id.

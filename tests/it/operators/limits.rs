@@ -1,14 +1,34 @@
 //! The next one is refused, told why, and counted.
 
 use futures_util::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PATIENCE, Server, join};
+use crate::support::{PATIENCE, Server, Socket, join};
 
 async fn refused(server: &Server, limit: &str) -> f64 {
     server.metric(&format!("crescendo_refused_total{{limit=\"{limit}\"}}")).await
+}
+
+fn publish() -> Value {
+    json!({ "type": "publish", "request": 1, "source": "microphone" })
+}
+
+/// Ben, who is not let in with something to publish, and is told the same once he is there and wants to.
+async fn watches_only(server: &Server, room: &str, limit: &str) -> Socket {
+    let mut ben = server.socket().await;
+    ben.send(join(room, "Ben")).await;
+    assert_eq!(ben.error().await, "too-many-publishers");
+    let mut ben = server.socket().await;
+    let mut watching = join(room, "Ben");
+    watching["tracks"] = json!([]);
+    ben.send(watching).await;
+    ben.until("welcome").await;
+    ben.send(publish()).await;
+    assert_eq!(ben.error().await, "too-many-publishers");
+    assert_eq!(refused(server, limit).await, 2.0);
+    ben
 }
 
 #[tokio::test]
@@ -41,23 +61,12 @@ async fn the_participant_beyond_the_servers_limit_is_refused_and_a_place_that_is
 async fn who_publishes_beyond_the_servers_limit_may_watch_until_a_place_is_free() {
     let server = Server::start(&["limits.publishers=1"]).await;
     let (mut ann, welcome) = server.join("one", "Ann").await;
-    let mut ben = server.socket().await;
-    ben.send(join("two", "Ben")).await;
-    assert_eq!(ben.error().await, "too-many-publishers");
-    let mut ben = server.socket().await;
-    let mut watching = join("two", "Ben");
-    watching["tracks"] = json!([]);
-    ben.send(watching).await;
-    ben.until("welcome").await;
-    let publish = json!({ "type": "publish", "request": 1, "source": "microphone" });
-    ben.send(publish.clone()).await;
-    assert_eq!(ben.error().await, "too-many-publishers");
-    assert_eq!(refused(&server, "limits.publishers").await, 2.0);
+    let mut ben = watches_only(&server, "two", "limits.publishers").await;
     let track = &welcome["you"]["tracks"][0]["id"];
     ann.send(json!({ "type": "unpublish", "track": track })).await;
     ann.send(json!({ "type": "message", "to": "p1", "data": "heard" })).await;
     ann.until("message").await;
-    ben.send(publish).await;
+    ben.send(publish()).await;
     ben.until("track-published").await;
 }
 
@@ -65,18 +74,7 @@ async fn who_publishes_beyond_the_servers_limit_may_watch_until_a_place_is_free(
 async fn who_publishes_beyond_the_rooms_limit_may_watch() {
     let server = Server::start(&["room.publishers=1"]).await;
     let (mut ann, welcome) = server.join("demo", "Ann").await;
-    let mut ben = server.socket().await;
-    ben.send(join("demo", "Ben")).await;
-    assert_eq!(ben.error().await, "too-many-publishers");
-    let mut ben = server.socket().await;
-    let mut watching = join("demo", "Ben");
-    watching["tracks"] = json!([]);
-    ben.send(watching).await;
-    ben.until("welcome").await;
-    let publish = json!({ "type": "publish", "request": 1, "source": "microphone" });
-    ben.send(publish.clone()).await;
-    assert_eq!(ben.error().await, "too-many-publishers");
-    assert_eq!(refused(&server, "room.publishers").await, 2.0);
+    let mut ben = watches_only(&server, "demo", "room.publishers").await;
     ann.send(json!({ "type": "publish", "request": 1, "source": "camera" })).await;
     ann.until("track-published").await;
     let microphone = &welcome["you"]["tracks"][0]["id"];
@@ -84,7 +82,7 @@ async fn who_publishes_beyond_the_rooms_limit_may_watch() {
         ann.send(json!({ "type": "unpublish", "track": track })).await;
         ben.until("track-unpublished").await;
     }
-    ben.send(publish).await;
+    ben.send(publish()).await;
     ben.until("track-published").await;
 }
 

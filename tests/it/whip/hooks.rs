@@ -174,7 +174,7 @@ async fn who_does_not_connect_in_time_is_told_of_and_private_addresses_are_not_t
     assert!(of_stream.try_recv().is_err() && of_app.try_recv().is_err());
 }
 
-/// Broadcasts whose publisher never connects are told of as timed out.
+/// What they are told of: nobody connects to publish, so that each broadcast times out.
 #[tokio::test]
 async fn addresses_that_never_answer_delay_no_other_broadcasts() {
     let directory = tempfile::tempdir().unwrap();

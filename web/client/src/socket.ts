@@ -42,6 +42,8 @@ type State =
   | { is: 'joined'; ws: WebSocket; session: Session; beat: Cancel; silence: Cancel }
   | { is: 'pausing'; cancel: Cancel }
 
+const say = (ws: WebSocket, message: ClientMessage): void => ws.send(JSON.stringify(message))
+
 /** The signaling connection: one session over as many sockets as it takes. */
 export class Socket {
   #state: State = { is: 'closed' }
@@ -77,7 +79,7 @@ export class Socket {
     }
     const patience = this.platform.after(CONNECT_MS, () => this.#lose(ws))
     this.#state = { is: 'connecting', ws, patience }
-    ws.onopen = () => ws.send(JSON.stringify(this.host.hello(this.#resume())))
+    ws.onopen = () => say(ws, this.host.hello(this.#resume()))
     ws.onmessage = ({ data }) => this.#isCurrent(ws) && this.#read(ws, data)
     ws.onclose = ws.onerror = () => this.#lose(ws)
   }
@@ -85,7 +87,7 @@ export class Socket {
   /** Sends now, or after a lost socket has been replaced. */
   send(message: ClientMessage): void {
     if (this.#state.is === 'joined') {
-      this.#write(this.#state, message)
+      say(this.#state.ws, message)
     } else if (this.#session && this.#waiting.length < WAITING_MAX) {
       this.#waiting.push(message)
     } else {
@@ -105,7 +107,7 @@ export class Socket {
   /** Says good-bye and is closed for good. */
   close(last?: ClientMessage): void {
     const state = this.#state
-    if (last && state.is === 'joined') state.ws.send(JSON.stringify(last))
+    if (last && state.is === 'joined') say(state.ws, last)
     this.#forget()
     this.#offline()
     this.#leaveState()
@@ -140,7 +142,7 @@ export class Socket {
     this.#attempt = 0
     this.#listen(state)
     this.#beat(state)
-    for (const message of waiting) this.#write(state, message)
+    for (const message of waiting) say(state.ws, message)
     this.host.message(welcome)
   }
 
@@ -196,16 +198,16 @@ export class Socket {
     this.#waiting = []
   }
 
-  #write(state: State & { is: 'joined' }, message: ClientMessage): void {
-    state.ws.send(JSON.stringify(message))
-  }
-
   /** A ping at each beat, whatever else is sent: little of it is answered, and a socket that says nothing is taken for lost. */
   #beat(state: State & { is: 'joined' }): void {
     state.beat = this.platform.after(state.session.heartbeatMs, () => {
-      this.#write(state, { type: 'ping', at: this.platform.now() })
+      this.#ping(state)
       this.#beat(state)
     })
+  }
+
+  #ping({ ws }: State & { is: 'joined' }): void {
+    say(ws, { type: 'ping', at: this.platform.now() })
   }
 
   #listen(state: State & { is: 'joined' }): void {
@@ -221,7 +223,7 @@ export class Socket {
   probe(): void {
     const state = this.#state
     if (state.is !== 'joined') return
-    this.#write(state, { type: 'ping', at: this.platform.now() })
+    this.#ping(state)
     state.silence()
     state.silence = this.platform.after(PROBE_MS, () => this.#lose(state.ws))
   }

@@ -56,7 +56,8 @@ impl Client {
         if self.publishing(&stream_id).is_some() {
             return out.push(say(Definition::AlreadyPublishing, ""));
         }
-        let is_of_a_transport = self.places.values().any(|place| place.is_mesh() && place.owns(&stream_id));
+        let is_of_a_transport =
+            self.places.values().any(|place| place.is_mesh() && place.server_transport(&stream_id).is_some());
         if room_of_label(&stream_id).is_some_and(|of| of == room) || is_of_a_transport {
             return self.is_taken(&stream_id, out);
         }

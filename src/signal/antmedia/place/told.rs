@@ -90,7 +90,7 @@ impl Place {
             ServerMessage::Offer { transport: wire::Direction::Down, generation, sdp, slots } => {
                 let accepted = self.down.take().filter(|down| down.generation == *generation);
                 let accepted = accepted.map(|down| down.accepted).unwrap_or_default();
-                self.has(Direction::Down);
+                self.had.insert(Direction::Down);
                 self.down = Some(Down { generation: *generation, slots: slots.clone(), accepted });
                 self.offer_down(sdp, out);
             }
@@ -140,7 +140,7 @@ impl Place {
     pub(in super::super) fn noticed(&mut self, notice: Notice, publish_by: Instant, out: &mut Vec<Action>) {
         match notice {
             Notice::MayOffer { generation } => {
-                self.has(Direction::Up);
+                self.had.insert(Direction::Up);
                 self.up = Some(generation);
                 // Who moves from a mesh has its links, and the room its own deadline.
                 self.up_due = self.publishes().map(|_| self.up_due.unwrap_or(publish_by));
