@@ -97,6 +97,13 @@ impl Pipeline {
         self.source.current_level_buffers() >= u64::from(BUFFERS_MAX) / 2
     }
 
+    /// Until it is let go again nothing is taken from the source.
+    #[cfg(test)]
+    pub(crate) fn hold(&self, held: bool) {
+        let state = if held { gst::State::Paused } else { gst::State::Playing };
+        self.pipeline.set_state(state).expect("a state that a pipeline knows");
+    }
+
     pub fn end(&self) {
         let _ = self.source.end_of_stream();
     }

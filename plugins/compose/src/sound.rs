@@ -13,6 +13,9 @@ use crate::mix::{Mix, RATE, Voice, position};
 use crate::pipeline::{self, Pipeline, PipelineError, make};
 use crescendo_cmaf::Sample;
 
+#[cfg(test)]
+mod tests;
+
 /// How old sound is when it is mixed: time for lost packets to be sent again and for late ones to arrive. Higher: fewer
 /// clicks on bad links; lower: less delay of the whole.
 pub const MIX_DELAY: Duration = Duration::from_millis(250);
@@ -39,8 +42,9 @@ pub enum Encoding {
     Opus { bits_per_second: i32 },
 }
 
-/// How long the encoder may take for its last frames.
-const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(1);
+/// How long the encoder may take for each of its last frames. Longer: a starved machine loses nothing; shorter: an encoder that
+/// hangs delays the end less.
+const DRAIN: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 /// Root mean square of a sample, of 32,768, below which nobody speaks: -50 dB.
 const QUIET: f32 = 100.0;
@@ -124,21 +128,27 @@ impl Sound {
 
     /// Mixes what has come of age and gives the frames that are ready; their times count samples on the room's clock.
     pub fn tick(&mut self, now: Duration) -> Result<Vec<Sample>, PipelineError> {
-        self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
+        self.decode(now);
+        // An encoder that lags loses nothing, or frames would be out of their place: the mix waits for it.
+        if !self.encoder.full() {
+            self.mix_until(now);
+        }
         if let Some(error) = self.encoder.error() {
             return Err(PipelineError::Encoder(error));
         }
         Ok(self.encoded(gst::ClockTime::ZERO))
     }
 
-    /// The last frames.
+    /// The last frames, with what waited for an encoder that lags.
     pub fn finish(&mut self, now: Duration) -> Vec<Sample> {
-        self.mix_until(position(now.saturating_sub(MIX_DELAY)), now);
+        self.decode(now);
+        while self.mix_until(now) {}
         self.encoder.end();
         self.encoded(DRAIN)
     }
 
-    fn mix_until(&mut self, until: u64, now: Duration) {
+    /// What has come out of the decoders has its place in the mix.
+    fn decode(&mut self, now: Duration) {
         for speaker in self.voices.values_mut() {
             let Speaker::Heard { decoder, voice, level } = speaker else { continue };
             *level *= FADES;
@@ -155,18 +165,19 @@ impl Sound {
                 *speaker = Speaker::Broken { until: now + BROKEN_FOR };
             }
         }
-        // An encoder that lags loses nothing, or frames would be out of their place: the mix waits for it.
-        if self.encoder.full() {
-            return;
-        }
-        let samples = self.mix.take(until);
+    }
+
+    /// Gives the encoder what has come of age, or a part of it. False when there was nothing.
+    fn mix_until(&mut self, now: Duration) -> bool {
+        let samples = self.mix.take(position(now.saturating_sub(MIX_DELAY)));
         if samples.is_empty() {
-            return;
+            return false;
         }
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let time = Duration::from_nanos((u128::from(self.fed) * 1_000_000_000 / u128::from(RATE)) as u64);
         self.fed += samples.len() as u64 / 2;
         self.encoder.push(time, &bytes.into());
+        true
     }
 
     /// Frames are numbered, not timed: the encoder makes one of every so many samples and nothing else.
