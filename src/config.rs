@@ -121,6 +121,8 @@ pub struct AntMedia {
     pub hls: bool,
     pub turn_transport: TurnTransport,
     pub max_message_bytes: usize,
+    /// For a sign of life of who holds an id that somebody else asks for.
+    pub takeover_ms: u32,
 }
 
 /// WHIP and WHEP.
@@ -354,6 +356,7 @@ impl Default for AntMedia {
             hls: true,
             turn_transport: TurnTransport::Udp,
             max_message_bytes: 128 * 1024,
+            takeover_ms: 2_500,
         }
     }
 }

@@ -148,8 +148,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let config = config.clone();
         tokio::spawn(async move { broadcasts::tend(archive, &config.hls).await });
     }
-    let watched = rooms.clone();
-    tokio::spawn(async move { tokio::join!(watched.watch_processor(), watched.watch_media()) });
+    let (processor, media) = (rooms.clone(), rooms.clone());
+    tokio::spawn(async move { processor.watch_processor().await });
+    tokio::spawn(async move { media.watch_media().await });
     if let Some(jwks) = Jwks::new(&config.access).context("published keys")? {
         tokio::spawn(jwks.tend(access.clone()));
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crescendo::host::{Manner, Refusal};
 use crescendo::signal::antmedia::client::{Action, Client, Terms};
 use crescendo::signal::antmedia::command;
+use crescendo::signal::antmedia::doubt::Doubt;
 use crescendo::signal::antmedia::streams::Streams;
 use crescendo::signal::message::{ErrorCode, ServerMessage};
 use crescendo::signal::outgoing::{Outgoing, Payload};
@@ -20,6 +21,7 @@ fuzz_target!(|frames: &[u8]| {
         name_chars: 80,
         closed: false,
         publish_time: Duration::from_secs(10),
+        doubt: Doubt::default(),
     };
     let mut client = Client::new(terms, streams.clone());
     let now = Instant::now();

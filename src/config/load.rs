@@ -212,6 +212,12 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         antmedia.max_message_bytes.to_string(),
         "1024 to 1048576",
     )?;
+    range(
+        (500..=60_000).contains(&antmedia.takeover_ms),
+        "antmedia.takeover_ms",
+        antmedia.takeover_ms.to_string(),
+        "500 to 60000",
+    )?;
     let is_app = |app: &String| app.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     range(
         antmedia.apps.iter().all(|app| is_app(app) && !RESERVED.contains(&app.as_str()) && !app.is_empty()),

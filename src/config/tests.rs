@@ -58,6 +58,7 @@ fn values_that_the_server_could_not_run_with_are_refused() {
         "whip.max_body_bytes=10",
         "whip.request_burst=0",
         "antmedia.apps=['whip']",
+        "antmedia.takeover_ms=0",
         "hls.part_ms=5",
         "http.listen=nowhere",
         "http.listen=[]",

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::beat::Beat;
+
 #[cfg(test)]
 mod tests;
 
@@ -44,9 +46,9 @@ impl Busy {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let clocks = clocks();
         let mut window = VecDeque::with_capacity(WINDOW + 1);
-        let mut ticks = tokio::time::interval(EVERY);
+        let mut beat = Beat::new(EVERY);
         loop {
-            let at = ticks.tick().await.into_std();
+            let at = beat.next().await;
             let read =
                 |clock: &PathBuf| fs::read_to_string(clock).ok().and_then(|stat| cpu_ticks(&stat)).unwrap_or_default();
             let sample = Sample { at, ticks: clocks.iter().map(read).collect() };

@@ -8,6 +8,7 @@
 //! how much goes to and from each; [`legs`] the running legs, [`recordings`] and [`broadcasts`] what they left on disk; [`limit`],
 //! [`busy`] and [`rates`] who is one too many, [`refusal`] what that one is told.
 
+mod beat;
 pub mod broadcasts;
 mod busy;
 mod carry;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::beat::Beat;
 use crate::room::ids::RoomName;
 use crate::sfu::{Traffic, WeakTraffic};
 
@@ -52,9 +53,13 @@ impl Rates {
 
     /// Measures for ever.
     pub(super) async fn watch(&self) {
-        let mut ticks = tokio::time::interval(EVERY);
+        self.watch_every(EVERY).await;
+    }
+
+    async fn watch_every(&self, every: Duration) {
+        let mut beat = Beat::new(every);
         loop {
-            let now = ticks.tick().await.into_std();
+            let now = beat.next().await;
             self.lock().measure(now);
         }
     }

@@ -61,10 +61,6 @@ pub(super) enum Request {
         seat: u64,
         payload: Payload,
     },
-    /// Somebody has to go.
-    Remove {
-        participant: ParticipantId,
-    },
     /// Somebody has to go, and is told so.
     Expel {
         participant: ParticipantId,

@@ -122,14 +122,6 @@ impl Rooms {
         Ok(Seat { participant, number, room: sender })
     }
 
-    /// Puts a participant out. False when there is no such room.
-    pub async fn remove(&self, room: &RoomName, participant: ParticipantId) -> bool {
-        match self.find(room) {
-            Some(sender) => sender.send(Request::Remove { participant }).await.is_ok(),
-            None => false,
-        }
-    }
-
     pub fn is_there(&self, room: &RoomName) -> bool {
         self.find(room).is_some()
     }

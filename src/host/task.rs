@@ -222,7 +222,6 @@ impl Task {
                     self.send_data(participant, payload);
                 }
             }
-            Request::Remove { participant } => self.quiet(participant, Input::Leave { participant }),
             Request::Expel { participant, reply } => {
                 let _ = reply.send(self.expel(participant));
             }

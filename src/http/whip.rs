@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, patch, post};
 use axum::{Extension, Router};
 use serde::Deserialize;
+use tracing::info;
 
 use self::request::{SDP, SDP_FRAGMENT, body, if_match, links, refused, refused_sdp};
 use super::problem::{Problem, room_name};
@@ -30,7 +31,7 @@ use crate::room::ids::{ParticipantId, RoomName};
 use crate::room::names;
 use crate::room::{Kind, Source};
 use crate::sfu::sdp::{AnsweredDown, AnsweredUp, Fragment};
-use crate::signal::antmedia::streams::{Live, StreamId, now_ms, room_of_label};
+use crate::signal::antmedia::streams::{Claimed, Live, StreamId, now_ms, room_of_label};
 use crate::signal::whip::{Door, NotOpened, Opening, Purpose, Sessions, Stream};
 use crate::turn::Gate;
 
@@ -211,7 +212,17 @@ async fn publish_stream(
         role: String::new(),
         since_ms: now_ms(),
     };
-    let claim = app.streams.claim(&id, live).ok_or_else(|| taken("somebody publishes under this id"))?;
+    let claim = match app.streams.claim(&id, live, access::holder(&app, &headers)) {
+        Claimed::Yes { claim, instead } => {
+            if let Some((room, participant)) = instead {
+                info!(room = %room.short(), %participant, "a publisher has come back in another session");
+                // None: it has left by itself.
+                let _ = app.rooms.expel(&room, participant).await;
+            }
+            claim
+        }
+        Claimed::InUse => return Err(taken("somebody publishes under this id")),
+    };
     let stream = Some(Stream { claim, broadcast: app.config.antmedia.hls });
     let base = format!("/{name}/whip/{id}");
     let purpose = Purpose::Publish { sources, stream };

@@ -313,6 +313,37 @@ async fn who_does_not_answer_start_is_put_out_and_its_id_is_free() {
     assert_eq!(other.next().await["command"], "start");
 }
 
+/// Whose network has changed comes on a new socket, and the old one hangs: nobody has to wait until it is taken for lost. One that
+/// is there keeps its id, whoever asks.
+#[tokio::test]
+async fn a_holder_that_gives_no_sign_of_life_when_asked_for_loses_its_id_to_who_asks() {
+    let server = Server::start(&["antmedia.takeover_ms=500", "signal.timeout_ms=600000"]).await;
+    let publish = |id: &str| json!({ "command": "publish", "streamId": id, "video": true });
+    let (mut silent, mut alive, mut other) =
+        (App::open(&server).await, App::open(&server).await, App::open(&server).await);
+    for (app, id) in [(&mut silent, "old"), (&mut alive, "kept")] {
+        app.say(publish(id)).await;
+        assert_eq!(app.until("start").await["streamId"], id);
+    }
+    // It reads, and so answers what its socket is asked; the other one is never read again.
+    let reads = tokio::spawn(async move { while alive.stream.next().await.is_some() {} });
+    let in_use = |id: &str| refusal("streamIdInUse", id);
+    assert_eq!(other.is_refused(publish("kept")).await, in_use("kept"));
+    assert_eq!(other.is_refused(publish("old")).await, in_use("old"), "it is asked first");
+    let freed = async {
+        loop {
+            other.say(publish("old")).await;
+            match other.next().await {
+                error if error["definition"] == "streamIdInUse" => {}
+                start => break assert_eq!((&start["command"], &start["streamId"]), (&json!("start"), &json!("old"))),
+            }
+        }
+    };
+    timeout(PATIENCE, freed).await.expect("the id is free in time");
+    assert_eq!(other.is_refused(publish("kept")).await, in_use("kept"), "its holder has given a sign of life");
+    reads.abort();
+}
+
 #[tokio::test]
 async fn an_app_that_is_not_named_is_not_there() {
     let server = Server::start(&["antmedia.apps=[]"]).await;
@@ -399,6 +430,69 @@ async fn a_stream_or_a_whole_room_is_recorded_by_rest() {
         ("ann", "true?resolutionHeight=360", 501),
     ] {
         assert_eq!(recording(id, on).await.0, status, "{id} {on}");
+    }
+}
+
+/// A stream is ended by its own id, whatever else has that name, and a room by the room's.
+#[tokio::test]
+async fn stop_ends_just_what_it_names_by_whatever_door_that_came() {
+    let server = Server::start(&[]).await;
+    let publish = async |id: &str, room: &str| {
+        let mut app = App::open(&server).await;
+        app.say(json!({ "command": "publish", "streamId": id, "mainTrack": room, "video": true })).await;
+        assert_eq!(app.until("start").await["streamId"], id);
+        app
+    };
+    let stop =
+        async |id: &str| server.request("POST", &format!("/live/rest/v2/broadcasts/{id}/stop"), None, "").await.0;
+    // `cam` is a stream of `hall` and a room of others.
+    let (mut cam, mut one) = (publish("cam", "hall").await, publish("one", "cam").await);
+    let (mut native, welcome) = server.join("cam", "Ben").await;
+    assert_eq!(stop("cam").await, 200);
+    assert_eq!(cam.until("stop").await["streamId"], "cam");
+    one.is_alive().await;
+    let room = async || parsed(&server.get("/api/v1/rooms/cam").await.1)["participants"].as_array().map_or(0, Vec::len);
+    assert_eq!(room().await, 2, "who is in the room of that name stays");
+
+    // Nobody publishes `cam` any more: now it is the room.
+    let of_ben = format!("cam.{}", welcome["you"]["id"].as_str().expect("an id"));
+    assert_eq!(stop("cam.p99").await, 404);
+    assert_eq!(stop(&of_ben).await, 200, "one of the room, by the name that this protocol gives it");
+    assert_eq!(native.error().await, "removed");
+    let (mut native, _) = server.join("cam", "Ben").await;
+    assert_eq!(stop("cam").await, 200);
+    assert_eq!(one.until("stop").await["streamId"], "one");
+    assert_eq!(native.error().await, "removed");
+    assert_eq!(stop("cam").await, 404, "nobody sends there");
+}
+
+#[tokio::test]
+async fn what_was_made_stays_as_it_was_made_while_it_is_live_and_errors_have_one_form() {
+    let server = Server::start(&[]).await;
+    let base = "/live/rest/v2/broadcasts";
+    let made = r#"{"streamId":"cam","name":"Door","type":"WebRTC","metaData":"{}"}"#;
+    assert_eq!(server.request("POST", &format!("{base}/create"), Some(made), "").await.0, 200);
+    let mut app = App::open(&server).await;
+    app.say(json!({ "command": "publish", "streamId": "cam", "video": true })).await;
+    app.until("start").await;
+    let shown = parsed(&server.get(&format!("{base}/cam")).await.1);
+    assert_eq!((&shown["type"], &shown["name"], &shown["metaData"]), (&json!("WebRTC"), &json!("Door"), &json!("{}")));
+    assert_eq!(shown["status"], "preparing");
+
+    for (method, path, status) in [
+        ("PATCH", format!("{base}/cam"), 405),
+        ("GET", format!("{base}/create"), 405),
+        ("GET", "/live/rest/v2/".to_owned(), 404),
+        ("GET", "/live/rest/v2/nothing".to_owned(), 404),
+        ("GET", format!("{base}/list/x/y"), 400),
+    ] {
+        let (got, body) = server.request(method, &path, None, "").await;
+        assert_eq!(got, status, "{method} {path}");
+        let body = parsed(&body);
+        assert!(
+            body["success"] == false && body["message"].as_str().is_some_and(|text| !text.is_empty()),
+            "{path} {body}"
+        );
     }
 }
 

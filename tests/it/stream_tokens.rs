@@ -68,6 +68,35 @@ async fn is_open(socket: &mut Socket) -> bool {
     says(socket, json!({ "command": "ping" })).await["command"] == "pong"
 }
 
+/// An SDK that comes back shows the token that it has.
+#[tokio::test]
+async fn who_shows_the_token_of_a_streams_publisher_publishes_instead_and_nobody_else_does() {
+    let server = server(&[]).await;
+    let token = |exp| jwt(STREAMS, json!({ "streamId": "cam", "type": "publish", "exp": exp }));
+    let (first, second) = (token(in_seconds(60)), token(in_seconds(61)));
+    let publish = |token: &str| json!({ "command": "publish", "streamId": "cam", "video": true, "token": token });
+    let (mut old, mut other, mut new) = (socket(&server).await, socket(&server).await, socket(&server).await);
+    assert_eq!(says(&mut old, publish(&first)).await["command"], "start");
+    assert_eq!(says(&mut other, publish(&second)).await["definition"], "streamIdInUse");
+    // Until its room has let it in, nobody can be put out of it.
+    while says(&mut new, publish(&first)).await["command"] != "start" {}
+    loop {
+        let told = old.next().await.expect("the socket stays open");
+        if told["definition"] == "publish_finished" {
+            break;
+        }
+    }
+    assert!(is_open(&mut old).await);
+    assert_eq!(says(&mut other, publish(&second)).await["definition"], "streamIdInUse", "it is held as before");
+    let (_, shown) = rest(&server, "GET", "/cam", None, &by_key()).await;
+    assert_eq!(shown["status"], "preparing", "{shown}");
+    let (_, room) = server.request("GET", "/api/v1/rooms/cam", None, &format!("{}\r\n", by_key())).await;
+    let room: Value = serde_json::from_str(&room).expect("JSON");
+    assert_eq!(room["participants"].as_array().map(Vec::len), Some(1), "{room}");
+    drop(new);
+    while says(&mut other, publish(&second)).await["command"] != "start" {}
+}
+
 #[tokio::test]
 async fn a_right_token_starts_a_stream_and_a_wrong_one_gets_the_error_of_the_protocol() {
     let server = server(&[]).await;

@@ -22,3 +22,28 @@ fn what_went_over_transports_since_the_last_time_is_a_rooms_rate_until_they_are_
     rates.lock().measure(begun + Duration::from_secs(2));
     assert_eq!((rates.of(&one), rates.of(&two), rates.lock().transports.len()), (0, 0, 1));
 }
+
+/// Of a time in which nothing could be measured only the whole is known.
+#[tokio::test]
+async fn after_a_stall_the_rate_is_that_of_the_whole_time() {
+    let (rates, traffic) = (std::rc::Rc::new(Rates::default()), Traffic::default());
+    let room = "stalled".parse::<RoomName>().expect("a name");
+    rates.add(&room, &traffic);
+    let watched = rates.clone();
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(async move { watched.watch_every(Duration::from_millis(20)).await });
+    local
+        .run_until(async {
+            while rates.lock().at.is_none() {
+                tokio::task::yield_now().await;
+            }
+            // 1,000 kbit/s, while nothing else runs on this thread.
+            std::thread::sleep(Duration::from_millis(300));
+            traffic.tell(Counts { bytes: 37_500, ..Counts::default() });
+            while rates.of(&room) == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(rates.of(&room) <= 1_000, "{} kbit/s", rates.of(&room));
+        })
+        .await;
+}

@@ -21,7 +21,8 @@ use super::{App, events, security};
 use crate::access::{Access, Admitted, BackEnd, Grant, Refused, is_api_key};
 use crate::host::Refusal;
 use crate::room::ids::RoomName;
-use crate::signal::antmedia::streams::StreamId;
+use crate::signal::antmedia::doubt::Doubt;
+use crate::signal::antmedia::streams::{Holder, StreamId};
 
 /// Who uses the API.
 #[derive(Debug, Clone)]
@@ -148,6 +149,12 @@ pub(super) fn admit(
 ) -> Result<Admitted, Problem> {
     let admitted = app.access.admit(bearer(headers), room, wanted, SystemTime::now());
     admitted.map_err(|refused| refuse(door, refused))
+}
+
+/// As whom a request asks for a stream id: who shows the same token is the same, where tokens are asked for.
+pub(super) fn holder(app: &App, headers: &HeaderMap) -> Holder {
+    let token = bearer(headers).filter(|_| !app.access.is_open());
+    Holder { token: token.map(str::to_owned), doubt: Doubt::default() }
 }
 
 /// Whether that token would let somebody in; it is not used up by this.

@@ -14,7 +14,7 @@ use crate::config::{BroadcastHooks, is_receiver};
 use crate::http::{App, access, problem};
 use crate::room::{LegKind, LegPlan};
 use crate::signal::antmedia::answers::{shown, subtracks};
-use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast};
+use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast, room_of_label};
 
 /// Bytes of what the library says is wrong.
 const TEXT_MAX: usize = 4_096;
@@ -39,6 +39,7 @@ pub(super) fn router(app: App) -> Router {
         .route(&format!("{one}/subtrack"), any(not_here))
         .route(&format!("{one}/recording/{{on}}"), put(record))
         .route(&format!("{one}/endpoint"), any(not_here))
+        .route("/{app}/rest/v2/", any(nothing))
         .route("/{app}/rest/v2/{*path}", any(nothing))
         .merge(super::tokens::router())
         .route_layer(middleware::from_fn_with_state(app.clone(), access::antmedia_back_end))
@@ -52,16 +53,25 @@ pub(super) fn result(status: StatusCode, message: &str, data_id: &str) -> Respon
     (status, Json(json!({ "success": success, "message": message, "dataId": data_id, "errorId": 0 }))).into_response()
 }
 
-/// What is wrong with a path, a query or a body, as text, in the words of the protocol.
+/// What is wrong with a method, a path, a query or a body, where it is text or nothing, in the words of the protocol.
 async fn as_result(response: Response) -> Response {
-    let is_text =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_text = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if !response.status().is_client_error() || !is_text {
         return response;
     }
-    let (parts, body) = response.into_parts();
-    let text = to_bytes(body, TEXT_MAX).await.unwrap_or_default();
-    result(parts.status, &String::from_utf8_lossy(&text), "")
+    let (mut parts, body) = response.into_parts();
+    let text = match to_bytes(body, TEXT_MAX).await {
+        Ok(text) if !text.is_empty() => String::from_utf8_lossy(&text).into_owned(),
+        Ok(_) | Err(_) => parts.status.canonical_reason().unwrap_or_default().to_lowercase(),
+    };
+    let mut said = result(parts.status, &text, "");
+    // What else the answer says stays: which methods there are (`Allow`), and the like.
+    for described in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+        parts.headers.remove(described);
+    }
+    said.headers_mut().extend(parts.headers);
+    said
 }
 
 async fn nothing() -> Response {
@@ -234,14 +244,21 @@ async fn live_count(State(app): State<App>) -> Response {
     Json(json!({ "number": live })).into_response()
 }
 
-/// Ends what is published under the id, or all in the room of that id; true when something was.
+/// Ends what is published under the id, by whatever door it came; where it is a room's, all that is sent there. True when
+/// something was.
 async fn end(app: &App, id: &StreamId) -> bool {
-    let ends = app.streams.all().into_iter().filter(|(stream, live)| stream == id || live.room == *id);
+    let (room, only) = match app.streams.live(id) {
+        Some(live) => (live.room, Some(id.as_str())),
+        None => match room_of_label(id.as_str()) {
+            Some(room) if app.rooms.is_there(&room) => (room, Some(id.as_str())),
+            Some(_) | None => (id.clone(), None),
+        },
+    };
+    let view = app.rooms.inspect(&room).await;
+    let tracks = subtracks(&app.streams, view.as_ref());
     let mut ended = false;
-    for (_, live) in ends {
-        if let Some(participant) = live.participant {
-            ended |= app.rooms.remove(&live.room, participant).await;
-        }
+    for track in tracks.iter().filter(|track| only.is_none_or(|only| track.id == only)) {
+        ended |= matches!(app.rooms.expel(&room, track.participant).await, Some(Ok(())));
     }
     ended
 }

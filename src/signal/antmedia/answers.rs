@@ -6,11 +6,13 @@ use super::client::{Action, Question};
 use super::say::{self, Definition};
 use super::streams::{StreamId, Streams, broadcast};
 use crate::host::RoomView;
+use crate::room::ids::ParticipantId;
 
-/// A stream of a room: its id, and how it is shown.
+/// A stream of a room: its id, whose it is, and how it is shown.
 #[derive(Debug)]
 pub struct Subtrack {
     pub id: String,
+    pub participant: ParticipantId,
     pub shown: Value,
     pub role: String,
 }
@@ -31,7 +33,8 @@ pub fn subtracks(streams: &Streams, view: Option<&RoomView>) -> Vec<Subtrack> {
                 shown["status"] = "broadcasting".into();
             }
             shown["mainTrackStreamId"] = view.name.as_str().into();
-            Subtrack { shown, role: live.map(|live| live.role).unwrap_or_default(), id }
+            let role = live.map(|live| live.role).unwrap_or_default();
+            Subtrack { id, participant: participant.id.0, shown, role }
         })
         .collect()
 }
@@ -121,11 +124,14 @@ pub fn shown(streams: &Streams, id: &str, all: &[Subtrack], view: Option<&RoomVi
     Some(shown)
 }
 
-/// What was made, with what there is to say of it now.
+/// What was made, with what there is to say of it now. Its type is said when it is made, or never.
 fn laid_over(mut made: Value, now: Value) -> Value {
     if let Value::Object(now) = now {
-        let is_said = |value: &Value| !value.is_null() && *value != "";
-        now.into_iter().filter(|(_, value)| is_said(value)).for_each(|(field, value)| made[field] = value);
+        let says = |field: &str, value: &Value| {
+            let is_nothing = value.is_null() || [json!(""), json!(0), json!([])].contains(value);
+            field != "type" && !is_nothing
+        };
+        now.into_iter().filter(|(field, value)| says(field, value)).for_each(|(field, value)| made[field] = value);
     }
     made
 }

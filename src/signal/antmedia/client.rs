@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::command::{Command, Play, Publish, Toggle, Unread};
+use super::doubt::Doubt;
 use super::place::{Connection, Place, PlaceId, Playing, Publishing, Role};
 use super::say::{self, Definition};
 use super::streams::{StreamId, Streams, check_meta_data, room_of_label};
@@ -62,6 +63,11 @@ pub enum Action {
     Data {
         place: PlaceId,
         payload: Payload,
+    },
+    /// The same one publishes here now.
+    PutOut {
+        room: RoomName,
+        participant: ParticipantId,
     },
     Leave {
         place: PlaceId,
@@ -119,6 +125,8 @@ pub struct Terms {
     pub closed: bool,
     /// How long a publisher may take to connect.
     pub publish_time: Duration,
+    /// Raised when somebody else asks for an id that is held here.
+    pub doubt: Doubt,
 }
 
 #[derive(Debug)]

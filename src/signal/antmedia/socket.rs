@@ -12,6 +12,7 @@ use tracing::{debug, info};
 
 use super::client::{Action, Client, Entrance, Terms};
 use super::command::{self, Command, Unread};
+use super::doubt::{Doubt, Proof};
 use super::outbox::{Outbox, Queue, outbox};
 use super::place::PlaceId;
 use super::say;
@@ -52,12 +53,15 @@ pub async fn run(
     let (outbox, queue) = outbox(config.signal.outbox_messages);
     let write_time = Duration::from_millis(config.signal.timeout_ms.into());
     let mut writer = tokio::spawn(write(to_client, queue, write_time));
+    let doubt = Doubt::default();
+    let mut proof = Proof::within(Duration::from_millis(config.antmedia.takeover_ms.into()));
     let terms = Terms {
         app,
         most_peers,
         closed: !access.is_open(),
         name_chars: config.limits.name_chars,
         publish_time: Duration::from_millis(config.room.switch_deadline_ms.into()),
+        doubt: doubt.clone(),
     };
     let mut shell = Shell {
         client: Client::new(terms, streams),
@@ -86,10 +90,12 @@ pub async fn run(
         }
         let wake = shell.client.poll_timeout().unwrap_or(now + silence);
         let renew = shell.renew_ice.unwrap_or(now + silence);
+        let doubted = proof.due().unwrap_or(now + silence);
         let mut out = Vec::new();
         tokio::select! {
             frame = from_client.next(), if owed == 0 => {
                 heard = Instant::now();
+                proof.given();
                 let read = match frame {
                     Some(Ok(Message::Text(text))) => read(text.as_bytes(), config.antmedia.max_message_bytes),
                     Some(Ok(Message::Binary(bytes))) => read(&bytes, config.antmedia.max_message_bytes),
@@ -134,6 +140,16 @@ pub async fn run(
             },
             () = tokio::time::sleep_until(wake.into()) => shell.client.handle_timeout(Instant::now(), &mut out),
             () = tokio::time::sleep_until(renew.into()), if shell.renew_ice.is_some() => out.push(Action::TellIceServer),
+            () = doubt.raised() => {
+                if proof.ask(now) && !shell.outbox.push(Message::Ping(Default::default())) {
+                    break;
+                }
+            }
+            // Of a socket that is read more slowly nothing is known.
+            () = tokio::time::sleep_until(doubted.into()), if proof.due().is_some() && owed == 0 => {
+                debug!("a socket that holds what somebody else asks for says nothing");
+                break;
+            }
             _ = heartbeat.tick() => {
                 if heard.elapsed() > silence {
                     debug!("nothing was heard from the socket");
@@ -328,6 +344,11 @@ impl Shell<'_> {
                         seat.data(payload).await;
                     }
                 }
+                Action::PutOut { room, participant } => {
+                    info!(room = %room.short(), %participant, "a publisher has come back on another socket");
+                    // None: it has left by itself.
+                    let _ = self.rooms.expel(&room, participant).await;
+                }
                 Action::Leave { place } => self.leave(place).await,
                 Action::Broadcast { room } if self.config.antmedia.hls => broadcast(&self.rooms, &room).await,
                 Action::Broadcast { .. } => {}
@@ -354,7 +375,7 @@ impl Shell<'_> {
 /// Makes an HLS broadcast of a room, as Ant Media's server does for every stream.
 async fn broadcast(rooms: &Rooms, room: &RoomName) {
     if let Some(Err(refusal)) = rooms.start_leg(room, LegPlan::new(LegKind::Hls, None)).await {
-        info!(%room, reason = %refusal, "no broadcast");
+        info!(room = %room.short(), reason = %refusal, "no broadcast");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::doubt::Doubt;
 use crate::host::events::{Events, Happening, StreamInfo};
 use crate::room::ids::{ParticipantId, ROOM_NAME_MAX, RoomName};
 
@@ -50,6 +51,10 @@ pub struct Streams {
 #[derive(Debug, Default)]
 struct Inner {
     live: BTreeMap<StreamId, Live>,
+    /// Of each that is live, who holds its id.
+    held: BTreeMap<StreamId, Held>,
+    /// Of the last claim.
+    number: u64,
     /// Which stream somebody publishes, for those whom their room has let in.
     publishers: BTreeMap<(RoomName, ParticipantId), StreamId>,
     made: BTreeMap<StreamId, Value>,
@@ -73,11 +78,36 @@ pub struct Live {
     pub since_ms: u64,
 }
 
-/// A held name; it is free again with the end of this.
+/// Who asks for an id.
+#[derive(Debug, Clone, Default)]
+pub struct Holder {
+    /// The token that it came with, where tokens are asked for: whoever shows it again is the same.
+    pub token: Option<String>,
+    pub doubt: Doubt,
+}
+
+#[derive(Debug)]
+struct Held {
+    by: Holder,
+    /// Of its claim.
+    number: u64,
+}
+
+/// A held name; it is free again with the end of this, unless its holder has taken it elsewhere.
 #[derive(Debug)]
 pub struct Claim {
     streams: Streams,
     id: StreamId,
+    number: u64,
+}
+
+/// What became of asking for an id.
+#[derive(Debug)]
+pub enum Claimed {
+    /// `instead`: who published under it and is the same, to be put out.
+    Yes { claim: Claim, instead: Option<(RoomName, ParticipantId)> },
+    /// By somebody else, who is asked for a sign of life.
+    InUse,
 }
 
 impl Claim {
@@ -88,6 +118,9 @@ impl Claim {
     /// The room has let its publisher in.
     pub fn is_of(&self, participant: ParticipantId) {
         let inner = &mut *self.streams.lock();
+        if !inner.is_held(self) {
+            return;
+        }
         if let Some(live) = inner.live.get_mut(&self.id) {
             live.participant = Some(participant);
             inner.publishers.insert((live.room.clone(), participant), self.id.clone());
@@ -95,19 +128,26 @@ impl Claim {
     }
 
     pub fn change(&self, change: impl FnOnce(&mut Live)) {
-        self.streams.change(&self.id, change);
+        if self.holds() {
+            self.streams.change(&self.id, change);
+        }
+    }
+
+    /// Nobody has come instead.
+    fn holds(&self) -> bool {
+        self.streams.lock().is_held(self)
     }
 
     /// Media has arrived.
     pub fn has_started(&self) {
-        let Some(live) = self.streams.live(&self.id).filter(|live| !live.started) else { return };
+        let Some(live) = self.streams.live(&self.id).filter(|live| !live.started && self.holds()) else { return };
         self.change(|live| live.started = true);
         self.streams.tell(&self.id, &live, Happening::StreamStarted);
     }
 
     /// Media was awaited for too long.
     pub fn is_late(&self) {
-        if let Some(live) = self.streams.live(&self.id) {
+        if let Some(live) = self.streams.live(&self.id).filter(|_| self.holds()) {
             self.streams.tell(&self.id, &live, Happening::StreamTimedOut);
         }
     }
@@ -116,10 +156,10 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut inner = self.streams.lock();
-        let Some(live) = inner.live.remove(&self.id) else { return };
-        if let Some(participant) = live.participant {
-            inner.publishers.remove(&(live.room.clone(), participant));
+        if !inner.is_held(self) {
+            return;
         }
+        let Some(live) = inner.release(&self.id) else { return };
         let is_made = inner.made.contains_key(&self.id);
         drop(inner);
         if live.started {
@@ -128,6 +168,22 @@ impl Drop for Claim {
         if !is_made {
             self.streams.hook(&self.id, None);
         }
+    }
+}
+
+impl Inner {
+    fn is_held(&self, claim: &Claim) -> bool {
+        self.held.get(&claim.id).is_some_and(|held| held.number == claim.number)
+    }
+
+    /// What was live under this id and is no more.
+    fn release(&mut self, id: &StreamId) -> Option<Live> {
+        self.held.remove(id);
+        let live = self.live.remove(id)?;
+        if let Some(participant) = live.participant {
+            self.publishers.remove(&(live.room.clone(), participant));
+        }
+        Some(live)
     }
 }
 
@@ -157,17 +213,34 @@ impl Streams {
         }
     }
 
-    /// Holds an id; None when somebody publishes under it.
-    pub fn claim(&self, id: &StreamId, live: Live) -> Option<Claim> {
+    /// Holds an id. Who comes back with the same token, as an SDK does whose network has changed, has it at once; of others'
+    /// holders a sign of life is asked for.
+    pub fn claim(&self, id: &StreamId, live: Live, by: Holder) -> Claimed {
         let mut inner = self.lock();
-        if inner.live.contains_key(id) {
-            return None;
+        let mut before = None;
+        if let Some(held) = inner.held.get(id) {
+            let is_same = by.token.is_some() && by.token == held.by.token;
+            // One that is on its way into its room cannot be put out of it.
+            let is_in = inner.live.get(id).is_some_and(|live| live.participant.is_some());
+            if !(is_same && is_in) {
+                held.by.doubt.raise();
+                return Claimed::InUse;
+            }
+            before = inner.release(id);
         }
         if let Some(participant) = live.participant {
             inner.publishers.insert((live.room.clone(), participant), id.clone());
         }
+        inner.number += 1;
+        let number = inner.number;
         inner.live.insert(id.clone(), live);
-        Some(Claim { streams: self.clone(), id: id.clone() })
+        inner.held.insert(id.clone(), Held { by, number });
+        drop(inner);
+        if let Some(before) = before.as_ref().filter(|before| before.started) {
+            self.tell(id, before, Happening::StreamEnded);
+        }
+        let instead = before.and_then(|before| before.participant.map(|participant| (before.room, participant)));
+        Claimed::Yes { claim: Claim { streams: self.clone(), id: id.clone(), number }, instead }
     }
 
     pub fn live(&self, id: &StreamId) -> Option<Live> {

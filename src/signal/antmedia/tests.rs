@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::client::{Action, Client, Question, Terms};
+use super::doubt::Doubt;
 use super::place::{Choice, PlaceId};
 use super::socket::one_server;
 use super::streams::Streams;
@@ -28,6 +29,7 @@ impl Socket {
             name_chars: 80,
             closed: false,
             publish_time: Duration::from_secs(10),
+            doubt: Doubt::default(),
         };
         Self { client: Client::new(terms, streams.clone()), now: Instant::now() }
     }

@@ -3,7 +3,7 @@
 use super::super::command::{Play, Publish};
 use super::super::place::{Choice, Place, Playing, Publishing, Role};
 use super::super::say::{self, Definition};
-use super::super::streams::{Live, ROLE_MAX, check_meta_data, now_ms, room_of_label};
+use super::super::streams::{Claimed, Holder, Live, ROLE_MAX, check_meta_data, now_ms, room_of_label};
 use super::{Action, Client, PAGE, invalid, name};
 use crate::host::Entry;
 use crate::room::ids::TrackId;
@@ -43,7 +43,7 @@ impl Client {
     }
 
     pub(super) fn publish(&mut self, publish: Publish, out: &mut Vec<Action>) {
-        let Publish { stream_id, stream_name, main_track, video, audio, meta_data, role, token: _ } = publish;
+        let Publish { stream_id, stream_name, main_track, video, audio, meta_data, role, token } = publish;
         let Some(id) = name(&stream_id, out) else { return };
         let room = match main_track.as_str() {
             "" => id.clone(),
@@ -88,8 +88,14 @@ impl Client {
             role,
             since_ms: now_ms(),
         };
-        let Some(claim) = self.streams.claim(&id, live) else {
-            return out.push(say(Definition::StreamIdInUse, "somebody publishes under this id"));
+        let token = Some(token).filter(|token| self.terms.closed && !token.is_empty());
+        let holder = Holder { token, doubt: self.terms.doubt.clone() };
+        let claim = match self.streams.claim(&id, live, holder) {
+            Claimed::Yes { claim, instead } => {
+                out.extend(instead.map(|(room, participant)| Action::PutOut { room, participant }));
+                claim
+            }
+            Claimed::InUse => return out.push(say(Definition::StreamIdInUse, "somebody publishes under this id")),
         };
         let publishing = Publishing { claim, started: false };
         let wanted = [(audio, Source::Microphone), (video, Source::Camera)];

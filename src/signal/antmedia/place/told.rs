@@ -328,6 +328,8 @@ impl Place {
             }
             // Nobody in this room any more, or of no use to who knows rooms by stream ids.
             wire::ErrorCode::UnknownParticipant => return,
+            // `stop` and the notification of its end follow, which are this protocol's words for it.
+            wire::ErrorCode::Removed => return,
             wire::ErrorCode::BadMessage
             | wire::ErrorCode::TooLarge
             | wire::ErrorCode::TooFast
@@ -349,7 +351,6 @@ impl Place {
             | wire::ErrorCode::EncryptionDiffers
             | wire::ErrorCode::RoomEncrypted
             | wire::ErrorCode::Replaced
-            | wire::ErrorCode::Removed
             | wire::ErrorCode::Timeout
             | wire::ErrorCode::Internal => Definition::ServerError,
         };
