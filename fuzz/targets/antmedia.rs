@@ -60,6 +60,7 @@ fuzz_target!(|frames: &[u8]| {
                 | Action::Reach { .. }
                 | Action::Forward { .. }
                 | Action::Data { .. }
+                | Action::PutOut { .. }
                 | Action::TellIceServer
                 | Action::Broadcast { .. }
                 | Action::Leave { .. } => {}
