@@ -63,6 +63,7 @@ fn measure(layout: Layout, count: u64, layers: &[(Vec<Bytes>, Layer)], seconds: 
         audio_kbps: 96,
         transcodes: Budget::new(1),
         transcode_kbps: 1_500,
+        ladder: Vec::new(),
         directory: None,
         of: None,
         composition: Composition { layout, ..Composition::default() },
