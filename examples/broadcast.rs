@@ -35,6 +35,7 @@ async fn main() -> anyhow::Result<()> {
         audio_kbps: settings.audio_kbps,
         transcodes: crescendo_hls::Budget::new(1),
         transcode_kbps: 500,
+        ladder: Vec::new(),
         directory: None,
         of: None,
         composition: Composition::default(),

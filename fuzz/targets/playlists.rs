@@ -31,6 +31,7 @@ static SITE: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
         audio_kbps: 96,
         transcodes: Budget::new(0),
         transcode_kbps: 500,
+        ladder: Vec::new(),
         directory: None,
         of: None,
         composition: crescendo_hls::Composition::default(),

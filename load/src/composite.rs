@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// How many are in the picture.
     #[arg(long, value_delimiter = ',', default_values_t = [2, 4, 9])]
     participants: Vec<u64>,
+    /// Heights that the picture is encoded in, in pixels, the largest first; its own when there are none.
+    #[arg(long, value_delimiter = ',')]
+    ladder: Vec<usize>,
     /// Of each measurement, after two for warming up.
     #[arg(long, default_value_t = 6)]
     seconds: u32,
@@ -38,12 +41,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let [medium, low]: [anyhow::Result<(Vec<Bytes>, Layer)>; 2] = made;
     let layers = [medium?, low?];
     println!("everybody sends H.264 of 640x360 and 320x180 at {FPS} a second; 1280x720 at 25 a second comes out");
+    if !options.ladder.is_empty() {
+        println!("it is encoded in the heights {:?}", options.ladder);
+    }
     println!("layout   participants   % of a core: median (least to most)   pictures missed");
     for layout in [Layout::Grid, Layout::Speaker] {
         for &count in &options.participants {
-            let rounds: Vec<(f64, u64)> = (0..options.rounds)
-                .map(|_| measure(layout, count, &layers, options.seconds))
-                .collect::<Result<_, _>>()?;
+            let rounds: Vec<(f64, u64)> =
+                (0..options.rounds).map(|_| measure(layout, count, &layers, options)).collect::<Result<_, _>>()?;
             let [middle, least, most] = spread(rounds.iter().map(|(percent, _)| *percent)).context("no rounds")?;
             let missed: u64 = rounds.iter().map(|(_, missed)| missed).sum();
             let layout = format!("{layout:?}").to_lowercase();
@@ -54,15 +59,21 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// % of a core, and pictures that were not made in time.
-fn measure(layout: Layout, count: u64, layers: &[(Vec<Bytes>, Layer)], seconds: u32) -> anyhow::Result<(f64, u64)> {
+fn measure(
+    layout: Layout,
+    count: u64,
+    layers: &[(Vec<Bytes>, Layer)],
+    options: &Options,
+) -> anyhow::Result<(f64, u64)> {
     let (mut leg, _store) = HlsLeg::new(crescendo_hls::Options {
         part: Duration::from_millis(200),
         segment: Duration::from_secs(1),
         segments: 10,
         window: Duration::from_secs(60),
         audio_kbps: 96,
-        transcodes: Budget::new(1),
+        transcodes: Budget::new(options.ladder.len().max(1)),
         transcode_kbps: 1_500,
+        ladder: options.ladder.clone(),
         directory: None,
         of: None,
         composition: Composition { layout, ..Composition::default() },
@@ -81,7 +92,9 @@ fn measure(layout: Layout, count: u64, layers: &[(Vec<Bytes>, Layer)], seconds: 
             leg.dropped();
             since = Some((now, cpu_ns(own)?));
         }
-        if let Some((from, before)) = since.filter(|(from, _)| now >= *from + Duration::from_secs(seconds.into())) {
+        if let Some((from, before)) =
+            since.filter(|(from, _)| now >= *from + Duration::from_secs(options.seconds.into()))
+        {
             let spent = Duration::from_nanos(cpu_ns(own)?.saturating_sub(before));
             return Ok((100.0 * spent.as_secs_f64() / (now - from).as_secs_f64(), leg.dropped()));
         }

@@ -15,7 +15,7 @@ pub struct Hls {
     /// In playlists, where segments are on disk.
     pub window_s: u32,
     pub audio_kbps: u32,
-    /// At once; 0: VP8, VP9 and AV1 are not broadcast.
+    /// Pictures that are encoded at once, each size of a ladder one; 0: VP8, VP9 and AV1 are not broadcast.
     pub transcodes: usize,
     pub transcode_kbps: u32,
     /// Where segments are written; nowhere when empty.

@@ -221,6 +221,7 @@ fn hls_options(
         audio_kbps: config.audio_kbps,
         transcodes,
         transcode_kbps: config.transcode_kbps,
+        ladder: plan.ladder.heights().map(usize::from).collect(),
         directory,
         of: plan.of.map(|participant| participant.to_string()),
         composition,
@@ -239,6 +240,7 @@ fn composition(config: &crate::config::Composite, layout: room::Layout) -> Compo
         fps: config.fps,
         kbps: config.kbps,
         tiles: config.tiles,
+        ladder: Vec::new(),
     }
 }
 

@@ -465,6 +465,14 @@ impl Task {
         if plan.layout != Layout::Single && plan.kind == LegKind::Other {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts and recordings have a layout"));
         }
+        let (sizes, places) = (plan.ladder.heights().count(), self.shared.config.hls.transcodes);
+        if sizes > 0 && plan.kind != LegKind::Hls {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts have a ladder"));
+        }
+        if sizes > places {
+            let text = format!("a ladder of {sizes} sizes never fits: this server encodes {places} pictures at most");
+            return Err(Refusal::new(ErrorCode::TooManyLegs, text));
+        }
         // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone, or layouts of all.
         let same = |leg: &LegInfo| {
             leg.plan.kind == plan.kind
@@ -475,8 +483,11 @@ impl Task {
         };
         let running = self.room.legs().find(same);
         match running {
-            Some(leg) if (plan.of.is_some() && leg.plan.of != plan.of) || leg.plan.layout != plan.layout => {
-                let text = "this room has such a leg already; stop it before you start it for somebody else or in another layout";
+            Some(leg)
+                if (plan.of.is_some() && leg.plan.of != plan.of)
+                    || (leg.plan.layout, leg.plan.ladder) != (plan.layout, plan.ladder) =>
+            {
+                let text = "this room has such a leg already; stop it before you start it for somebody else, in another layout or with another ladder";
                 return Err(Refusal::new(ErrorCode::TooManyLegs, text));
             }
             Some(_) => {}

@@ -25,6 +25,44 @@ pub enum Layout {
     Speaker,
 }
 
+/// Heights of the pictures that a broadcast is transcoded to, in pixels, the largest first. None: it is transcoded only where it has to
+/// be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Ladder([u16; Ladder::MOST]);
+
+/// What is no [`Ladder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a ladder is at most {} heights, even and from {} to {}, the largest first", Ladder::MOST, Ladder::HEIGHTS.start(), Ladder::HEIGHTS.end())]
+pub struct NoLadder;
+
+impl Ladder {
+    /// Sizes.
+    const MOST: usize = 3;
+    /// In pixels.
+    const HEIGHTS: std::ops::RangeInclusive<u16> = 90..=2_160;
+
+    pub fn heights(&self) -> impl Iterator<Item = u16> {
+        self.0.into_iter().filter(|height| *height > 0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0[0] == 0
+    }
+}
+
+impl TryFrom<Vec<u16>> for Ladder {
+    type Error = NoLadder;
+
+    fn try_from(heights: Vec<u16>) -> Result<Self, NoLadder> {
+        let mut ladder = Self::default();
+        let fits = |height: &u16| Self::HEIGHTS.contains(height) && height.is_multiple_of(2);
+        let is_ladder = heights.iter().all(fits) && heights.is_sorted_by(|larger, smaller| larger > smaller);
+        let places = ladder.0.get_mut(..heights.len()).filter(|_| is_ladder).ok_or(NoLadder)?;
+        places.copy_from_slice(&heights);
+        Ok(ladder)
+    }
+}
+
 /// What somebody wants a leg to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegPlan {
@@ -33,11 +71,13 @@ pub struct LegPlan {
     pub of: Option<ParticipantId>,
     /// Of a broadcast.
     pub layout: Layout,
+    /// Of a broadcast.
+    pub ladder: Ladder,
 }
 
 impl LegPlan {
     pub fn new(kind: LegKind, of: Option<ParticipantId>) -> Self {
-        Self { kind, of, layout: Layout::default() }
+        Self { kind, of, layout: Layout::default(), ladder: Ladder::default() }
     }
 }
 

@@ -108,8 +108,9 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
         room::LegKind::Record => format!("/api/v1/rooms/{room}/recordings"),
         room::LegKind::Other => format!("/api/v1/rooms/{room}/legs/{}", from.id),
     };
-    let (started_by, layout) = (from.started_by.map(Id), from.plan.layout.into());
-    wire::Leg { id: Id(from.id), kind: from.plan.kind.into(), state, reason, url, started_by, layout }
+    let (started_by, layout, ladder) =
+        (from.started_by.map(Id), from.plan.layout.into(), wire::Ladder(from.plan.ladder));
+    wire::Leg { id: Id(from.id), kind: from.plan.kind.into(), state, reason, url, started_by, layout, ladder }
 }
 
 /// What a participant is told, but for `Welcome` and `OpenLink`, which the host completes with what the room does not know.

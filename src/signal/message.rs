@@ -11,9 +11,9 @@ use ts_rs::TS;
 
 pub use json::Json;
 pub use parts::{
-    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Layer, Layout, LeaveReason,
-    Leg, LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView, Resume, Slot,
-    Source, Track, VideoCodec,
+    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Ladder, Layer, Layout,
+    LeaveReason, Leg, LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView,
+    Resume, Slot, Source, Track, VideoCodec,
 };
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -181,6 +181,10 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Layout::is_single")]
         #[ts(optional, as = "Option<Layout>")]
         layout: Layout,
+        /// Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three.
+        #[serde(default, skip_serializing_if = "Ladder::is_empty")]
+        #[ts(optional, as = "Option<Vec<u16>>")]
+        ladder: Ladder,
     },
     StopLeg {
         request: u32,

@@ -5,5 +5,6 @@ mod composite;
 mod doors;
 mod ladder;
 pub(crate) mod media;
+mod rungs;
 mod scenes;
 mod transcode;

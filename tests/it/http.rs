@@ -153,3 +153,27 @@ async fn legs_are_limited_on_the_whole_server_and_a_place_that_is_free_again_is_
     assert_eq!(server.request("DELETE", "/api/v1/rooms/one/legs/l1", None, "").await.0, 200);
     assert_eq!(start("two").await.0, 201);
 }
+
+#[tokio::test]
+async fn a_ladder_is_taken_as_it_is_asked_for_and_refused_where_it_cannot_be() {
+    let server = Server::start(&["hls.transcodes=2"]).await;
+    let (_ann, _) = server.join("one", "Ann").await;
+    let start = async |kind: &str, ladder: &str| {
+        let body = format!(r#"{{"kind":"{kind}","ladder":{ladder}}}"#);
+        server.request("POST", "/api/v1/rooms/one/legs", Some(&body), "").await
+    };
+    for no in ["[180,360]", "[360,360]", "[360,181]", "[88]", "[2162]", "[720,480,360,180]", "[-2]", "\"auto\""] {
+        let (status, body) = start("hls", no).await;
+        assert_eq!(status, 422, "{no}: {body}");
+    }
+    let (status, body) = start("hls", "[720,360,180]").await;
+    assert!(status == 409 && body.contains("too-many-legs") && body.contains("2 pictures at most"), "{body}");
+    let (status, body) = start("record", "[360]").await;
+    assert!(status == 409 && body.contains("leg-unsupported"), "{status}: {body}");
+    for _ in 0..2 {
+        let (status, body) = start("hls", "[360,180]").await;
+        assert!(status == 201 && body.contains(r#""ladder":[360,180]"#), "{body}");
+    }
+    let (status, body) = start("hls", "[]").await;
+    assert!(status == 409 && body.contains("too-many-legs"), "{body}");
+}

@@ -45,6 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         audio_kbps: 96,
         transcodes: crescendo_hls::Budget::new(1),
         transcode_kbps: 500,
+        ladder: Vec::new(),
         directory: None,
         of: None,
         composition: crescendo_hls::Composition::default(),

@@ -10,9 +10,9 @@ pub struct Budget {
     used: AtomicUsize,
 }
 
-/// A place in a [`Budget`], given back when dropped.
+/// Places in a [`Budget`], given back when dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Budget>);
+pub struct Place(Arc<Budget>, usize);
 
 impl Budget {
     pub fn new(most: usize) -> Arc<Self> {
@@ -23,14 +23,15 @@ impl Budget {
         self.most
     }
 
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
-        let more = |used| (used < self.most).then_some(used + 1);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Place(self.clone()))
+    /// `count` places, or none of them.
+    pub fn take(self: &Arc<Self>, count: usize) -> Option<Place> {
+        let more = |used: usize| used.checked_add(count).filter(|used| *used <= self.most);
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Place(self.clone(), count))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.used.fetch_sub(1, Ordering::AcqRel);
+        self.0.used.fetch_sub(self.1, Ordering::AcqRel);
     }
 }

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crescendo_leg_api::{Codec, Frame, Layer, Track, TrackKey};
-use gstreamer_app::AppLeakyType;
 
 use crate::budget::{Budget, Place};
-use crate::encode::{self, KeyRequests, Picture};
-use crate::pipeline::{self, Pipeline, PipelineError};
+use crate::encode::Picture;
+use crate::pipeline;
+use crate::rungs::Rungs;
 
 mod image;
 mod layout;
@@ -30,6 +30,7 @@ pub use image::Size;
 use image::{BLACK, Image};
 pub use layout::Layout;
 use tile::Tile;
+pub(crate) use tile::caps as raw;
 
 /// How old a picture is when it is composed: time to be decoded, and to come late. Higher: fewer pictures are missed; lower: less
 /// delay of the whole broadcast, which is no less than that of the sound.
@@ -49,8 +50,8 @@ const BROKEN_FOR: Duration = Duration::from_secs(2);
 pub const COMPOSED: TrackKey = TrackKey(u64::MAX);
 
 impl From<Picture> for Frame {
-    fn from(Picture { capture, key, data }: Picture) -> Self {
-        Self { track: COMPOSED, layer: Layer::WHOLE, codec: Codec::H264, capture, key, data }
+    fn from(Picture { layer, capture, key, data }: Picture) -> Self {
+        Self { track: COMPOSED, layer, codec: Codec::H264, capture, key, data }
     }
 }
 
@@ -64,12 +65,15 @@ pub struct Composition {
     pub kbps: u32,
     /// Most tiles; who comes later is heard.
     pub tiles: usize,
+    /// Heights that it is encoded in, in pixels, the largest first, three at most; none: its own. Larger ones than that are left out.
+    pub ladder: Vec<usize>,
 }
 
 impl Default for Composition {
     /// One participant; of several, 720p25.
     fn default() -> Self {
-        Self { layout: Layout::Single, size: Size { width: 1_280, height: 720 }, fps: 25, kbps: 2_500, tiles: 16 }
+        let size = Size { width: 1_280, height: 720 };
+        Self { layout: Layout::Single, size, fps: 25, kbps: 2_500, tiles: 16, ladder: Vec::new() }
     }
 }
 
@@ -84,7 +88,6 @@ pub struct Composite {
     /// Identifier of the participant who has the floor.
     speaker: Option<String>,
     encoder: Encoder,
-    keys: KeyRequests,
     /// Number of the next picture: those of the room's clock, from its 0.
     next: Option<u64>,
     canvas: Image,
@@ -106,7 +109,7 @@ struct Entry {
 #[derive(Debug)]
 enum Encoder {
     None,
-    Runs { pipeline: Pipeline, _place: Place },
+    Runs { rungs: Rungs, _place: Place },
     Off { until: Duration, why: String },
 }
 
@@ -121,7 +124,6 @@ impl Composite {
             entries: Vec::new(),
             speaker: None,
             encoder: Encoder::None,
-            keys: KeyRequests::default(),
             next: None,
             dropped: 0,
         }
@@ -170,9 +172,9 @@ impl Composite {
         }
         self.open(now);
         self.compose(now);
-        let Encoder::Runs { pipeline, .. } = &self.encoder else { return Vec::new() };
-        let pictures = encode::pictures(pipeline);
-        if let Some(why) = pipeline.error() {
+        let Encoder::Runs { rungs, .. } = &self.encoder else { return Vec::new() };
+        let pictures = rungs.pictures();
+        if let Some(why) = rungs.error() {
             tracing::warn!(why, "a composed picture cannot be encoded");
             self.encoder = Encoder::Off { until: now + BROKEN_FOR, why };
         }
@@ -187,8 +189,8 @@ impl Composite {
 
     /// The next composed picture is to be a key frame.
     pub fn force_key(&mut self, now: Duration) {
-        if let Encoder::Runs { pipeline, .. } = &self.encoder {
-            self.keys.ask(pipeline, now);
+        if let Encoder::Runs { rungs, .. } = &mut self.encoder {
+            rungs.force_key(now);
         }
     }
 
@@ -218,16 +220,18 @@ impl Composite {
         if self.entries.is_empty() {
             return;
         }
-        let most = self.budget.most();
-        let Some(place) = self.budget.take() else {
+        let (most, sizes) = (self.budget.most(), self.how.ladder.len().max(1));
+        let Some(place) = self.budget.take(sizes) else {
             let why = format!(
-                "a composed picture is encoded, and as many legs as may (hls.transcodes = {most}) already do that"
+                "a composed picture is encoded in {sizes} size(s), and of the places for that (hls.transcodes = {most}) not as many \
+                 are free"
             );
             self.encoder = Encoder::Off { until: now + BROKEN_FOR, why };
             return;
         };
-        self.encoder = match open(&self.how) {
-            Ok(pipeline) => Encoder::Runs { pipeline, _place: place },
+        let rungs = Rungs::new(&self.how.ladder, self.how.kbps, self.how.fps);
+        self.encoder = match pipeline::init() {
+            Ok(()) => Encoder::Runs { rungs, _place: place },
             Err(error) => Encoder::Off { until: now + BROKEN_FOR, why: error.to_string() },
         };
     }
@@ -244,11 +248,11 @@ impl Composite {
         for number in next.max(first)..=due {
             let capture = Duration::from_nanos(number * 1_000_000_000 / fps);
             self.paint(capture);
-            let Encoder::Runs { pipeline, .. } = &self.encoder else { return };
-            if pipeline.full() {
-                self.dropped += 1;
-            } else {
-                pipeline.push(capture, &Bytes::from(self.canvas.data.clone()));
+            let Encoder::Runs { rungs, .. } = &mut self.encoder else { return };
+            match rungs.push(capture, self.how.size, &Bytes::from(self.canvas.data.clone())) {
+                Ok(true) => {}
+                Ok(false) => self.dropped += 1,
+                Err(error) => self.encoder = Encoder::Off { until: now + BROKEN_FOR, why: error.to_string() },
             }
         }
         self.next = Some(next.max(due + 1));
@@ -312,11 +316,4 @@ fn layer(place: Size, canvas: Size) -> Layer {
         30.. => Layer::Medium,
         _ => Layer::Low,
     }
-}
-
-fn open(how: &Composition) -> Result<Pipeline, PipelineError> {
-    pipeline::init()?;
-    let raw = tile::caps(how.size, Some(how.fps));
-    let (chain, in_band) = encode::h264(how.kbps)?;
-    Pipeline::start(&raw, &chain, &in_band, AppLeakyType::None)
 }

@@ -50,6 +50,12 @@ fn name_colours(_: &gst::Pad, info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbe
     gst::PadProbeReturn::Ok
 }
 
+/// What decoded pictures of any size have to be for [`crate::Rungs`].
+pub fn raw_pictures() -> gst::Caps {
+    let picture = gst::Caps::builder("video/x-raw").field("format", "I420").field("colorimetry", COLOURS);
+    picture.field("pixel-aspect-ratio", gst::Fraction::new(1, 1)).build()
+}
+
 /// NAL units behind start codes in place of lengths (ITU-T H.264 annex B).
 pub fn byte_stream(unit: &Bytes) -> Bytes {
     let mut out = Vec::with_capacity(unit.len());

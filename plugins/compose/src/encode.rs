@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use crescendo_leg_api::Layer;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -17,6 +18,8 @@ const KEY_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// An encoded picture.
 #[derive(Debug)]
 pub struct Picture {
+    /// Which of several sizes it has; of one size [`Layer::WHOLE`].
+    pub layer: Layer,
     pub capture: Duration,
     pub key: bool,
     /// NAL units, each behind its length in 4 bytes.
@@ -45,16 +48,16 @@ fn encoder(kbps: u32) -> Result<gst::Element, PipelineError> {
     Ok(openh264)
 }
 
-/// What such a pipeline has ready.
-pub fn pictures(pipeline: &Pipeline) -> Vec<Picture> {
+/// What such a pipeline has ready, as pictures of `layer`.
+pub fn pictures(pipeline: &Pipeline, layer: Layer) -> Vec<Picture> {
     let pulled = std::iter::from_fn(|| pipeline.pull(gst::ClockTime::ZERO));
-    pulled.filter_map(|(time, data)| Some(picture(time?, data))).collect()
+    pulled.filter_map(|(time, data)| Some(picture(layer, time?, data))).collect()
 }
 
-fn picture(capture: Duration, data: Vec<u8>) -> Picture {
+fn picture(layer: Layer, capture: Duration, data: Vec<u8>) -> Picture {
     let data = Bytes::from(data);
     let key = crescendo_cmaf::avc::nals(&data).any(|nal| nal[0] & 31 == 5);
-    Picture { capture, key, data }
+    Picture { layer, capture, key, data }
 }
 
 /// When an encoder was last asked for a key frame.
@@ -64,9 +67,17 @@ pub struct KeyRequests(Option<Duration>);
 impl KeyRequests {
     /// The next picture is to be a key frame.
     pub fn ask(&mut self, pipeline: &Pipeline, now: Duration) {
-        if self.0.is_none_or(|asked| now.saturating_sub(asked) >= KEY_AGAIN_AFTER) {
-            self.0 = Some(now);
+        if self.is_due(now) {
             pipeline.force_key();
         }
+    }
+
+    /// It is asked, and was not just before.
+    pub(crate) fn is_due(&mut self, now: Duration) -> bool {
+        let is_due = self.0.is_none_or(|asked| now.saturating_sub(asked) >= KEY_AGAIN_AFTER);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
     }
 }

@@ -17,12 +17,14 @@ pub mod encode;
 mod floor;
 mod mix;
 pub mod pipeline;
+mod rungs;
 mod sound;
 mod speakers;
 mod studio;
 
 pub use budget::{Budget, Place};
 pub use composite::{COMPOSED, Composite, Composition, LAYER_SILENT, Layout, Size};
+pub use rungs::Rungs;
 pub use sound::{AAC_FRAME, Encoding, MIX_DELAY, Sound};
 pub use speakers::Speakers;
 pub use studio::{AHEAD_MOST, MIXED, Studio};

@@ -115,6 +115,18 @@ impl Pipeline {
         let _ = self.sink.send_event(gst::event::CustomUpstream::new(request));
     }
 
+    /// The picture that is pushed next is to be a key frame, however many wait before it.
+    pub fn force_key_next(&self) {
+        let request = gst::Structure::builder("GstForceKeyUnit").field("all-headers", true).build();
+        // It goes the way of the pictures, in their order.
+        let _ = self.source.send_event(gst::event::CustomDownstream::new(request));
+    }
+
+    /// What is pushed from now on is of another kind.
+    pub fn set_input(&self, caps: &gst::Caps) {
+        self.source.set_caps(Some(caps));
+    }
+
     /// The next buffer, and its time, waiting for at most `patience`.
     pub fn pull(&self, patience: gst::ClockTime) -> Option<(Option<Duration>, Vec<u8>)> {
         let sample = self.sink.try_pull_sample(patience)?;

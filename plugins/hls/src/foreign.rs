@@ -1,5 +1,5 @@
 //! Senders whose pictures players do not take as they are, and the one of them who is transcoded: where the participant asked for is
-//! one, or where nobody sends H.264.
+//! one, or where nobody sends H.264. For a ladder that is to be made, those are all senders.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crescendo_compose::{Budget, LAYER_SILENT};
 use crescendo_leg_api::{Codec, Frame, Layer, Track, TrackKey};
 
 use crate::picture::SILENT;
-use crate::transcode::Transcoder;
+use crate::transcode::{How, Transcoder};
 
 /// After this time it is tried again to transcode, where that was refused.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Foreign {
     of: Option<String>,
     budget: Arc<Budget>,
-    kbps: u32,
+    how: How,
     tracks: BTreeMap<TrackKey, Candidate>,
     current: Option<Current>,
     refused: Option<(Duration, String)>,
@@ -49,10 +49,10 @@ struct Current {
 }
 
 impl Foreign {
-    /// `of`: identifier of the participant asked for; `kbps`: of what is encoded.
-    pub(crate) fn new(of: Option<String>, kbps: u32, budget: Arc<Budget>) -> Self {
+    /// `of`: identifier of the participant asked for.
+    pub(crate) fn new(of: Option<String>, how: How, budget: Arc<Budget>) -> Self {
         let (tracks, current, refused, native) = (BTreeMap::new(), None, None, None);
-        Self { of, budget, kbps, tracks, current, refused, native, senders: 0 }
+        Self { of, budget, how, tracks, current, refused, native, senders: 0 }
     }
 
     pub(crate) fn add(&mut self, track: &Track) {
@@ -95,7 +95,12 @@ impl Foreign {
         }
     }
 
-    /// Takes a frame of VP8, VP9 or AV1.
+    /// Senders of H.264 are transcoded too.
+    pub(crate) fn takes_all(&self) -> bool {
+        !self.how.heights.is_empty()
+    }
+
+    /// Takes a frame of VP8, VP9 or AV1, or where a ladder is to be made of H.264.
     pub(crate) fn frame(&mut self, frame: &Frame) {
         let Some(candidate) = self.tracks.get_mut(&frame.track) else { return };
         if candidate.codec.replace(frame.codec).is_none() {
@@ -127,12 +132,12 @@ impl Foreign {
         let wanted = self.wanted(now);
         self.stop_unless(|current| Some(current.track) == wanted);
         let Some(Current { track, transcoder, .. }) = &mut self.current else { return Vec::new() };
-        let (track, layer, codec) = (*track, Layer::WHOLE, Codec::H264);
+        let (track, codec) = (*track, Codec::H264);
         let frames = transcoder.pull(now).into_iter();
         frames
             .map(|picture| Frame {
                 track,
-                layer,
+                layer: picture.layer,
                 codec,
                 capture: picture.capture,
                 key: picture.key,
@@ -171,7 +176,7 @@ impl Foreign {
         if !self.may_try(frame.capture) {
             return;
         }
-        match Transcoder::open(frame.codec, self.kbps, &self.budget) {
+        match Transcoder::open(frame.codec, self.how.clone(), &self.budget) {
             Ok(transcoder) => {
                 self.refused = None;
                 self.current = Some(Current { track: frame.track, layer: frame.layer, transcoder });

@@ -18,6 +18,7 @@ use crate::ladder::{Cut, Ladder, Made};
 use crate::picture::Pictures;
 use crate::playlist::Timing;
 use crate::store::Store;
+use crate::transcode::How;
 use crate::window::{Part, Published, Reach, Rendition};
 
 /// When nothing came from the shown sender for this long its last key frame is shown again, so that the playlist goes on and
@@ -59,10 +60,14 @@ pub struct Options {
     pub window: Duration,
     /// Of the mixed sound, in kbit/s.
     pub audio_kbps: u32,
-    /// Shared by all broadcasts of a server: how many of them transcode VP8, VP9 or AV1 at once.
+    /// Shared by all broadcasts of a server: how many pictures are encoded at once, each size of a ladder one.
     pub transcodes: Arc<Budget>,
-    /// Of a picture that is transcoded, in kbit/s.
+    /// Of a picture that is transcoded, in kbit/s; of a ladder's largest size.
     pub transcode_kbps: u32,
+    /// Heights that the picture is transcoded to, whatever it comes in, in pixels, the largest first, three at most. Those that are
+    /// larger than the picture are left out. None: it is not transcoded where it need not be, and to one size where it must be.
+    /// Of a composed picture, in place of [`Composition::ladder`].
+    pub ladder: Vec<usize>,
     /// Written to as well, into a directory of this broadcast's own below it; made where it is missing.
     pub directory: Option<PathBuf>,
     /// Identifier of the participant whose picture is wanted, `p7`; of a composed picture, who comes first.
@@ -129,14 +134,16 @@ impl HlsLeg {
         let store = Arc::new(Store::new(timing, run, options.started, reach, disk));
         let is_composed = options.composition.layout != Layout::Single;
         let composite = is_composed
-            .then(|| Composite::new(options.composition.clone(), options.of.clone(), options.transcodes.clone()));
+            .then(|| Composition { ladder: options.ladder.clone(), ..options.composition.clone() })
+            .map(|how| Composite::new(how, options.of.clone(), options.transcodes.clone()));
+        let how = How { kbps: options.transcode_kbps, heights: options.ladder.clone() };
         let mut pictures = Pictures::new(options.of.clone());
         if is_composed {
             pictures.add(&composed());
         }
         let leg = Self {
             composite,
-            foreign: Foreign::new(options.of.clone(), options.transcode_kbps, options.transcodes.clone()),
+            foreign: Foreign::new(options.of.clone(), how, options.transcodes.clone()),
             ladder: Ladder::new(cut(&options)),
             pictures,
             store: store.clone(),
@@ -174,7 +181,9 @@ impl HlsLeg {
         let done = work(&mut self.foreign);
         let after = self.foreign.transcoded();
         if before != after {
-            before.into_iter().chain(after).for_each(|track| self.pictures.gap(track, Layer::WHOLE));
+            for track in before.into_iter().chain(after) {
+                Layer::ALL.into_iter().for_each(|layer| self.pictures.gap(track, layer));
+            }
         }
         done
     }
@@ -291,13 +300,13 @@ impl Leg for HlsLeg {
                 let capture = frame.capture.min(self.now + AHEAD_MOST);
                 self.composite.iter_mut().for_each(|composite| composite.frame(&Frame { capture, ..frame.clone() }));
             }
-            Codec::H264 => {
+            Codec::H264 if !self.foreign.takes_all() => {
                 // A clock that runs far ahead does not take the broadcast with it.
                 let capture = frame.capture.min(self.now + AHEAD_MOST);
                 self.foreign.native(frame.track, capture);
                 self.picture(&Frame { capture, ..frame });
             }
-            Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
+            Codec::H264 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
                 let capture = frame.capture.min(self.now + AHEAD_MOST);
                 self.transcode(|foreign| foreign.frame(&Frame { capture, ..frame }));
             }

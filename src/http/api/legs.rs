@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::problem::{Problem, json, refused, room_name};
 use crate::room::LegPlan;
 use crate::room::ids::{LegId, ParticipantId};
-use crate::signal::message::{ErrorCode, Id, Layout, Leg, LegKind};
+use crate::signal::message::{ErrorCode, Id, Ladder, Layout, Leg, LegKind};
 
 fn leg_id(text: &str) -> Result<LegId, Problem> {
     text.parse()
@@ -73,6 +73,11 @@ pub(super) struct StartLeg {
     /// Of a recording, `single` is a file of each participant.
     #[serde(default)]
     layout: Layout,
+    /// Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, even and from 90 to 2160. Those that are
+    /// larger than the picture are left out. Each takes a place of `hls.transcodes`.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<u16>>, max_items = 3, example = json!([720, 360, 180]))]
+    ladder: Ladder,
 }
 
 /// Start a broadcast or a recording, or get the one that runs
@@ -98,8 +103,8 @@ pub(super) async fn start(
     body: Result<Json<StartLeg>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Leg>), Problem> {
     let room = room_name(&room)?;
-    let StartLeg { kind, of, layout } = json(body)?;
-    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into() };
+    let StartLeg { kind, of, layout, ladder } = json(body)?;
+    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into(), ladder: ladder.0 };
     let started = app.rooms.start_leg(&room, plan).await;
     let refused = |refusal: Refusal| match refusal.code {
         // What the path names is there: the room.

@@ -63,6 +63,7 @@ impl Broadcast {
             audio_kbps: 64,
             transcodes: crescendo_hls::Budget::new(1),
             transcode_kbps: 500,
+            ladder: Vec::new(),
             directory: None,
             of: None,
             composition: crescendo_hls::Composition::default(),

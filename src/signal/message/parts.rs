@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+use crate::room;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 
 /// An identifier on the wire: text outside, typed inside.
@@ -112,6 +113,32 @@ impl Layout {
     }
 }
 
+/// Heights of the pictures that a broadcast is transcoded to, in pixels, the largest first: at most three, even, from 90 to 2160. Those
+/// that are larger than the picture are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u16>", into = "Vec<u16>")]
+pub struct Ladder(pub room::Ladder);
+
+impl Ladder {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryFrom<Vec<u16>> for Ladder {
+    type Error = room::NoLadder;
+
+    fn try_from(heights: Vec<u16>) -> Result<Self, Self::Error> {
+        heights.try_into().map(Self)
+    }
+}
+
+impl From<Ladder> for Vec<u16> {
+    fn from(ladder: Ladder) -> Self {
+        ladder.0.heights().collect()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegStatus {
@@ -147,6 +174,11 @@ pub struct Leg {
     #[serde(default, skip_serializing_if = "Layout::is_single")]
     #[ts(optional, as = "Option<Layout>")]
     pub layout: Layout,
+    /// Of a broadcast that is transcoded to several sizes: their heights in pixels, the largest first.
+    #[serde(default, skip_serializing_if = "Ladder::is_empty")]
+    #[ts(optional, as = "Option<Vec<u16>>")]
+    #[schema(value_type = Option<Vec<u16>>, min_items = 1, max_items = 3, example = json!([720, 360, 180]))]
+    pub ladder: Ladder,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]

@@ -27,19 +27,30 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn start(directory: Option<&Path>, of: Option<&str>) -> Self {
-        Self::begin(directory, of, Budget::new(1), Layout::Single)
+        Self::begin(directory, of, Budget::new(1), Layout::Single, &[])
     }
 
     /// Of what broadcasts may transcode together.
     pub(super) fn with_budget(transcodes: Arc<Budget>) -> Self {
-        Self::begin(None, None, transcodes, Layout::Single)
+        Self::begin(None, None, transcodes, Layout::Single, &[])
     }
 
     pub(super) fn composed(layout: Layout) -> Self {
-        Self::begin(None, None, Budget::new(1), layout)
+        Self::begin(None, None, Budget::new(1), layout, &[])
     }
 
-    fn begin(directory: Option<&Path>, of: Option<&str>, transcodes: Arc<Budget>, layout: Layout) -> Self {
+    /// A ladder of these heights is asked for.
+    pub(super) fn laddered(ladder: &[usize], transcodes: Arc<Budget>, layout: Layout) -> Self {
+        Self::begin(None, None, transcodes, layout, ladder)
+    }
+
+    fn begin(
+        directory: Option<&Path>,
+        of: Option<&str>,
+        transcodes: Arc<Budget>,
+        layout: Layout,
+        ladder: &[usize],
+    ) -> Self {
         let options = Options {
             part: Duration::from_millis(200),
             segment: Duration::from_millis(1_000),
@@ -48,6 +59,7 @@ impl Scene {
             audio_kbps: 96,
             transcodes,
             transcode_kbps: 500,
+            ladder: ladder.to_vec(),
             directory: directory.map(Path::to_owned),
             of: of.map(str::to_owned),
             composition: composition(layout),
@@ -70,7 +82,7 @@ impl Scene {
 }
 
 fn composition(layout: Layout) -> Composition {
-    Composition { layout, size: Size { width: 640, height: 360 }, fps: 25, kbps: 1_000, tiles: 16 }
+    Composition { layout, size: Size { width: 640, height: 360 }, fps: 25, kbps: 1_000, tiles: 16, ladder: Vec::new() }
 }
 
 pub(super) const H264: Codec = Codec::Video(VideoCodec::H264);

@@ -65,6 +65,11 @@ export interface LegOptions {
    * recording a file of each.
    */
   layout?: Layout
+  /**
+   * Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three, even and from 90 to 2160.
+   * Players change between them as their network allows. Those that are larger than the picture are left out.
+   */
+  ladder?: number[]
 }
 
 export interface RoomEvents {
@@ -325,7 +330,7 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Starts a broadcast or a recording. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
-  async startLeg({ kind, of, layout }: LegOptions): Promise<Leg> {
+  async startLeg({ kind, of, layout, ladder }: LegOptions): Promise<Leg> {
     this.#mustBeJoined()
     return this.#legs.ask((request) => ({
       type: 'start-leg',
@@ -333,6 +338,7 @@ export class Room extends Emitter<RoomEvents> {
       kind,
       ...(of === undefined ? {} : { of }),
       ...(layout === undefined ? {} : { layout }),
+      ...(ladder === undefined ? {} : { ladder }),
     }))
   }
 

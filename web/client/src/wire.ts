@@ -37,7 +37,11 @@ startedBy?: string,
 /**
  * Of a broadcast; absent where it is of one participant.
  */
-layout?: Layout, };
+layout?: Layout, 
+/**
+ * Of a broadcast that is transcoded to several sizes: their heights in pixels, the largest first.
+ */
+ladder?: Array<number>, };
 
 export type Track = { id: string, source: Source, muted: boolean, };
 
@@ -129,7 +133,11 @@ of?: string,
 /**
  * Of a recording, `single` is a file of each participant.
  */
-layout?: Layout, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
+layout?: Layout, 
+/**
+ * Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three.
+ */
+ladder?: Array<number>, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
 
 export type ServerMessage = { "type": "welcome", version: number, you: Participant, 
 /**

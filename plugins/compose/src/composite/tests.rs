@@ -3,6 +3,7 @@ use gstreamer::prelude::*;
 
 use super::image::{Place, Size};
 use super::layout::places;
+use crate::pipeline::{AppLeakyType, Pipeline};
 
 use super::*;
 
@@ -65,7 +66,8 @@ fn an_image_is_painted_in_the_middle_and_cut_where_it_is_larger() {
 }
 
 fn composite(layout: Layout, tiles: usize, first: Option<&str>) -> Composite {
-    let how = Composition { layout, size: Size { width: 320, height: 176 }, fps: 25, kbps: 500, tiles };
+    let how =
+        Composition { layout, size: Size { width: 320, height: 176 }, fps: 25, kbps: 500, tiles, ladder: Vec::new() };
     Composite::new(how, first.map(str::to_owned), Budget::new(1))
 }
 
@@ -137,7 +139,7 @@ fn a_card_with_a_name_is_drawn_for_who_sends_no_picture() {
 
 #[test]
 fn who_finds_the_budget_spent_composes_nothing_and_says_why() {
-    let how = Composition { layout: Layout::Grid, size: CANVAS, fps: 25, kbps: 500, tiles: 4 };
+    let how = Composition { layout: Layout::Grid, size: CANVAS, fps: 25, kbps: 500, tiles: 4, ladder: Vec::new() };
     let mut composite = Composite::new(how, None, Budget::new(0));
     composite.add(&track(1, "p1", true, false));
     assert!(composite.tick(MS(500), None).is_empty());
@@ -219,7 +221,7 @@ fn colours_are_those_that_were_filmed() {
                 h264parse config-interval=-1 ! video/x-h264,stream-format=avc3,alignment=au";
     for (codec, description) in [(Codec::Vp8, vp8), (Codec::H264, h264)] {
         let mut composite = Composite::new(
-            Composition { layout: Layout::Grid, size: CANVAS, fps: 25, kbps: 2_000, tiles: 1 },
+            Composition { layout: Layout::Grid, size: CANVAS, fps: 25, kbps: 2_000, tiles: 1, ladder: Vec::new() },
             None,
             Budget::new(1),
         );

@@ -226,7 +226,8 @@ impl Tile {
 }
 
 /// `fps`: 0 of a still picture; any where it is none.
-pub(super) fn caps(size: Size, fps: Option<u32>) -> gst::Caps {
+/// Of pictures that are not encoded; `fps`: 0 where that varies, None where any will do.
+pub(crate) fn caps(size: Size, fps: Option<u32>) -> gst::Caps {
     let length = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
     let picture = gst::Caps::builder("video/x-raw")
         .field("format", "I420")

@@ -7,7 +7,7 @@ use crate::{Layout, Size};
 #[test]
 fn one_picture_and_one_sound_come_out() {
     let size = Size { width: 320, height: 176 };
-    let how = Composition { layout: Layout::Grid, size, fps: 25, kbps: 500, tiles: 4 };
+    let how = Composition { layout: Layout::Grid, size, fps: 25, kbps: 500, tiles: 4, ladder: Vec::new() };
     let mut studio = Studio::new(how, None, 64, Budget::new(1));
     for (key, participant) in [(1, "p1"), (2, "p2")] {
         let (participant, name) = (participant.to_owned(), "Ann".to_owned());

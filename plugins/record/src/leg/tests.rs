@@ -21,7 +21,7 @@ fn everybody_in_one_picture_that_nobody_may_encode_is_waited_for() {
         queue_bytes: 1 << 20,
     };
     let size = Size { width: 320, height: 176 };
-    let how = Composition { layout: Layout::Grid, size, fps: 25, kbps: 500, tiles: 4 };
+    let how = Composition { layout: Layout::Grid, size, fps: 25, kbps: 500, tiles: 4, ladder: Vec::new() };
     let mut leg = RecordLeg::together(options, Studio::new(how, None, 64, Budget::new(0)));
     let (participant, name) = ("p1".to_owned(), "Ann".to_owned());
     leg.track_added(Track { key: TrackKey(1), participant, name, screen: false, audio: true });
