@@ -97,6 +97,7 @@ impl Jwks {
     /// # Errors
     /// There was no set of keys; those that are there stay.
     pub async fn refresh(&mut self, access: &Access) -> Result<(), NoKeys> {
+        access.keys_asking();
         let asked = self.ask(access).await;
         let result = match &asked {
             Ok(true) => "changed",

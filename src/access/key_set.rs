@@ -1,7 +1,6 @@
 //! Keys that come from elsewhere (RFC 7517, RFC 7518 section 6, RFC 8037): public ones only, each for one algorithm.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::key::Key;
 use super::token;
@@ -127,23 +126,26 @@ mod tests;
 pub(super) struct KeySet {
     keys: RwLock<Arc<BTreeMap<String, Key>>>,
     wanted: Notify,
-    /// It is being asked for; so it is from the start.
-    asking: AtomicBool,
+    asking: Mutex<Asking>,
     /// How often it was asked for.
     asked: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Asking {
+    /// It is being asked for; so it is from the start.
+    now: bool,
     /// When a token was the reason for it last.
-    last: Mutex<Option<Instant>>,
+    last: Option<Instant>,
 }
 
 impl KeySet {
     pub(super) fn new() -> Self {
-        let asking = AtomicBool::new(true);
         Self {
             keys: RwLock::default(),
             wanted: Notify::new(),
-            asking,
+            asking: Mutex::new(Asking { now: true, last: None }),
             asked: watch::Sender::new(0),
-            last: Mutex::default(),
         }
     }
 
@@ -159,8 +161,12 @@ impl KeySet {
         Ok(count)
     }
 
+    pub(super) fn asking(&self) {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).now = true;
+    }
+
     pub(super) fn asked(&self) {
-        self.asking.store(false, Ordering::SeqCst);
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).now = false;
         self.asked.send_modify(|times| *times += 1);
     }
 
@@ -168,23 +174,29 @@ impl KeySet {
         self.wanted.notified().await;
     }
 
-    /// Has the set asked for anew, unless that was just now, and waits for the answer.
-    pub(super) async fn want(&self) {
-        let mut asked = self.asked.subscribe();
-        let first = {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = last.is_none_or(|last| last.elapsed() >= ASK_AGAIN);
-            if is_due {
-                *last = Some(Instant::now());
+    /// Waits a while until this key is there: for the answer that is under way, and then, unless a token was the reason for that
+    /// just now, for that to another question.
+    pub(super) async fn want(&self, kid: &str) {
+        let until = tokio::time::Instant::now() + WAIT;
+        loop {
+            let mut asked = self.asked.subscribe();
+            if !self.may_come(kid) || timeout_at(until, asked.changed()).await.is_err() {
+                return;
             }
-            is_due
-        };
-        if first {
-            self.asking.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a key that is not there is in an answer to come. Has the set asked for anew where that is due.
+    fn may_come(&self, kid: &str) -> bool {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keys().contains_key(kid) {
+            return false;
+        }
+        let is_due = asking.last.is_none_or(|last| last.elapsed() >= ASK_AGAIN);
+        if !asking.now && is_due {
+            *asking = Asking { now: true, last: Some(Instant::now()) };
             self.wanted.notify_one();
         }
-        if self.asking.load(Ordering::SeqCst) {
-            let _ = timeout(WAIT, asked.changed()).await;
-        }
+        asking.now
     }
 }

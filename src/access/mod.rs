@@ -237,8 +237,8 @@ impl Access {
             return;
         }
         let Some(kid) = token::Token::parse(token).ok().and_then(|token| token.header.kid) else { return };
-        if !self.0.token_keys.contains_key(&kid) && !set.keys().contains_key(&kid) {
-            set.want().await;
+        if !self.0.token_keys.contains_key(&kid) {
+            set.want(&kid).await;
         }
     }
 
@@ -261,6 +261,13 @@ impl Access {
     /// It is none; the one before stays.
     pub fn take_key_set(&self, set: &[u8]) -> Result<usize, BadKeySet> {
         self.0.fetched.as_ref().map_or(Ok(0), |fetched| fetched.take(set))
+    }
+
+    /// The keys are being asked for: who needs them waits for that.
+    pub fn keys_asking(&self) {
+        if let Some(set) = &self.0.fetched {
+            set.asking();
+        }
     }
 
     /// The keys were asked for, whatever came of it.

@@ -4,6 +4,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -112,7 +113,7 @@ async fn however_many_want_a_key_it_is_asked_for_once_and_nobody_waits_for_ever(
         .map(|_| {
             tokio::spawn({
                 let set = set.clone();
-                async move { set.want().await }
+                async move { set.want("new").await }
             })
         })
         .collect();
@@ -124,5 +125,27 @@ async fn however_many_want_a_key_it_is_asked_for_once_and_nobody_waits_for_ever(
     }
     assert!(timeout(Duration::ZERO, set.wanted()).await.is_err(), "nobody has asked once more");
     // Just now asked for: not again, and no waiting.
-    timeout(Duration::ZERO, set.want()).await.expect("at once");
+    timeout(Duration::ZERO, set.want("new")).await.expect("at once");
+}
+
+#[tokio::test]
+async fn who_comes_while_it_is_asked_for_waits_for_that_and_leaves_the_next_question_to_others() {
+    let (kept, ed) = (Arc::new(KeySet::new()), Ed25519KeyPair::generate().expect("a key"));
+    let wants = |kid: &'static str| {
+        let kept = kept.clone();
+        tokio::spawn(async move { kept.want(kid).await })
+    };
+    // From the start it is being asked for.
+    let (early, earlier) = (wants("old"), wants("new"));
+    tokio::task::yield_now().await;
+    kept.take(&set(&[ed25519("old", &ed)])).expect("one");
+    kept.asked();
+    early.await.expect("it is there");
+    // The other one is not, and nobody was a reason to ask yet.
+    timeout(WAIT, kept.wanted()).await.expect("asked for once more");
+    kept.take(&set(&[ed25519("new", &ed)])).expect("one");
+    kept.asked();
+    earlier.await.expect("it is there now");
+    assert!(kept.keys().contains_key("new"));
+    assert!(timeout(Duration::ZERO, kept.wanted()).await.is_err(), "and no third time");
 }
