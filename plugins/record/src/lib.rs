@@ -23,6 +23,7 @@ mod sidecar;
 mod sound;
 mod subject;
 mod take;
+mod webm;
 mod writer;
 mod writing;
 
