@@ -6,7 +6,7 @@ use super::Shard;
 use crate::sfu::TransportId;
 use crate::sfu::bwe::Rate;
 use crate::sfu::bwe::allocate::{Grant, Track, allocate, wanted};
-use crate::sfu::publication::{Demand, Use};
+use crate::sfu::publication::{Demand, Use, Way};
 
 /// Times the estimate that may be sent before pictures that are to become smaller stop at once. Higher: fewer stand still for a
 /// moment; lower: less in the queue of a path that has become thin.
@@ -83,5 +83,23 @@ impl Shard {
             publication.pad(transport, out, now)
                 && transport.bandwidth().is_some_and(|bandwidth| bandwidth.is_probing())
         });
+    }
+
+    /// Sends what waits for room on its way, as far as there is some now.
+    pub(super) fn pace(&mut self, now: Instant) {
+        if self.lagging.is_empty() {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.lagging);
+        // Another one first each time, or the others would never get there.
+        all.rotate_left(1);
+        let Self { transports, publications, out, meters, lagging, .. } = self;
+        all.retain(|(transport, publication)| {
+            let way = &mut Way { transports, out, meters, lagging, now };
+            publications.get_mut(publication).is_some_and(|publication| publication.catch_up(*transport, way))
+        });
+        // Others may have fallen behind meanwhile.
+        all.append(&mut self.lagging);
+        self.lagging = all;
     }
 }

@@ -228,6 +228,37 @@ async fn a_thin_link_gets_a_smaller_layer_and_a_wide_one_the_largest_again() {
 }
 
 #[tokio::test]
+async fn a_large_picture_leaves_at_the_pace_of_a_link_that_is_known_to_be_thin_whole_and_in_order() {
+    const PARTS: u16 = 40;
+    let mut scene = Scene::new(|config| config.down_start_kbps = 5_000).await;
+    scene.film_until("the largest layer comes", |layer| layer == 2).await;
+    scene.is_thin = true;
+    scene.film_until("a smaller layer comes", |layer| layer < 2).await;
+    scene.film_large(100).await;
+    let layer = scene.layer().expect("pictures come");
+    let (first, timestamp) = (scene.next, u32::from(scene.next) * 900);
+    for part in 0..PARTS {
+        let mut payload = vec![if part == 0 { 0x10 } else { 0 }, 1, 0, 0];
+        payload.resize(1_100, 200 + layer);
+        let ssrc = SSRCS[usize::from(layer)];
+        scene.up.client.send(&packet(ssrc, 96, "1", first + part, timestamp, &payload)).await;
+    }
+    let parts = |client: &Client| {
+        let parts =
+            client.rtp.iter().zip(&client.came).filter(|(packet, _)| packet.payload.last() == Some(&(200 + layer)));
+        parts.map(|(packet, came)| (packet.header.sequence_number, *came)).collect::<Vec<_>>()
+    };
+    scene.down.client.until("all of it", |client| parts(client).len() >= usize::from(PARTS)).await;
+    scene.down.client.run_for(Duration::from_millis(50)).await;
+    let parts = parts(&scene.down.client);
+    assert_eq!(parts.len(), usize::from(PARTS), "each once");
+    assert!(parts.windows(2).all(|pair| pair[1].0 == pair[0].0.wrapping_add(1)), "{parts:?}");
+    // 44 kB; half a second at 700 kbit/s, and no longer than that in any case.
+    let took = parts[parts.len() - 1].1 - parts[0].1;
+    assert!(took > Duration::from_millis(100), "it left at once: {took:?}");
+}
+
+#[tokio::test]
 async fn numbers_count_every_packet_of_a_transport_and_none_where_they_are_switched_off() {
     let mut scene = Scene::new(|_| {}).await;
     scene.film_until("pictures come", |_| true).await;
