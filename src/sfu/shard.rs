@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::bwe;
+use super::bwe::allocate::{Allocator, Track};
 use super::by_id::ById;
 use super::data::{DataEnd, HubId};
 use super::forward::layer::{Layer, Wish};
@@ -109,6 +110,8 @@ pub(crate) struct Shard {
     data_ids: Vec<TransportId>,
     /// While what paths take is divided.
     demands: Vec<Demand>,
+    tracks: Vec<Track>,
+    allocator: Allocator,
     /// Something has changed, and it is to be divided anew.
     divide: bool,
     /// Pictures that found no room when it was divided last.
@@ -142,6 +145,8 @@ impl Shard {
             voices: voices::Rooms::default(),
             data_ids: Vec::new(),
             demands: Vec::new(),
+            tracks: Vec::new(),
+            allocator: Allocator::default(),
             divide: false,
             paused: 0,
             probing: Vec::new(),

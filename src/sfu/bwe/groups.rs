@@ -116,7 +116,9 @@ mod tests {
     /// Of packets that were sent together and arrive at these times, in ms.
     fn stretched(bytes: u16, arrivals: &[i64]) -> Option<f64> {
         let mut groups = Groups::default();
-        arrivals.iter().for_each(|at| drop(groups.push(0, at * 1_000, bytes)));
+        for at in arrivals {
+            groups.push(0, at * 1_000, bytes);
+        }
         groups.stretched().map(Rate::kbps)
     }
 

@@ -4,10 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
-    PacketStatusChunk, RecvDelta, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc,
-};
-
+use super::feedback::arrivals;
 use super::*;
 
 const SSRCS: [u32; 3] = [0x6100_0001, 0x6100_0002, 0x6100_0003];
@@ -79,48 +76,9 @@ impl Thin {
         let there = |(_, at): &(u16, Option<Instant>)| at.is_none_or(|at| at <= now);
         let told: Vec<_> = self.pending.extract_if(.., |packet| there(packet)).collect();
         for told in told.chunks(200) {
-            let feedback = self.feedback(told);
+            self.count = self.count.wrapping_add(1);
+            let feedback = arrivals(self.epoch, told, self.count);
             client.send_rtcp(&feedback).await;
-        }
-    }
-
-    fn feedback(&mut self, told: &[(u16, Option<Instant>)]) -> TransportLayerCc {
-        let us = |at: Instant| at.saturating_duration_since(self.epoch).as_micros() as i64;
-        let first = told.iter().find_map(|(_, at)| *at).map_or(0, us);
-        let mut before = first / 64_000 * 64_000;
-        let (reference_time, mut packet_chunks, mut recv_deltas) = ((before / 64_000) as u32, Vec::new(), Vec::new());
-        for (_, at) in told {
-            let symbol = match at {
-                None => SymbolTypeTcc::PacketNotReceived,
-                Some(at) => {
-                    let delta = (us(*at) - before) / 250 * 250;
-                    before += delta;
-                    let small = (0..=255 * 250).contains(&delta);
-                    let symbol = if small {
-                        SymbolTypeTcc::PacketReceivedSmallDelta
-                    } else {
-                        SymbolTypeTcc::PacketReceivedLargeDelta
-                    };
-                    recv_deltas.push(RecvDelta { type_tcc_packet: symbol, delta });
-                    symbol
-                }
-            };
-            packet_chunks.push(PacketStatusChunk::RunLengthChunk(RunLengthChunk {
-                type_tcc: StatusChunkTypeTcc::RunLengthChunk,
-                packet_status_symbol: symbol,
-                run_length: 1,
-            }));
-        }
-        self.count = self.count.wrapping_add(1);
-        TransportLayerCc {
-            sender_ssrc: 1,
-            media_ssrc: 0,
-            base_sequence_number: told[0].0,
-            packet_status_count: told.len() as u16,
-            reference_time,
-            fb_pkt_count: self.count,
-            packet_chunks,
-            recv_deltas,
         }
     }
 }

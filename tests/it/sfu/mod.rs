@@ -6,6 +6,7 @@ mod bandwidth;
 mod begin;
 pub(crate) mod client;
 mod data;
+mod feedback;
 mod layers;
 mod repair;
 mod sctp;
