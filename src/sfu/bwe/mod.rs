@@ -38,7 +38,7 @@ const MAX_RTT: Duration = Duration::from_secs(3);
 
 /// Times the estimate that may leave at once, once it is known where the path ends. Higher: large pictures are there sooner; lower:
 /// what is left of a queue is not filled again, and key frames lose no packet to it.
-const PACE: f64 = 2.0;
+const PACE: f64 = 1.5;
 
 /// What an estimate goes by; from configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,7 +148,7 @@ impl Estimator {
             if let Some(probe) = packet.probe {
                 self.prober.arrived(probe, packet.sent_us, arrived_us, packet.bytes);
             }
-            self.queue.arrived(packet.sent_us, arrived_us);
+            self.queue.arrived(packet.sent_us, arrived_us, packet.bytes);
             if let Some(delta) = self.groups.push(packet.sent_us, arrived_us, packet.bytes) {
                 let now_usage = self.trend.update(delta);
                 // Of what the packets of one feedback say, too much outweighs everything.
@@ -169,6 +169,10 @@ impl Estimator {
         // Neither a queue nor a reason to send more.
         if usage == Usage::Over && !self.queue.stands() {
             usage = Usage::Under;
+        }
+        // What there was to send may be less than what the path takes, or have been more before it became thin.
+        if usage == Usage::Over {
+            acked = self.queue.drains().or(acked);
         }
         if let Some(rate) = self.groups.stretched() {
             usage = Usage::Over;

@@ -7,7 +7,7 @@ const AWAY: i64 = -7_000_000;
 /// Packets of `from` to `until` ms, one each 10 ms, of which each takes what `delay` makes of its time.
 fn send(queue: &mut Queue, from: i64, until: i64, delay: impl Fn(i64) -> i64) {
     for at in (from..until).step_by(10) {
-        queue.arrived(at * MS, (at + delay(at)) * MS + AWAY);
+        queue.arrived(at * MS, (at + delay(at)) * MS + AWAY, 500);
     }
 }
 
