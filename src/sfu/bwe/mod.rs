@@ -104,7 +104,7 @@ impl Estimator {
     pub fn sent(&mut self, bytes: usize, now: Instant) {
         let probe = self.prober.sent(bytes);
         // A probe is to be faster than the path is known to be.
-        if probe.is_none() {
+        if probe.is_none() && self.aimd.is_bounded() {
             self.pacer.sent(bytes);
         }
         self.sent.push(bytes, probe, now);
@@ -158,31 +158,30 @@ impl Estimator {
         if let Some(rtt) = rtt.filter(|rtt| *rtt < MAX_RTT) {
             self.rtt = (self.rtt * 7 + rtt) / 8;
         }
-        self.losses.told(arrived, lost, self.acked.rate(), self.aimd.estimate(), self.rtt, now);
+        let acked = self.acked.rate();
+        // What there was to send may be less than what the path takes, or have been more before it became thin.
+        let (drains, stretched) = (self.queue.drains(), self.groups.stretched());
+        let takes = drains.or(stretched).or(acked);
+        self.losses.told(arrived, lost, takes, self.aimd.estimate(), self.rtt, now);
         let result = self.prober.result(now);
         if let Some(result) = result {
             self.aimd.probed(result, now);
             self.losses.probed(result);
         }
-        let mut acked = self.acked.rate();
         let mut usage = usage.unwrap_or(self.trend.usage());
         // Neither a queue nor a reason to send more.
         if usage == Usage::Over && !self.queue.stands() {
             usage = Usage::Under;
         }
-        // What there was to send may be less than what the path takes, or have been more before it became thin.
-        if usage == Usage::Over {
-            acked = self.queue.drains().or(acked);
-        }
-        if let Some(rate) = self.groups.stretched() {
+        if stretched.is_some() {
             usage = Usage::Over;
-            acked = acked.map(|acked| acked.min(rate));
         }
         // The queue that a probe makes is its own doing, and its result says all there is to say.
         if usage == Usage::Over && self.prober.is_out() {
             usage = Usage::Normal;
         }
-        if self.aimd.update(usage, acked, self.rtt, now) {
+        let known = if usage == Usage::Over { takes } else { acked };
+        if self.aimd.update(usage, known, self.rtt, now) {
             self.prober.cut(now);
         }
         match (before, self.estimate()) {

@@ -111,6 +111,28 @@ fn a_cut_is_noticed_at_once_for_what_it_is_and_the_queue_empties() {
     assert!(link.estimate() >= kbps(150), "{:.0}", link.estimate().kbps());
 }
 
+#[test]
+fn a_thin_path_is_known_for_what_it_takes_though_less_is_sent() {
+    for (fps, spread) in [(30, 20..180), (16, 30..170), (8, 30..170), (4, 90..110)] {
+        let mut link = Link::new(Path { queue: seconds(0.3), ..Path::wide() }, limits());
+        (link.frame, link.spread, link.next_sound) = (seconds(1.0 / f64::from(fps)), spread, Some(link.now()));
+        let pictures = |estimate: Rate| if estimate < kbps(1_500) { kbps(150) } else { kbps(1_700) };
+        link.run(seconds(5.0), pictures, Rate::ZERO);
+        assert!(link.waiting() < 100, "a wide path holds nothing up: {}", link.waiting());
+        link.path.kbps = 300;
+        link.run(seconds(1.0), pictures, kbps(2_000));
+        let mut queued = Duration::ZERO;
+        for _ in 0..200 {
+            link.run(seconds(0.1), pictures, kbps(2_000));
+            // What is around the packets is a seventh of them.
+            assert_between(link.estimate(), 205, 450);
+            assert!(link.waiting() < 20, "{}", link.waiting());
+            queued += link.queue();
+        }
+        assert!(queued / 200 < seconds(0.12), "{:?}", queued / 200);
+    }
+}
+
 /// What one receives who has two layers to choose from.
 fn layered(estimate: Rate) -> Rate {
     if estimate < kbps(1_700) { kbps(150) } else { kbps(1_500) }

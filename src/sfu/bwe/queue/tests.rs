@@ -45,3 +45,17 @@ fn a_longer_way_is_got_used_to() {
     send(&mut queue, 2_000, 12_000, |_| 70);
     assert!(!queue.stands());
 }
+
+#[test]
+fn a_queue_that_stands_says_what_the_path_lets_through_however_little_came_before() {
+    let mut queue = Queue::default();
+    send(&mut queue, 0, 1_000, |_| 20);
+    assert_eq!(queue.drains(), None);
+    // A large picture, all at once: one packet of 500 bytes leaves the queue each 10 ms.
+    for at in 0..10 {
+        queue.arrived(1_500 * MS, (1_520 + 10 * at) * MS + AWAY, 500);
+    }
+    assert_eq!(queue.drains().map(Rate::kbps), Some(400.0));
+    send(&mut queue, 1_700, 1_710, |_| 20);
+    assert_eq!(queue.drains(), None, "it is empty");
+}
