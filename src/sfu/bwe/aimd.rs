@@ -80,6 +80,10 @@ impl Aimd {
             (Usage::Normal, State::Hold) => self.state = State::Increase,
             (Usage::Normal, State::Increase) => self.grow(acked, rtt, passed),
         }
+        // What gets through and makes no queue is there.
+        if let (Usage::Normal, Some(acked)) = (usage, acked) {
+            self.estimate = self.estimate.max(acked).min(self.limits.most);
+        }
         false
     }
 

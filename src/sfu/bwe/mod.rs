@@ -116,9 +116,9 @@ impl Estimator {
         pace.is_none_or(|pace| self.pacer.has_room(pace, now))
     }
 
-    /// What the path takes. Nothing as long as the far end has said nothing: it may never.
+    /// What the path takes. Nothing as long as the far end has said too little: it may never say anything.
     pub fn estimate(&self) -> Option<Rate> {
-        self.reference?;
+        self.acked.rate()?;
         Some(self.losses.bound(self.aimd.estimate()).clamp(self.limits.least, self.limits.most))
     }
 

@@ -40,6 +40,17 @@ fn nothing_is_said_before_the_far_end_has_spoken() {
 }
 
 #[test]
+fn more_than_it_starts_with_is_taken_for_what_it_is_from_the_first_word_on() {
+    let mut link = Link::new(Path::wide(), limits());
+    for _ in 0..100 {
+        link.run(seconds(0.05), |_| kbps(8_000), Rate::ZERO);
+        let estimate = link.estimator.estimate();
+        assert!(estimate.is_none_or(|estimate| estimate > kbps(6_000)), "{estimate:?}");
+    }
+    assert!(link.estimator.estimate().is_some());
+}
+
+#[test]
 fn the_estimate_finds_the_capacity_from_above() {
     let mut link = Link::new(Path { kbps: 800, ..Path::wide() }, limits());
     greedy(&mut link, 3_000, seconds(6.0));
