@@ -95,6 +95,17 @@ fn a_little_random_loss_is_no_full_queue() {
 }
 
 #[test]
+fn much_random_loss_costs_something_and_is_no_end() {
+    for (loss, least) in [(0.1, 1_500), (0.2, 500), (0.3, 500)] {
+        let mut link = Link::new(Path { loss, ..Path::wide() }, limits());
+        for _ in 0..60 {
+            link.run(seconds(0.5), layered, kbps(1_800));
+            assert!(link.estimate() >= kbps(least), "with {loss}: {:.0}", link.estimate().kbps());
+        }
+    }
+}
+
+#[test]
 fn much_loss_bounds_the_estimate() {
     let path = Path { kbps: 500, queue: seconds(0.03), ..Path::wide() };
     let mut link = Link::new(path, limits());
