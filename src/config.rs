@@ -387,7 +387,7 @@ impl Default for Sfu {
             loudest: 6,
             loudest_above: 10,
             max_kbps: 8_000,
-            bandwidth_estimation: false,
+            bandwidth_estimation: true,
             down_start_kbps: 3_000,
             down_min_kbps: 50,
             down_max_kbps: 100_000,

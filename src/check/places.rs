@@ -16,6 +16,9 @@ use crate::jwks::Jwks;
 use crate::listen::{self, Validity};
 use crate::{trace, webhooks};
 
+/// How long a name may take to be looked up.
+const LOOKUP: Duration = Duration::from_secs(5);
+
 /// A certificate that ends sooner is worth a word: authorities renew at a third of 90 days, so something has failed by then.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
 /// TLS-ALPN-01 is asked for here (RFC 8737 section 3).
@@ -141,14 +144,21 @@ async fn authority(tls: &Tls) -> Vec<Finding> {
         let text = "the authority asks on port 443: listen there, or have what comes to it sent here";
         found.push(Finding::warning("tls.acme_domains", text));
     }
-    for name in &tls.acme_domains {
-        if let Err(error) = tokio::net::lookup_host((name.as_str(), ACME_PORT)).await {
-            let text =
-                format!("{name} does not lead anywhere from here, and has to lead here for the authority: {error}");
-            found.push(Finding::warning("tls.acme_domains", text));
-        }
+    let lookups = tls.acme_domains.iter().map(|name| async move { Some((name, leads_nowhere(name).await?)) });
+    for (name, why) in futures_util::future::join_all(lookups).await.into_iter().flatten() {
+        let text = format!("{name} does not lead anywhere from here, and has to lead here for the authority: {why}");
+        found.push(Finding::warning("tls.acme_domains", text));
     }
     found
+}
+
+/// Why nothing is found where a name leads, if so.
+async fn leads_nowhere(name: &str) -> Option<String> {
+    match tokio::time::timeout(LOOKUP, tokio::net::lookup_host((name, ACME_PORT))).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {} s", LOOKUP.as_secs())),
+    }
 }
 
 pub(super) fn validity_findings(validity: &Validity, turn_host: &str, now: SystemTime) -> Vec<Finding> {

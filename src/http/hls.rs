@@ -92,7 +92,7 @@ impl HlsDirectory {
         let run = store.run().to_owned();
         Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = archive.add(room.as_str(), &run) {
-                tracing::warn!(%room, %error, "a broadcast that is over cannot be watched");
+                tracing::warn!(room = %room.short(), %error, "a broadcast that is over cannot be watched");
             }
         }))
     }

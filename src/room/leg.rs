@@ -32,14 +32,14 @@ pub struct Ladder([u16; Ladder::MOST]);
 
 /// What is no [`Ladder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a ladder is at most {} heights, even and from {} to {}, the largest first", Ladder::MOST, Ladder::HEIGHTS.start(), Ladder::HEIGHTS.end())]
+#[error("a ladder is at most {} heights, even and from {} to {}", Ladder::MOST, Ladder::HEIGHTS.start(), Ladder::HEIGHTS.end())]
 pub struct NoLadder;
 
 impl Ladder {
     /// Sizes.
-    const MOST: usize = 3;
+    pub const MOST: usize = 3;
     /// In pixels.
-    const HEIGHTS: std::ops::RangeInclusive<u16> = 90..=2_160;
+    pub const HEIGHTS: std::ops::RangeInclusive<u16> = 90..=2_160;
 
     pub fn heights(&self) -> impl Iterator<Item = u16> {
         self.0.into_iter().filter(|height| *height > 0)
@@ -53,10 +53,13 @@ impl Ladder {
 impl TryFrom<Vec<u16>> for Ladder {
     type Error = NoLadder;
 
-    fn try_from(heights: Vec<u16>) -> Result<Self, NoLadder> {
+    /// In any order; what is there twice counts once.
+    fn try_from(mut heights: Vec<u16>) -> Result<Self, NoLadder> {
         let mut ladder = Self::default();
         let fits = |height: &u16| Self::HEIGHTS.contains(height) && height.is_multiple_of(2);
-        let is_ladder = heights.iter().all(fits) && heights.is_sorted_by(|larger, smaller| larger > smaller);
+        let is_ladder = heights.len() <= Self::MOST && heights.iter().all(fits);
+        heights.sort_unstable_by(|a, b| b.cmp(a));
+        heights.dedup();
         let places = ladder.0.get_mut(..heights.len()).filter(|_| is_ladder).ok_or(NoLadder)?;
         places.copy_from_slice(&heights);
         Ok(ladder)

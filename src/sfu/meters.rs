@@ -71,6 +71,7 @@ pub(crate) struct Meters {
     down: Gauge,
     estimates: Histogram,
     probes: Counter,
+    paced: Counter,
     paused: Gauge,
 }
 
@@ -89,6 +90,7 @@ impl Meters {
                 .map(|layer| metrics::counter!("crescendo_layer_switches_total", "layer" => layer)),
             estimates: metrics::histogram!("crescendo_down_estimate_kbps"),
             probes: metrics::counter!("crescendo_bandwidth_probes_total"),
+            paced: metrics::counter!("crescendo_paced_packets_total"),
             paused: metrics::gauge!("crescendo_paused_tracks"),
             up: metrics::gauge!("crescendo_transports", "direction" => "up"),
             down: metrics::gauge!("crescendo_transports", "direction" => "down"),
@@ -107,6 +109,11 @@ impl Meters {
     /// Sound was not sent on to a receiver, since others were louder.
     pub(crate) fn unheard(&self, packets: u64) {
         self.unheard.increment(packets);
+    }
+
+    /// Packets left later than they came, as their path had no room for them.
+    pub(crate) fn paced(&self, packets: u64) {
+        self.paced.increment(packets);
     }
 
     /// A retransmission brought what was missing.

@@ -6,6 +6,7 @@ mod bandwidth;
 mod begin;
 mod encoding;
 mod meter;
+mod pace;
 mod subscription;
 mod taps;
 
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) use bandwidth::{Demand, Use};
 pub(crate) use encoding::{Clock, Origin};
 use encoding::{Encoding, Gathered};
-use subscription::{Placed, Subscription, is_silent, send};
+use subscription::{Subscription, is_silent, send};
 
 use super::by_id::ById;
 use super::forward::header::Header;
@@ -59,7 +60,26 @@ pub(crate) struct Way<'a> {
     pub(crate) transports: &'a mut ById<TransportId, Transport>,
     pub(crate) out: &'a mut Out,
     pub(crate) meters: &'a Meters,
+    /// What waits for room on the way to a receiver.
+    pub(crate) lagging: &'a mut Vec<(TransportId, PublicationId)>,
     pub(crate) now: Instant,
+}
+
+/// What was sent, until the meters are told.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    packets: u64,
+    bytes: u64,
+    unheard: u64,
+    paced: u64,
+}
+
+impl Tally {
+    fn told(self, meters: &Meters) {
+        meters.forwarded(self.packets, self.bytes);
+        meters.unheard(self.unheard);
+        meters.paced(self.paced);
+    }
 }
 
 /// Whom packets go to, of those who take them.
@@ -325,8 +345,8 @@ impl Publication {
         gathered: &[Gathered],
         way: &mut Way<'_>,
     ) {
-        let (publication, codec, clock_rate) = (self.id, media.codec, media.clock_rate());
-        let (mut packets, mut bytes, mut unheard) = (0, 0, 0);
+        let (publication, kind, clock_rate) = (self.id, media.codec.kind(), media.clock_rate());
+        let mut tally = Tally::default();
         let takes = |s: &&mut Subscription| s.takes(layer) && receivers.include(s.transport);
         for subscription in self.subscriptions.iter_mut().filter(takes) {
             // Sound leaves packet by packet.
@@ -334,38 +354,34 @@ impl Publication {
                 && !sound.heard
                 && subscription.leaves_out(sound.at)
             {
-                unheard += 1;
+                tally.unheard += 1;
                 continue;
             }
             let Some(transport) = way.transports.get_mut(&subscription.transport) else { continue };
             let mut switched = false;
             let Some(mut to) = transport.sending() else { continue };
-            let numbered = subscription.is_numbered(codec.kind()).then_some(way.now);
-            let before = (packets, bytes);
+            let before = tally;
             for gathered in gathered {
-                let Some(packet) = media.history.get(gathered.input.index) else { continue };
+                if subscription.is_behind(gathered) {
+                    continue;
+                }
+                if kind == Kind::Video && !to.has_room(way.now) && subscription.falls_behind(gathered, way.now) {
+                    way.lagging.push((subscription.transport, publication));
+                    continue;
+                }
                 let captured = |before: Layer| {
                     let to = self.encodings[before.index()].as_ref()?.media.as_ref()?.report?;
                     Some(media.report?.translate(gathered.input.timestamp, &to, clock_rate))
                 };
-                let Some(placed) = subscription.place(gathered, clock_rate, captured) else { continue };
-                let Placed { place, switched: first } = placed;
-                switched |= first;
-                if let Some(length) = send(&mut to, subscription.ssrc, packet, codec, place, numbered, way.out) {
-                    subscription.packets = subscription.packets.wrapping_add(1);
-                    subscription.octets = subscription.octets.wrapping_add(gathered.payload as u32);
-                    packets += 1;
-                    bytes += length as u64;
-                }
+                switched |= subscription.send(&mut to, gathered, media, captured, (way.now, way.out), &mut tally);
             }
-            transport.counts.add(packets - before.0, bytes - before.1);
-            if switched && codec.kind() == Kind::Video {
+            transport.counts.add(tally.packets - before.packets, tally.bytes - before.bytes);
+            if switched && kind == Kind::Video {
                 way.meters.switched(layer);
                 transport.tell_layer(Event::Layer { transport: subscription.transport, publication, layer });
             }
         }
-        way.meters.forwarded(packets, bytes);
-        way.meters.unheard(unheard);
+        tally.told(way.meters);
     }
 
     /// Answers a NACK from the history: with retransmissions where the receiver takes them, else with the same packets again.

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::bwe;
+use super::bwe::allocate::{Allocator, Track};
 use super::by_id::ById;
 use super::data::{DataEnd, HubId};
 use super::forward::layer::{Layer, Wish};
@@ -109,12 +110,16 @@ pub(crate) struct Shard {
     data_ids: Vec<TransportId>,
     /// While what paths take is divided.
     demands: Vec<Demand>,
+    tracks: Vec<Track>,
+    allocator: Allocator,
     /// Something has changed, and it is to be divided anew.
     divide: bool,
     /// Pictures that found no room when it was divided last.
     paused: usize,
     /// Transports whose paths are probed, and beside which publication.
     probing: Vec<(TransportId, PublicationId)>,
+    /// What waits for room on the way to a transport, one after the other.
+    lagging: Vec<(TransportId, PublicationId)>,
     /// RTCP while it is written.
     written: Vec<u8>,
     out: Out,
@@ -140,9 +145,12 @@ impl Shard {
             voices: voices::Rooms::default(),
             data_ids: Vec::new(),
             demands: Vec::new(),
+            tracks: Vec::new(),
+            allocator: Allocator::default(),
             divide: false,
             paused: 0,
             probing: Vec::new(),
+            lagging: Vec::new(),
             written: Vec::new(),
             out: Out::new(socket),
             meters: Meters::new(),
@@ -179,6 +187,7 @@ impl Shard {
             let now = Instant::now();
             self.depart(now);
             self.probe(now);
+            self.pace(now);
             if now >= next_tick {
                 self.tick(now);
                 control.load.set(self.transports.len());
@@ -196,7 +205,8 @@ impl Shard {
     /// takes it all. What comes when nothing gathers is taken at once.
     fn rest(&self, next_tick: Instant) -> Wait {
         let now = Instant::now();
-        let next_tick = if self.probing.is_empty() { next_tick } else { next_tick.min(now + bwe::PROBE_STEP) };
+        let is_calm = self.probing.is_empty() && self.lagging.is_empty();
+        let next_tick = if is_calm { next_tick } else { next_tick.min(now + bwe::STEP) };
         let Some((departure, ..)) = self.departures.front() else {
             return Wait::For(next_tick.saturating_duration_since(now));
         };
@@ -245,8 +255,8 @@ impl Shard {
             self.departures.pop_front();
             // It may have left already, and others have gathered since.
             if let Some(publication) = self.publications.get_mut(&id).filter(|p| p.departs(layer) == Some(at)) {
-                let (transports, out, meters) = (&mut self.transports, &mut self.out, &self.meters);
-                publication.depart(layer, &mut Way { transports, out, meters, now });
+                let Self { transports, out, meters, lagging, .. } = self;
+                publication.depart(layer, &mut Way { transports, out, meters, lagging, now });
             }
         }
     }
@@ -368,12 +378,12 @@ impl Shard {
         if was_open || !self.transports.get(&id).is_some_and(Transport::is_open) {
             return;
         }
-        let (transports, out, meters) = (&mut self.transports, &mut self.out, &self.meters);
         let limits = self.settings.publication;
         let mut left = limits.key_frame_reuse_bytes;
+        let Self { transports, out, meters, lagging, .. } = self;
         for publication in self.downs.get(&id).into_iter().flat_map(HashMap::values) {
             if let Some(publication) = self.publications.get_mut(publication) {
-                publication.begin(id, limits, &mut left, &mut Way { transports, out, meters, now });
+                publication.begin(id, limits, &mut left, &mut Way { transports, out, meters, lagging, now });
             }
         }
         self.data(id, now);

@@ -181,7 +181,7 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Layout::is_single")]
         #[ts(optional, as = "Option<Layout>")]
         layout: Layout,
-        /// Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three.
+        /// Of a broadcast: heights that its picture is transcoded to, in pixels, at most three, even and from 90 to 2160, in any order.
         #[serde(default, skip_serializing_if = "Ladder::is_empty")]
         #[ts(optional, as = "Option<Vec<u16>>")]
         ladder: Ladder,

@@ -6,6 +6,8 @@
 
 #[path = "../it/sfu/client.rs"]
 mod client;
+#[path = "../it/sfu/feedback.rs"]
+mod feedback;
 #[path = "../it/sfu/sctp.rs"]
 mod sctp;
 
@@ -18,6 +20,7 @@ use client::{Client, Dtls};
 use crescendo::config;
 use crescendo::sfu::sdp::{Down, Up};
 use crescendo::sfu::{Command, Direction, PublicationId, Sfu, ShardId, Source, VideoCodec, Wish};
+use feedback::arrivals;
 use rtc_rtp::header::{Extension, Header};
 use rtc_rtp::packet::Packet;
 use tokio::sync::mpsc;
@@ -77,6 +80,9 @@ const RING: usize = 64;
 const FRAMES: u16 = 200;
 const PACKETS: u16 = 6;
 const FIRST: u16 = 65_000;
+/// Frames between two feedbacks of a receiver.
+const FRAMES_TOLD: u16 = 10;
+const TRANSPORT_CC: u8 = 4;
 const BETWEEN_FRAMES: Duration = Duration::from_millis(8);
 
 /// The kernel's number of the one media thread.
@@ -116,9 +122,16 @@ struct Plane {
 }
 
 impl Plane {
-    fn start() -> Self {
+    fn start(estimates: bool) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = config::Sfu { listen, pin: false, history_packets: RING, ..Default::default() };
+        let config = config::Sfu {
+            listen,
+            pin: false,
+            history_packets: RING,
+            bandwidth_estimation: estimates,
+            down_start_kbps: 50_000,
+            ..Default::default()
+        };
         let sfu = Sfu::start(&config).unwrap();
         let shard = sfu.place(&"room".parse().unwrap());
         Self { sfu, shard, events: Vec::new() }
@@ -148,6 +161,7 @@ impl Plane {
         self.events.push(from);
         self.send(Command::Open { transport, direction: Direction::Down, local: local.ice.clone(), events });
         let mut client = Client::new(&local, Dtls::Passive).await;
+        client.rtx = true;
         let mut description = Down::new(local, &CODECS, 1);
         description.assign(PUBLICATION, Source::Camera);
         let answer = client.answer(&description.offer().unwrap());
@@ -159,20 +173,32 @@ impl Plane {
     }
 }
 
-#[tokio::test]
-async fn forwarding_allocates_nothing() {
-    let mut plane = Plane::start();
+/// Tells when packets came, those after the first `told`.
+async fn feed_back(receiver: &mut Client, told: &mut usize) {
+    let number = |packet: &Packet| {
+        let number = packet.header.extensions.iter().find(|extension| extension.id == TRANSPORT_CC).unwrap();
+        u16::from_be_bytes([number.payload[0], number.payload[1]])
+    };
+    let all = receiver.rtp.iter().zip(&receiver.came).map(|(packet, came)| (number(packet), Some(*came)));
+    let new: Vec<_> = all.skip(std::mem::replace(told, receiver.rtp.len())).collect();
+    let feedback = arrivals(receiver.came[0], &new, 0);
+    receiver.send_rtcp(&feedback).await;
+}
+
+/// How often the media thread allocated, and how many RTCP packets the sender got meanwhile.
+async fn allocations(estimates: bool) -> (u64, usize) {
+    let mut plane = Plane::start(estimates);
     let mut sender = plane.sender().await;
     let mut receivers = Vec::new();
     for _ in 0..RECEIVERS {
-        receivers.push(plane.receiver().await);
+        receivers.push((plane.receiver().await, 0));
     }
 
     let mut sequence = FIRST;
     for watched in [false, true] {
         // Answering ICE checks is no forwarding, and allocates.
         sender.checks = !watched;
-        receivers.iter_mut().for_each(|receiver| receiver.checks = !watched);
+        receivers.iter_mut().for_each(|(receiver, _)| receiver.checks = !watched);
         WATCHED.store(if watched { media_thread() } else { 0 }, Ordering::Relaxed);
         for frame in 0..FRAMES {
             for part in 0..PACKETS {
@@ -180,15 +206,26 @@ async fn forwarding_allocates_nothing() {
                 sequence = sequence.wrapping_add(1);
             }
             let all = usize::from(sequence.wrapping_sub(FIRST));
-            for receiver in &mut receivers {
+            for (receiver, told) in &mut receivers {
                 receiver.until("the frame is there", |receiver| receiver.rtp.len() == all).await;
+                if estimates && frame % FRAMES_TOLD == 0 {
+                    feed_back(receiver, told).await;
+                }
             }
             sender.run_for(BETWEEN_FRAMES).await;
         }
     }
     WATCHED.store(0, Ordering::Relaxed);
     plane.sfu.stop();
-    let heard = sender.rtcp.len();
-    assert!(heard > 10, "with reports and feedback, of which there were {heard}");
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), 0, "for {} packets to {RECEIVERS} receivers", FRAMES * PACKETS);
+    (ALLOCATIONS.swap(0, Ordering::Relaxed), sender.rtcp.len())
+}
+
+#[tokio::test]
+async fn forwarding_allocates_nothing() {
+    for estimates in [false, true] {
+        let (allocations, heard) = allocations(estimates).await;
+        assert!(heard > 10, "with reports and feedback, of which there were {heard}");
+        let packets = FRAMES * PACKETS;
+        assert_eq!(allocations, 0, "for {packets} packets to {RECEIVERS} receivers, with estimates: {estimates}");
+    }
 }

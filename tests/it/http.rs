@@ -162,7 +162,9 @@ async fn a_ladder_is_taken_as_it_is_asked_for_and_refused_where_it_cannot_be() {
         let body = format!(r#"{{"kind":"{kind}","ladder":{ladder}}}"#);
         server.request("POST", "/api/v1/rooms/one/legs", Some(&body), "").await
     };
-    for no in ["[180,360]", "[360,360]", "[360,181]", "[88]", "[2162]", "[720,480,360,180]", "[-2]", "\"auto\""] {
+    for no in
+        ["[360,181]", "null", "[88]", "[2162]", "[720,480,360,180]", "[90,90,90,90]", "[360.5]", "[-2]", "\"auto\""]
+    {
         let (status, body) = start("hls", no).await;
         assert_eq!(status, 422, "{no}: {body}");
     }
@@ -170,8 +172,8 @@ async fn a_ladder_is_taken_as_it_is_asked_for_and_refused_where_it_cannot_be() {
     assert!(status == 409 && body.contains("too-many-legs") && body.contains("2 pictures at most"), "{body}");
     let (status, body) = start("record", "[360]").await;
     assert!(status == 409 && body.contains("leg-unsupported"), "{status}: {body}");
-    for _ in 0..2 {
-        let (status, body) = start("hls", "[360,180]").await;
+    for heights in ["[360,180]", "[180.0,360,180]"] {
+        let (status, body) = start("hls", heights).await;
         assert!(status == 201 && body.contains(r#""ladder":[360,180]"#), "{body}");
     }
     let (status, body) = start("hls", "[]").await;

@@ -229,7 +229,7 @@ async fn bad_messages_get_a_typed_error_and_nobody_else_notices() {
         r#"{"type":"ping","at":"soon"}"#,
         r#"{"type":"shown","peer":"p1","carrier":"pigeon","epoch":1}"#,
         r#"{"type":"leave","now":true}"#,
-        r#"{"type":"start-leg","request":1,"kind":"hls","ladder":[180,360]}"#,
+        r#"{"type":"start-leg","request":1,"kind":"hls","ladder":[180,361]}"#,
         r#"{"type":"start-leg","request":1,"kind":"hls","ladder":[720,480,360,180]}"#,
         &format!(r#"{{"type":"message","data":{deep}}}"#),
     ] {

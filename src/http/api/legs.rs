@@ -73,10 +73,10 @@ pub(super) struct StartLeg {
     /// Of a recording, `single` is a file of each participant.
     #[serde(default)]
     layout: Layout,
-    /// Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, even and from 90 to 2160. Those that are
+    /// Of a broadcast: heights that its picture is transcoded to, in pixels, at most three, in any order. Those that are
     /// larger than the picture are left out. Each takes a place of `hls.transcodes`.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<u16>>, max_items = 3, example = json!([720, 360, 180]))]
+    #[schema(schema_with = Ladder::schema)]
     ladder: Ladder,
 }
 

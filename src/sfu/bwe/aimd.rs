@@ -63,6 +63,11 @@ impl Aimd {
         self.estimate
     }
 
+    /// A queue grew, and it is known where the path ends.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.capacity.kbps.is_some()
+    }
+
     /// True when the estimate was cut.
     pub(super) fn update(&mut self, usage: Usage, acked: Option<Rate>, rtt: Duration, now: Instant) -> bool {
         let passed = self.changed.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
@@ -74,6 +79,10 @@ impl Aimd {
             (Usage::Under, _) => self.state = State::Hold,
             (Usage::Normal, State::Hold) => self.state = State::Increase,
             (Usage::Normal, State::Increase) => self.grow(acked, rtt, passed),
+        }
+        // What gets through and makes no queue is there.
+        if let (Usage::Normal, Some(acked)) = (usage, acked) {
+            self.estimate = self.estimate.max(acked).min(self.limits.most);
         }
         false
     }

@@ -74,48 +74,62 @@ impl Track {
     }
 }
 
-/// Divides `budget`, in which nothing but these pictures has to fit; a grant for each, in their order.
-pub fn allocate(budget: Rate, tracks: &[Track]) -> Vec<Grant> {
-    let largest = tracks.iter().filter(|track| !track.screen).map(|track| track.shown).fold(0.0, f32::max);
-    let mut order: Vec<(Rank, usize)> = tracks.iter().zip(0..).map(|(track, at)| (track.rank(largest), at)).collect();
-    order.sort_by(|a, b| a.0.cmp(&b.0).then(tracks[b.1].shown.total_cmp(&tracks[a.1].shown)).then(a.1.cmp(&b.1)));
-    let mut grants = vec![Grant::Paused; tracks.len()];
-    let mut left = budget;
-    for (_, at) in &order {
-        let track = &tracks[*at];
-        match track.layers().next() {
-            // Nothing of it is sent now: what will be is bounded when it comes.
-            None => {
-                grants[*at] = match track.before {
-                    Grant::Paused => Grant::Most(Layer::LOW),
-                    before @ (Grant::All | Grant::Most(_)) => before,
+/// Divides what there is; it keeps the room that it works in, as it does so all the time.
+#[derive(Debug, Default)]
+pub struct Allocator {
+    order: Vec<(Rank, usize)>,
+    grants: Vec<Grant>,
+}
+
+impl Allocator {
+    /// Divides `budget`, in which nothing but these pictures has to fit; a grant for each, in their order.
+    pub fn allocate(&mut self, budget: Rate, tracks: &[Track]) -> &[Grant] {
+        let Self { order, grants } = self;
+        let largest = tracks.iter().filter(|track| !track.screen).map(|track| track.shown).fold(0.0, f32::max);
+        order.clear();
+        order.extend(tracks.iter().zip(0..).map(|(track, at)| (track.rank(largest), at)));
+        order.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then(tracks[b.1].shown.total_cmp(&tracks[a.1].shown)).then(a.1.cmp(&b.1))
+        });
+        grants.clear();
+        grants.resize(tracks.len(), Grant::Paused);
+        let mut left = budget;
+        for (_, at) in order.iter() {
+            let track = &tracks[*at];
+            match track.layers().next() {
+                // Nothing of it is sent now: what will be is bounded when it comes.
+                None => {
+                    grants[*at] = match track.before {
+                        Grant::Paused => Grant::Most(Layer::LOW),
+                        before @ (Grant::All | Grant::Most(_)) => before,
+                    }
                 }
-            }
-            Some(lowest) if track.cost(lowest) <= left => {
-                left = left - track.cost(lowest);
-                grants[*at] = Grant::Most(lowest);
-            }
-            Some(_) => {}
-        }
-    }
-    for rank in [Rank::Screen, Rank::Large, Rank::Small] {
-        let mut raised = true;
-        while raised {
-            raised = false;
-            for (_, at) in order.iter().filter(|(other, _)| *other == rank) {
-                let (track, grant) = (&tracks[*at], &mut grants[*at]);
-                let Grant::Most(has) = *grant else { continue };
-                let Some(next) = track.layers().find(|layer| *layer > has) else { continue };
-                let more = track.cost(next) - track.cost(has);
-                if more <= left {
-                    left = left - more;
-                    *grant = Grant::Most(next);
-                    raised = true;
+                Some(lowest) if track.cost(lowest) <= left => {
+                    left = left - track.cost(lowest);
+                    grants[*at] = Grant::Most(lowest);
                 }
+                Some(_) => {}
             }
         }
+        for rank in [Rank::Screen, Rank::Large, Rank::Small] {
+            let mut raised = true;
+            while raised {
+                raised = false;
+                for (_, at) in order.iter().filter(|(other, _)| *other == rank) {
+                    let (track, grant) = (&tracks[*at], &mut grants[*at]);
+                    let Grant::Most(has) = *grant else { continue };
+                    let Some(next) = track.layers().find(|layer| *layer > has) else { continue };
+                    let more = track.cost(next) - track.cost(has);
+                    if more <= left {
+                        left = left - more;
+                        *grant = Grant::Most(next);
+                        raised = true;
+                    }
+                }
+            }
+        }
+        grants
     }
-    grants
 }
 
 /// What it would take to give everybody all that is wished for.

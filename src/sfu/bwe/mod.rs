@@ -10,6 +10,7 @@ mod aimd;
 pub mod allocate;
 mod groups;
 mod loss;
+mod pacer;
 mod probe;
 mod queue;
 mod rate;
@@ -22,8 +23,9 @@ use acked::Acked;
 use aimd::Aimd;
 use groups::Groups;
 use loss::Losses;
-pub use probe::PROBE_STEP;
+use pacer::Pacer;
 use probe::Prober;
+pub use probe::STEP;
 use queue::Queue;
 pub use rate::Rate;
 use sent::{Fate, Sent};
@@ -33,6 +35,10 @@ use super::rtcp::Arrivals;
 
 /// Of packets that were answered so late nothing is said of the round trip.
 const MAX_RTT: Duration = Duration::from_secs(3);
+
+/// Times the estimate that may leave at once, once it is known where the path ends. Higher: large pictures are there sooner; lower:
+/// what is left of a queue is not filled again, and key frames lose no packet to it.
+const PACE: f64 = 1.5;
 
 /// What an estimate goes by; from configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +62,7 @@ pub struct Estimator {
     aimd: Aimd,
     losses: Losses,
     prober: Prober,
+    pacer: Pacer,
     rtt: Duration,
 }
 
@@ -83,6 +90,7 @@ impl Estimator {
             aimd: Aimd::new(limits),
             losses: Losses::default(),
             prober: Prober::default(),
+            pacer: Pacer::new(now),
             rtt: Duration::from_millis(100),
         }
     }
@@ -95,12 +103,22 @@ impl Estimator {
     /// The packet with that number has been sent. `bytes`: its length on the wire.
     pub fn sent(&mut self, bytes: usize, now: Instant) {
         let probe = self.prober.sent(bytes);
+        // A probe is to be faster than the path is known to be.
+        if probe.is_none() && self.aimd.is_bounded() {
+            self.pacer.sent(bytes);
+        }
         self.sent.push(bytes, probe, now);
     }
 
-    /// What the path takes. Nothing as long as the far end has said nothing: it may never.
+    /// Whether a packet that can wait may leave now. A path on which no queue ever grew takes all at once.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        let pace = self.estimate().filter(|_| self.aimd.is_bounded()).map(|estimate| estimate * PACE);
+        pace.is_none_or(|pace| self.pacer.has_room(pace, now))
+    }
+
+    /// What the path takes. Nothing as long as the far end has said too little: it may never say anything.
     pub fn estimate(&self) -> Option<Rate> {
-        self.reference?;
+        self.acked.rate()?;
         Some(self.losses.bound(self.aimd.estimate()).clamp(self.limits.least, self.limits.most))
     }
 
@@ -130,7 +148,7 @@ impl Estimator {
             if let Some(probe) = packet.probe {
                 self.prober.arrived(probe, packet.sent_us, arrived_us, packet.bytes);
             }
-            self.queue.arrived(packet.sent_us, arrived_us);
+            self.queue.arrived(packet.sent_us, arrived_us, packet.bytes);
             if let Some(delta) = self.groups.push(packet.sent_us, arrived_us, packet.bytes) {
                 let now_usage = self.trend.update(delta);
                 // Of what the packets of one feedback say, too much outweighs everything.
@@ -140,26 +158,30 @@ impl Estimator {
         if let Some(rtt) = rtt.filter(|rtt| *rtt < MAX_RTT) {
             self.rtt = (self.rtt * 7 + rtt) / 8;
         }
-        self.losses.told(arrived, lost, self.acked.rate(), self.aimd.estimate(), self.rtt, now);
+        let acked = self.acked.rate();
+        // What there was to send may be less than what the path takes, or have been more before it became thin.
+        let (drains, stretched) = (self.queue.drains(), self.groups.stretched());
+        let takes = drains.or(stretched).or(acked);
+        self.losses.told(arrived, lost, takes, self.aimd.estimate(), self.rtt, now);
         let result = self.prober.result(now);
         if let Some(result) = result {
             self.aimd.probed(result, now);
             self.losses.probed(result);
         }
-        let mut acked = self.acked.rate();
         let mut usage = usage.unwrap_or(self.trend.usage());
+        // Neither a queue nor a reason to send more.
         if usage == Usage::Over && !self.queue.stands() {
-            usage = Usage::Normal;
+            usage = Usage::Under;
         }
-        if let Some(rate) = self.groups.stretched() {
+        if stretched.is_some() {
             usage = Usage::Over;
-            acked = acked.map(|acked| acked.min(rate));
         }
         // The queue that a probe makes is its own doing, and its result says all there is to say.
         if usage == Usage::Over && self.prober.is_out() {
             usage = Usage::Normal;
         }
-        if self.aimd.update(usage, acked, self.rtt, now) {
+        let known = if usage == Usage::Over { takes } else { acked };
+        if self.aimd.update(usage, known, self.rtt, now) {
             self.prober.cut(now);
         }
         match (before, self.estimate()) {

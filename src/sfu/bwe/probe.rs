@@ -9,8 +9,8 @@ const LASTS: Duration = Duration::from_millis(60);
 /// One that could not be sent in this time has ended: what its padding went beside is gone. Longer: stalls of this machine cost no
 /// probe; shorter: the next one is sooner.
 const ENDS: Duration = Duration::from_millis(300);
-/// How often padding is due. Shorter: it is more even; longer: fewer wake-ups.
-pub const PROBE_STEP: Duration = Duration::from_millis(5);
+/// How often padding is due, and what waits for its pace. Shorter: it is more even; longer: fewer wake-ups.
+pub const STEP: Duration = Duration::from_millis(5);
 /// How much above what is known a probe goes. Higher: there sooner; lower: less queue where there is no more.
 const TIMES: f64 = 3.0;
 /// And above what is wanted, so that it fits with room.
@@ -133,9 +133,9 @@ impl Prober {
     pub(super) fn padding(&mut self, now: Instant) -> usize {
         self.end(now);
         let State::Sending(probe) = &self.state else { return 0 };
-        let due = (now.saturating_duration_since(probe.started) + PROBE_STEP).min(LASTS);
+        let due = (now.saturating_duration_since(probe.started) + STEP).min(LASTS);
         // What was late to be sent is not made up for, or the rate would be higher than the probe's.
-        probe.rate.bytes_in(due).saturating_sub(probe.bytes).min(probe.rate.bytes_in(PROBE_STEP * 2))
+        probe.rate.bytes_in(due).saturating_sub(probe.bytes).min(probe.rate.bytes_in(STEP * 2))
     }
 
     pub(super) fn arrived(&mut self, id: ProbeId, sent_us: i64, arrived_us: i64, bytes: u16) {

@@ -40,6 +40,17 @@ fn nothing_is_said_before_the_far_end_has_spoken() {
 }
 
 #[test]
+fn more_than_it_starts_with_is_taken_for_what_it_is_from_the_first_word_on() {
+    let mut link = Link::new(Path::wide(), limits());
+    for _ in 0..100 {
+        link.run(seconds(0.05), |_| kbps(8_000), Rate::ZERO);
+        let estimate = link.estimator.estimate();
+        assert!(estimate.is_none_or(|estimate| estimate > kbps(6_000)), "{estimate:?}");
+    }
+    assert!(link.estimator.estimate().is_some());
+}
+
+#[test]
 fn the_estimate_finds_the_capacity_from_above() {
     let mut link = Link::new(Path { kbps: 800, ..Path::wide() }, limits());
     greedy(&mut link, 3_000, seconds(6.0));
@@ -84,6 +95,17 @@ fn a_little_random_loss_is_no_full_queue() {
 }
 
 #[test]
+fn much_random_loss_costs_something_and_is_no_end() {
+    for (loss, least) in [(0.1, 1_500), (0.2, 500), (0.3, 500)] {
+        let mut link = Link::new(Path { loss, ..Path::wide() }, limits());
+        for _ in 0..60 {
+            link.run(seconds(0.5), layered, kbps(1_800));
+            assert!(link.estimate() >= kbps(least), "with {loss}: {:.0}", link.estimate().kbps());
+        }
+    }
+}
+
+#[test]
 fn much_loss_bounds_the_estimate() {
     let path = Path { kbps: 500, queue: seconds(0.03), ..Path::wide() };
     let mut link = Link::new(path, limits());
@@ -109,6 +131,28 @@ fn a_cut_is_noticed_at_once_for_what_it_is_and_the_queue_empties() {
     link.run(seconds(2.0), |_| kbps(150), Rate::ZERO);
     assert!(link.queue() < seconds(0.05), "{:?}", link.queue());
     assert!(link.estimate() >= kbps(150), "{:.0}", link.estimate().kbps());
+}
+
+#[test]
+fn a_thin_path_is_known_for_what_it_takes_though_less_is_sent() {
+    for (fps, spread) in [(30, 20..180), (16, 30..170), (8, 30..170), (4, 90..110)] {
+        let mut link = Link::new(Path { queue: seconds(0.3), ..Path::wide() }, limits());
+        (link.frame, link.spread, link.next_sound) = (seconds(1.0 / f64::from(fps)), spread, Some(link.now()));
+        let pictures = |estimate: Rate| if estimate < kbps(1_500) { kbps(150) } else { kbps(1_700) };
+        link.run(seconds(5.0), pictures, Rate::ZERO);
+        assert!(link.waiting() < 100, "a wide path holds nothing up: {}", link.waiting());
+        link.path.kbps = 300;
+        link.run(seconds(1.0), pictures, kbps(2_000));
+        let mut queued = Duration::ZERO;
+        for _ in 0..200 {
+            link.run(seconds(0.1), pictures, kbps(2_000));
+            // What is around the packets is a seventh of them.
+            assert_between(link.estimate(), 205, 450);
+            assert!(link.waiting() < 20, "{}", link.waiting());
+            queued += link.queue();
+        }
+        assert!(queued / 200 < seconds(0.12), "{:?}", queued / 200);
+    }
 }
 
 /// What one receives who has two layers to choose from.

@@ -7,10 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::forward::header::Header;
 use super::super::forward::layer::Layer;
-use super::super::forward::picture;
-use super::super::forward::rewrite::Input;
 use super::super::{Kind, TransportId};
 use super::encoding::{Encoding, Gathered, Media};
 use super::subscription::Subscription;
@@ -73,16 +70,5 @@ impl Encoding {
         let indices = (start.index..=media.highest).take(media.history.capacity());
         let packets = indices.filter_map(|index| media.again(layer, index, index == start.index, now));
         Some((media, packets.collect()))
-    }
-}
-
-impl Media {
-    /// A packet of the history, to be sent on once more.
-    fn again(&self, layer: Layer, index: u64, starts: bool, now: Instant) -> Option<Gathered> {
-        let packet = self.history.get(index)?;
-        let header = Header::parse(packet)?;
-        let (length, payload) = (packet.len(), &packet[header.payload]);
-        let input = Input { layer, index, timestamp: header.timestamp, picture: picture::read(self.codec, payload) };
-        Some(Gathered { input, length, payload: payload.len(), starts, heard: true, at: now })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::forward::header::{self, Fixed};
+use super::super::forward::header::{self, Fixed, Header};
 use super::super::forward::history::History;
 use super::super::forward::keyframe::{self, Requests};
+use super::super::forward::layer::Layer;
 use super::super::forward::picture::{self, Size};
 use super::super::forward::rewrite::Input;
 use super::super::forward::train;
@@ -230,6 +231,15 @@ impl Media {
             }
             Some(_) => {}
         }
+    }
+
+    /// A packet of the history, to be sent on once more.
+    pub(super) fn again(&self, layer: Layer, index: u64, starts: bool, now: Instant) -> Option<Gathered> {
+        let packet = self.history.get(index)?;
+        let header = Header::parse(packet)?;
+        let (length, payload) = (packet.len(), &packet[header.payload]);
+        let input = Input { layer, index, timestamp: header.timestamp, picture: picture::read(self.codec, payload) };
+        Some(Gathered { input, length, payload: payload.len(), starts, heard: true, at: now })
     }
 
     /// In Hz.

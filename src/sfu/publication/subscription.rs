@@ -12,8 +12,9 @@ use super::super::out::Out;
 use super::super::sdp::tables;
 use super::super::transport::Sending;
 use super::super::{Codec, Kind, Send, TransportId};
-use super::Limits;
-use super::encoding::{Encoding, Gathered};
+use super::encoding::{Encoding, Gathered, Media};
+use super::pace::Behind;
+use super::{Limits, Tally};
 
 /// Layers that were silent for this long while others of their publication came are not sent now: senders leave out the large
 /// ones when their bandwidth is short. Higher: pictures stand still for longer before a smaller layer takes over; lower: few
@@ -43,6 +44,10 @@ pub(super) struct Subscription {
     pub(super) grant: Grant,
     /// What was sent up to here is not sent again: the path had no room for it.
     given_up: Option<u64>,
+    /// What its path has no room for yet.
+    pub(super) behind: Option<Behind>,
+    /// The highest index of the layer it gets that was sent.
+    pub(super) highest: u64,
     /// The layer that it is to get.
     pub(super) wanted: Layer,
     /// The layer that it gets; nothing until a packet of the wanted one has come from which it can be decoded.
@@ -90,6 +95,8 @@ impl Subscription {
             transport_cc,
             grant: Grant::default(),
             given_up: None,
+            behind: None,
+            highest: 0,
             wanted: Layer::WHOLE,
             gets: None,
             began: None,
@@ -184,7 +191,9 @@ impl Subscription {
             let captured = self.gets.and_then(captured).zip(shift).map(|(at, shift)| at.wrapping_add(shift));
             self.rewrite.start(input, at, clock_rate, captured);
             self.gets = Some(input.layer);
+            (self.behind, self.highest) = (None, 0);
         }
+        self.highest = self.highest.max(input.index);
         // Padding is for the way it came; what was probed there says nothing here.
         if packet.payload == 0 && self.rewrite.skip(input.layer, input.index) {
             return None;
@@ -194,6 +203,30 @@ impl Subscription {
             (self.began, self.beginning) = (Some(at), Some(place.index));
         }
         Some(Placed { place, switched })
+    }
+}
+
+impl Subscription {
+    /// Sends a packet of a layer that it takes, if it is for it. True when it is the first of another layer.
+    pub(super) fn send(
+        &mut self,
+        to: &mut Sending<'_>,
+        packet: &Gathered,
+        media: &Media,
+        captured: impl FnOnce(Layer) -> Option<u32>,
+        (now, out): (Instant, &mut Out),
+        tally: &mut Tally,
+    ) -> bool {
+        let Some(kept) = media.history.get(packet.input.index) else { return false };
+        let Some(Placed { place, switched }) = self.place(packet, media.clock_rate(), captured) else { return false };
+        let numbered = self.is_numbered(media.codec.kind()).then_some(now);
+        if let Some(length) = send(to, self.ssrc, kept, media.codec, place, numbered, out) {
+            self.packets = self.packets.wrapping_add(1);
+            self.octets = self.octets.wrapping_add(packet.payload as u32);
+            tally.packets += 1;
+            tally.bytes += length as u64;
+        }
+        switched
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::Shard;
 use crate::sfu::TransportId;
 use crate::sfu::bwe::Rate;
-use crate::sfu::bwe::allocate::{Grant, Track, allocate, wanted};
-use crate::sfu::publication::{Demand, Use};
+use crate::sfu::bwe::allocate::{Grant, wanted};
+use crate::sfu::publication::{Demand, Use, Way};
 
 /// Times the estimate that may be sent before pictures that are to become smaller stop at once. Higher: fewer stand still for a
 /// moment; lower: less in the queue of a path that has become thin.
@@ -35,12 +35,13 @@ impl Shard {
 
     /// How many pictures find no room.
     fn divide(&mut self, id: TransportId, demands: &[Demand], now: Instant) -> usize {
-        let Some(bandwidth) = self.transports.get_mut(&id).and_then(|transport| transport.bandwidth()) else {
+        let Self { transports, publications, meters, probing, allocator, tracks, settings, .. } = self;
+        let Some(bandwidth) = transports.get_mut(&id).and_then(|transport| transport.bandwidth()) else {
             return 0;
         };
         let Some(estimate) = bandwidth.estimate() else { return 0 };
         let (mut sound, mut sent, mut pads) = (Rate::ZERO, Rate::ZERO, None);
-        let mut tracks: Vec<Track> = Vec::with_capacity(demands.len());
+        tracks.clear();
         for demand in demands {
             match demand.of {
                 Use::Sound(rate) => sound = sound + rate,
@@ -52,20 +53,20 @@ impl Shard {
             }
         }
         if let Some(publication) = pads {
-            if bandwidth.want(wanted(&tracks) + sound, now) {
-                self.meters.probed();
+            if bandwidth.want(wanted(tracks) + sound, now) {
+                meters.probed();
             }
-            if bandwidth.is_probing() && !self.probing.iter().any(|(known, _)| *known == id) {
-                self.probing.push((id, publication));
+            if bandwidth.is_probing() && !probing.iter().any(|(known, _)| *known == id) {
+                probing.push((id, publication));
             }
         }
-        let grants: Vec<Grant> = allocate(estimate - sound, &tracks);
+        let grants = allocator.allocate(estimate - sound, tracks);
         let hurry = sent + sound > estimate * FAR_TOO_MUCH;
         let paused = grants.iter().filter(|grant| **grant == Grant::Paused).count();
         let pictures = demands.iter().filter(|demand| matches!(demand.of, Use::Picture { .. }));
         for (demand, grant) in pictures.zip(grants) {
-            if let Some(publication) = self.publications.get_mut(&demand.publication) {
-                publication.grant(demand, grant, hurry, now, self.settings.publication);
+            if let Some(publication) = publications.get_mut(&demand.publication) {
+                publication.grant(demand, *grant, hurry, now, settings.publication);
             }
         }
         paused
@@ -83,5 +84,23 @@ impl Shard {
             publication.pad(transport, out, now)
                 && transport.bandwidth().is_some_and(|bandwidth| bandwidth.is_probing())
         });
+    }
+
+    /// Sends what waits for room on its way, as far as there is some now.
+    pub(super) fn pace(&mut self, now: Instant) {
+        if self.lagging.is_empty() {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.lagging);
+        // Another one first each time, or the others would never get there.
+        all.rotate_left(1);
+        let Self { transports, publications, out, meters, lagging, .. } = self;
+        all.retain(|(transport, publication)| {
+            let way = &mut Way { transports, out, meters, lagging, now };
+            publications.get_mut(publication).is_some_and(|publication| publication.catch_up(*transport, way))
+        });
+        // Others may have fallen behind meanwhile.
+        all.append(&mut self.lagging);
+        self.lagging = all;
     }
 }

@@ -116,7 +116,8 @@ impl Shard {
         let (origin, layer) = (Origin { transport: id, ssrc: header.ssrc }, found.layer);
         let publication =
             self.publications.entry(found.publication).or_insert_with(|| Publication::new(found.publication));
-        let way = &mut Way { transports: &mut self.transports, out: &mut self.out, meters: &self.meters, now };
+        let Self { transports, out, meters, lagging, .. } = self;
+        let way = &mut Way { transports, out, meters, lagging, now };
         if found.first {
             publication.set_source(layer, origin, now, self.settings.publication, way);
         } else if publication.source(layer) != Some(origin) {

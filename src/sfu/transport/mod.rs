@@ -88,6 +88,13 @@ pub(crate) struct Sending<'a> {
     pub(crate) bandwidth: Option<&'a mut Estimator>,
 }
 
+impl Sending<'_> {
+    /// Whether the path takes a packet now that could wait.
+    pub(crate) fn has_room(&mut self, now: Instant) -> bool {
+        self.bandwidth.as_mut().is_none_or(|bandwidth| bandwidth.has_room(now))
+    }
+}
+
 #[derive(Debug)]
 enum Phase {
     Handshake {

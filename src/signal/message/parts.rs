@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ts_rs::TS;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 use crate::room;
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -113,23 +114,39 @@ impl Layout {
     }
 }
 
-/// Heights of the pictures that a broadcast is transcoded to, in pixels, the largest first: at most three, even, from 90 to 2160. Those
-/// that are larger than the picture are left out.
+/// Heights of the pictures that a broadcast is transcoded to, in pixels, at most three. Those that are larger than the picture are left
+/// out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<u16>", into = "Vec<u16>")]
+#[serde(try_from = "Vec<f64>", into = "Vec<u16>")]
 pub struct Ladder(pub room::Ladder);
 
 impl Ladder {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    pub(crate) fn schema() -> Array {
+        let (least, most) = room::Ladder::HEIGHTS.into_inner();
+        let height = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
+        let heights = ArrayBuilder::new().items(height.multiple_of(Some(2)));
+        let text = "Heights of the pictures that it is transcoded to, in pixels, in any order. Those that are larger than the \
+                    picture are left out";
+        heights
+            .max_items(Some(room::Ladder::MOST))
+            .description(Some(text))
+            .examples([serde_json::json!([720, 360, 180])])
+            .build()
+    }
 }
 
-impl TryFrom<Vec<u16>> for Ladder {
+impl TryFrom<Vec<f64>> for Ladder {
     type Error = room::NoLadder;
 
-    fn try_from(heights: Vec<u16>) -> Result<Self, Self::Error> {
-        heights.try_into().map(Self)
+    /// Of numbers as JSON has them: 720.0 is an integer.
+    fn try_from(heights: Vec<f64>) -> Result<Self, Self::Error> {
+        let whole = |height: f64| (f64::from(height as u16) == height).then_some(height as u16);
+        let heights: Option<Vec<u16>> = heights.into_iter().map(whole).collect();
+        heights.ok_or(room::NoLadder)?.try_into().map(Self)
     }
 }
 
@@ -177,7 +194,7 @@ pub struct Leg {
     /// Of a broadcast that is transcoded to several sizes: their heights in pixels, the largest first.
     #[serde(default, skip_serializing_if = "Ladder::is_empty")]
     #[ts(optional, as = "Option<Vec<u16>>")]
-    #[schema(value_type = Option<Vec<u16>>, min_items = 1, max_items = 3, example = json!([720, 360, 180]))]
+    #[schema(schema_with = Ladder::schema)]
     pub ladder: Ladder,
 }
 

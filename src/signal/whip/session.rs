@@ -64,7 +64,7 @@ pub(super) async fn run(
     };
     drop(listener);
     seat.leave().await;
-    info!(%room, participant = %seat.participant, door = door.name(), why = end, "session ended");
+    info!(room = %room.short(), participant = %seat.participant, door = door.name(), why = end, "session ended");
     drop(place);
 }
 

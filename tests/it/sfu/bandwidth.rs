@@ -4,10 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
-    PacketStatusChunk, RecvDelta, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc,
-};
-
+use super::feedback::arrivals;
 use super::*;
 
 const SSRCS: [u32; 3] = [0x6100_0001, 0x6100_0002, 0x6100_0003];
@@ -79,48 +76,9 @@ impl Thin {
         let there = |(_, at): &(u16, Option<Instant>)| at.is_none_or(|at| at <= now);
         let told: Vec<_> = self.pending.extract_if(.., |packet| there(packet)).collect();
         for told in told.chunks(200) {
-            let feedback = self.feedback(told);
+            self.count = self.count.wrapping_add(1);
+            let feedback = arrivals(self.epoch, told, self.count);
             client.send_rtcp(&feedback).await;
-        }
-    }
-
-    fn feedback(&mut self, told: &[(u16, Option<Instant>)]) -> TransportLayerCc {
-        let us = |at: Instant| at.saturating_duration_since(self.epoch).as_micros() as i64;
-        let first = told.iter().find_map(|(_, at)| *at).map_or(0, us);
-        let mut before = first / 64_000 * 64_000;
-        let (reference_time, mut packet_chunks, mut recv_deltas) = ((before / 64_000) as u32, Vec::new(), Vec::new());
-        for (_, at) in told {
-            let symbol = match at {
-                None => SymbolTypeTcc::PacketNotReceived,
-                Some(at) => {
-                    let delta = (us(*at) - before) / 250 * 250;
-                    before += delta;
-                    let small = (0..=255 * 250).contains(&delta);
-                    let symbol = if small {
-                        SymbolTypeTcc::PacketReceivedSmallDelta
-                    } else {
-                        SymbolTypeTcc::PacketReceivedLargeDelta
-                    };
-                    recv_deltas.push(RecvDelta { type_tcc_packet: symbol, delta });
-                    symbol
-                }
-            };
-            packet_chunks.push(PacketStatusChunk::RunLengthChunk(RunLengthChunk {
-                type_tcc: StatusChunkTypeTcc::RunLengthChunk,
-                packet_status_symbol: symbol,
-                run_length: 1,
-            }));
-        }
-        self.count = self.count.wrapping_add(1);
-        TransportLayerCc {
-            sender_ssrc: 1,
-            media_ssrc: 0,
-            base_sequence_number: told[0].0,
-            packet_status_count: told.len() as u16,
-            reference_time,
-            fb_pkt_count: self.count,
-            packet_chunks,
-            recv_deltas,
         }
     }
 }
@@ -225,6 +183,37 @@ async fn a_thin_link_gets_a_smaller_layer_and_a_wide_one_the_largest_again() {
     println!("smaller after {smaller:?}, back after {back:?}");
     let mut padding = of_type(&scene.down.client, 97).into_iter().filter(|packet| packet.payload.is_empty());
     assert!(padding.next().is_some(), "the way back was probed for");
+}
+
+#[tokio::test]
+async fn a_large_picture_leaves_at_the_pace_of_a_link_that_is_known_to_be_thin_whole_and_in_order() {
+    const PARTS: u16 = 40;
+    let mut scene = Scene::new(|config| config.down_start_kbps = 5_000).await;
+    scene.film_until("the largest layer comes", |layer| layer == 2).await;
+    scene.is_thin = true;
+    scene.film_until("a smaller layer comes", |layer| layer < 2).await;
+    scene.film_large(100).await;
+    let layer = scene.layer().expect("pictures come");
+    let (first, timestamp) = (scene.next, u32::from(scene.next) * 900);
+    for part in 0..PARTS {
+        let mut payload = vec![if part == 0 { 0x10 } else { 0 }, 1, 0, 0];
+        payload.resize(1_100, 200 + layer);
+        let ssrc = SSRCS[usize::from(layer)];
+        scene.up.client.send(&packet(ssrc, 96, "1", first + part, timestamp, &payload)).await;
+    }
+    let parts = |client: &Client| {
+        let parts =
+            client.rtp.iter().zip(&client.came).filter(|(packet, _)| packet.payload.last() == Some(&(200 + layer)));
+        parts.map(|(packet, came)| (packet.header.sequence_number, *came)).collect::<Vec<_>>()
+    };
+    scene.down.client.until("all of it", |client| parts(client).len() >= usize::from(PARTS)).await;
+    scene.down.client.run_for(Duration::from_millis(50)).await;
+    let parts = parts(&scene.down.client);
+    assert_eq!(parts.len(), usize::from(PARTS), "each once");
+    assert!(parts.windows(2).all(|pair| pair[1].0 == pair[0].0.wrapping_add(1)), "{parts:?}");
+    // 44 kB; half a second at 700 kbit/s, and no longer than that in any case.
+    let took = parts[parts.len() - 1].1 - parts[0].1;
+    assert!(took > Duration::from_millis(100), "it left at once: {took:?}");
 }
 
 #[tokio::test]

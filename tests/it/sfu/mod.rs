@@ -6,6 +6,7 @@ mod bandwidth;
 mod begin;
 pub(crate) mod client;
 mod data;
+mod feedback;
 mod layers;
 mod repair;
 mod sctp;
@@ -221,7 +222,7 @@ async fn packets_arrive_once_in_order_and_unchanged_across_a_roll_over() {
         assert_eq!(sound.header.sequence_number, got_audio[0].header.sequence_number.wrapping_add(n));
         assert_eq!((picture.header.ssrc, picture.header.marker), (got_video[0].header.ssrc, true));
         let ids: Vec<u8> = sound.header.extensions.iter().map(|extension| extension.id).collect();
-        assert_eq!(ids, [7], "the audio level is for the receiver; all else is not");
+        assert_eq!(ids, [4, 7], "its own transport's number and the audio level are for the receiver; all else is not");
     }
     assert_ne!(got_video[0].header.ssrc, CAMERA_SSRC);
     let mut media = [up.event().await, up.event().await];

@@ -66,7 +66,7 @@ export interface LegOptions {
    */
   layout?: Layout
   /**
-   * Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three, even and from 90 to 2160.
+   * Of a broadcast: heights that its picture is transcoded to, in pixels, at most three, even and from 90 to 2160, in any order.
    * Players change between them as their network allows. Those that are larger than the picture are left out.
    */
   ladder?: number[]

@@ -135,7 +135,7 @@ of?: string,
  */
 layout?: Layout, 
 /**
- * Of a broadcast: heights that its picture is transcoded to, in pixels, the largest first, at most three.
+ * Of a broadcast: heights that its picture is transcoded to, in pixels, at most three, even and from 90 to 2160, in any order.
  */
 ladder?: Array<number>, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
 

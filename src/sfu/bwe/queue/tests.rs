@@ -7,7 +7,7 @@ const AWAY: i64 = -7_000_000;
 /// Packets of `from` to `until` ms, one each 10 ms, of which each takes what `delay` makes of its time.
 fn send(queue: &mut Queue, from: i64, until: i64, delay: impl Fn(i64) -> i64) {
     for at in (from..until).step_by(10) {
-        queue.arrived(at * MS, (at + delay(at)) * MS + AWAY);
+        queue.arrived(at * MS, (at + delay(at)) * MS + AWAY, 500);
     }
 }
 
@@ -44,4 +44,18 @@ fn a_longer_way_is_got_used_to() {
     assert!(queue.stands());
     send(&mut queue, 2_000, 12_000, |_| 70);
     assert!(!queue.stands());
+}
+
+#[test]
+fn a_queue_that_stands_says_what_the_path_lets_through_however_little_came_before() {
+    let mut queue = Queue::default();
+    send(&mut queue, 0, 1_000, |_| 20);
+    assert_eq!(queue.drains(), None);
+    // A large picture, all at once: one packet of 500 bytes leaves the queue each 10 ms.
+    for at in 0..10 {
+        queue.arrived(1_500 * MS, (1_520 + 10 * at) * MS + AWAY, 500);
+    }
+    assert_eq!(queue.drains().map(Rate::kbps), Some(400.0));
+    send(&mut queue, 1_700, 1_710, |_| 20);
+    assert_eq!(queue.drains(), None, "it is empty");
 }

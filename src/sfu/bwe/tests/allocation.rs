@@ -1,12 +1,16 @@
 //! Who gets what.
 
-use super::super::allocate::{Grant, Track, allocate, wanted};
+use super::super::allocate::{Allocator, Grant, Track, wanted};
 use super::*;
 use crate::sfu::forward::layer::Layer;
 
 const LOW: Grant = Grant::Most(Layer::LOW);
 const MEDIUM: Grant = Grant::Most(Layer::MEDIUM);
 const HIGH: Grant = Grant::Most(Layer::HIGH);
+
+fn allocate(budget: Rate, tracks: &[Track]) -> Vec<Grant> {
+    Allocator::default().allocate(budget, tracks).to_vec()
+}
 
 fn camera(shown: f32) -> Track {
     let rates = [Some(kbps(150)), Some(kbps(500)), Some(kbps(1_500))];

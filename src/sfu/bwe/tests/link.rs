@@ -9,7 +9,10 @@ use crate::sfu::rtcp::{self, Report};
 
 const STEP: Duration = Duration::from_millis(1);
 const FEEDBACK: Duration = Duration::from_millis(100);
-const FRAME: Duration = Duration::from_millis(33);
+/// Sound: how often, and bytes of a packet.
+const SOUND: (Duration, usize) = (Duration::from_millis(20), 110);
+/// What IP and UDP and the link itself put around a packet.
+const AROUND: usize = 42;
 const PACKET: usize = 1_100;
 const PADDING: usize = 290;
 
@@ -40,7 +43,13 @@ pub(super) struct Link {
     /// There is something that padding can go beside.
     pub(super) pads: bool,
     now: Instant,
+    /// Between two pictures.
+    pub(super) frame: Duration,
+    /// How much larger or smaller than their mean pictures are, in percent.
+    pub(super) spread: std::ops::Range<usize>,
     next_frame: Instant,
+    /// When there is sound next, if at all.
+    pub(super) next_sound: Option<Instant>,
     next_feedback: Instant,
     /// When the bottleneck is free again.
     free: Instant,
@@ -69,7 +78,10 @@ impl Link {
             probes: 0,
             pads: true,
             now,
+            frame: Duration::from_millis(33),
+            spread: 70..130,
             next_frame: now,
+            next_sound: None,
             next_feedback: now + FEEDBACK,
             free: now,
             last_arrival: now,
@@ -89,6 +101,15 @@ impl Link {
         self.estimator.estimate().expect("the far end has spoken")
     }
 
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Packets that the pace holds up.
+    pub(super) fn waiting(&self) -> usize {
+        self.paced.len()
+    }
+
     pub(super) fn queue(&self) -> Duration {
         self.free.saturating_duration_since(self.now)
     }
@@ -103,10 +124,9 @@ impl Link {
         while self.now < until {
             self.now += STEP;
             if self.now >= self.next_frame {
-                self.next_frame += FRAME;
+                self.next_frame += self.frame;
                 let estimate = self.estimator.estimate().unwrap_or(Rate::from_kbps(1_500));
-                // Frames differ by a third.
-                let size = rate(estimate).bytes_in(FRAME) * self.dice.usize(70..130) / 100;
+                let size = rate(estimate).bytes_in(self.frame) * self.dice.usize(self.spread.clone()) / 100;
                 self.left += size;
                 while self.left > 0 {
                     let packet = self.left.min(PACKET);
@@ -114,7 +134,11 @@ impl Link {
                     self.paced.push_back(packet);
                 }
             }
-            if let Some(packet) = self.paced.pop_front() {
+            if let Some(at) = self.next_sound.filter(|at| *at <= self.now) {
+                self.next_sound = Some(at + SOUND.0);
+                self.send(SOUND.1);
+            }
+            if let Some(packet) = self.paced.pop_front_if(|_| self.estimator.has_room(self.now)) {
                 self.send(packet);
             }
             self.probes += u32::from(self.estimator.want(wanted, self.now));
@@ -161,7 +185,7 @@ impl Link {
         if self.dice.f64() < self.path.loss || self.queue() > self.path.queue {
             return;
         }
-        let takes = Duration::from_secs_f64(bytes as f64 * 8.0 / (f64::from(self.path.kbps) * 1_000.0));
+        let takes = Duration::from_secs_f64((bytes + AROUND) as f64 * 8.0 / (f64::from(self.path.kbps) * 1_000.0));
         self.free = self.free.max(self.now) + takes;
         let jitter = self.path.jitter.mul_f64(self.dice.f64());
         // In order: jitter holds up what is behind.
