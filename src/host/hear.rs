@@ -92,10 +92,10 @@ impl Task {
             ClientMessage::Message { request, to, data, binary, unreliable: false } => {
                 self.pass_on(from, request, Sent { to: to.map(|id| id.0), data, binary });
             }
-            ClientMessage::StartLeg { request, kind, of, layout, ladder } => {
+            ClientMessage::StartLeg { request, kind, of, layout, ladder, format } => {
                 if self.may(from, Grant::Legs, request) {
-                    let plan =
-                        LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into(), ladder: ladder.0 };
+                    let (of, layout, format) = (of.map(|id| id.0), layout.into(), format.into());
+                    let plan = LegPlan { kind: kind.into(), of, layout, ladder: ladder.0, format };
                     let started = self.start_leg(plan, Some(from).filter(|from| !self.is_hidden(*from)));
                     self.tell_of_leg(from, started, request);
                 }

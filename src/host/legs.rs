@@ -15,7 +15,7 @@ use crate::sfu::tap::TapId;
 use crate::sfu::{PublicationId, tap::Tap};
 use crescendo_compose::{Budget, Composition, Layout, Size, Studio};
 use crescendo_leg_api::{Leg, State, Track, TrackKey};
-use crescendo_record::{Listed, RecordLeg, Starter, Sync};
+use crescendo_record::{Container, Listed, RecordLeg, Starter, Sync};
 
 use super::events::Happening;
 use super::limit::Place;
@@ -100,7 +100,7 @@ impl Legs {
         place: Place,
     ) {
         let finished = recording_ready(shared, room, leg);
-        let options = record_options(&shared.config.record, room, leg, by);
+        let options = record_options(&shared.config.record, room, leg, by, plan.format);
         let plugin = match plan.layout {
             room::Layout::Single => RecordLeg::new(options),
             room::Layout::Grid | room::Layout::Speaker => {
@@ -249,8 +249,13 @@ fn record_options(
     room: &RoomName,
     leg: LegId,
     started_by: Option<Starter>,
+    format: room::Format,
 ) -> crescendo_record::Options {
     crescendo_record::Options {
+        container: match format {
+            room::Format::Mp4 => Container::Mp4,
+            room::Format::WebM => Container::WebM,
+        },
         directory: config.directory.clone(),
         template: config.files.parse().expect("the configuration was checked"),
         room: room.to_string(),

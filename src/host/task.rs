@@ -22,8 +22,8 @@ use crate::config;
 use crate::legs::LegEvent;
 use crate::room::ids::{LegId, ParticipantId, RoomName, TrackId};
 use crate::room::{
-    Event, Input, Layout, LegInfo, LegKind, LegPlan, LegState, Output, Reach, Room, RoomError, Settings, Source,
-    TransportReport, VideoCodec,
+    Event, Format, Input, Layout, LegInfo, LegKind, LegPlan, LegState, Output, Reach, Room, RoomError, Settings,
+    Source, TransportReport, VideoCodec,
 };
 use crate::sfu::data::{Crowd, DataEvent, HubId};
 use crate::sfu::{self, Command, PublicationId, ShardId, TransportId};
@@ -469,16 +469,26 @@ impl Task {
         if sizes > 0 && plan.kind != LegKind::Hls {
             return Err(Refusal::new(ErrorCode::LegUnsupported, "only broadcasts have a ladder"));
         }
+        if plan.format != Format::Mp4 && plan.kind != LegKind::Record {
+            return Err(Refusal::new(ErrorCode::LegUnsupported, "only recordings have a format"));
+        }
+        if plan.format == Format::WebM && plan.layout != Layout::Single {
+            let text = "everybody in one picture is H.264, which is not for WebM: record it as mp4";
+            return Err(Refusal::new(ErrorCode::LegUnsupported, text));
+        }
         if sizes > places {
             let text = format!("a ladder of {sizes} sizes never fits: this server encodes {places} pictures at most");
             return Err(Refusal::new(ErrorCode::TooManyLegs, text));
         }
-        // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone, or layouts of all.
+        // A room has one broadcast, and as many recordings as there are whom somebody wants recorded alone, or layouts of all, in each
+        // format.
         let same = |leg: &LegInfo| {
             leg.plan.kind == plan.kind
                 && match plan.kind {
                     LegKind::Hls => true,
-                    LegKind::Record | LegKind::Other => (leg.plan.of, leg.plan.layout) == (plan.of, plan.layout),
+                    LegKind::Record | LegKind::Other => {
+                        (leg.plan.of, leg.plan.layout, leg.plan.format) == (plan.of, plan.layout, plan.format)
+                    }
                 }
         };
         let running = self.room.legs().find(same);

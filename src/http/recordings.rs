@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use crescendo_record::{Library, LibraryError, Listed, RecordingId};
+use crescendo_record::{Container, Library, LibraryError, Listed, RecordingId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -120,17 +120,20 @@ pub(super) async fn download(
     let asked = request.get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     ask(&app, move |library| {
         let file = library.open(room.as_str(), &id, &name)?;
-        Ok(respond(file, asked.as_deref()).map_err(LibraryError::Io)?)
+        Ok(respond(&name, file, asked.as_deref()).map_err(LibraryError::Io)?)
     })
     .await?
 }
 
 /// The file or a range of it, as long as it is now: one that is being written grows on.
-fn respond(file: File, asked: Option<&str>) -> std::io::Result<Response> {
+fn respond(name: &str, file: File, asked: Option<&str>) -> std::io::Result<Response> {
     let length = file.metadata()?.len();
     let whole = usize::try_from(length).unwrap_or(usize::MAX);
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(Container::of(name).map_or(Container::Mp4, |(container, _)| container).media_type()),
+    );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (status, first, count) = match asked.map_or(Span::Whole, |asked| range::parse(asked, whole)) {

@@ -25,6 +25,14 @@ pub enum Layout {
     Speaker,
 }
 
+/// What the files of a recording are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Format {
+    #[default]
+    Mp4,
+    WebM,
+}
+
 /// Heights of the pictures that a broadcast is transcoded to, in pixels, the largest first. None: it is transcoded only where it has to
 /// be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -76,11 +84,13 @@ pub struct LegPlan {
     pub layout: Layout,
     /// Of a broadcast.
     pub ladder: Ladder,
+    /// Of a recording.
+    pub format: Format,
 }
 
 impl LegPlan {
     pub fn new(kind: LegKind, of: Option<ParticipantId>) -> Self {
-        Self { kind, of, layout: Layout::default(), ladder: Ladder::default() }
+        Self { kind, of, layout: Layout::default(), ladder: Ladder::default(), format: Format::default() }
     }
 }
 

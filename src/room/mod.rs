@@ -33,7 +33,7 @@ use std::time::Instant;
 pub use error::RoomError;
 use ids::{Epoch, LegId, LinkId, ParticipantId, TrackId};
 pub use input::Input;
-pub use leg::{Ladder, Layout, LegInfo, LegKind, LegPlan, LegState, NoLadder};
+pub use leg::{Format, Ladder, Layout, LegInfo, LegKind, LegPlan, LegState, NoLadder};
 pub use link::LinkReport;
 pub use mode::{Carrier, Mode};
 pub use output::{Departure, Event, Output};

@@ -95,6 +95,24 @@ impl From<room::Layout> for wire::Layout {
     }
 }
 
+impl From<wire::Format> for room::Format {
+    fn from(format: wire::Format) -> Self {
+        match format {
+            wire::Format::Mp4 => Self::Mp4,
+            wire::Format::WebM => Self::WebM,
+        }
+    }
+}
+
+impl From<room::Format> for wire::Format {
+    fn from(format: room::Format) -> Self {
+        match format {
+            room::Format::Mp4 => Self::Mp4,
+            room::Format::WebM => Self::WebM,
+        }
+    }
+}
+
 pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     let (state, reason) = match from.state {
         room::LegState::Starting => (wire::LegStatus::Starting, None),
@@ -110,7 +128,17 @@ pub fn leg(room: &room::ids::RoomName, from: room::LegInfo) -> wire::Leg {
     };
     let (started_by, layout, ladder) =
         (from.started_by.map(Id), from.plan.layout.into(), wire::Ladder(from.plan.ladder));
-    wire::Leg { id: Id(from.id), kind: from.plan.kind.into(), state, reason, url, started_by, layout, ladder }
+    wire::Leg {
+        id: Id(from.id),
+        kind: from.plan.kind.into(),
+        state,
+        reason,
+        url,
+        started_by,
+        layout,
+        ladder,
+        format: from.plan.format.into(),
+    }
 }
 
 /// What a participant is told, but for `Welcome` and `OpenLink`, which the host completes with what the room does not know.

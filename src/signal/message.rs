@@ -11,9 +11,9 @@ use ts_rs::TS;
 
 pub use json::Json;
 pub use parts::{
-    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, IceServer, Id, Ladder, Layer, Layout,
-    LeaveReason, Leg, LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus, PathView,
-    Resume, Slot, Source, Track, VideoCodec,
+    Candidate, Carrier, Description, DescriptionKind, Direction, ErrorCode, Format, IceServer, Id, Ladder, Layer,
+    Layout, LeaveReason, Leg, LegKind, LegStatus, LinkStatus, MidTrack, Mode, NewTrack, Participant, PathStatus,
+    PathView, Resume, Slot, Source, Track, VideoCodec,
 };
 
 use crate::room::ids::{LegId, ParticipantId, TrackId};
@@ -185,6 +185,10 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Ladder::is_empty")]
         #[ts(optional, as = "Option<Vec<u16>>")]
         ladder: Ladder,
+        /// Of a recording.
+        #[serde(default, skip_serializing_if = "Format::is_mp4")]
+        #[ts(optional, as = "Option<Format>")]
+        format: Format,
     },
     StopLeg {
         request: u32,

@@ -426,7 +426,7 @@ async fn a_stream_or_a_whole_room_is_recorded_by_rest() {
         ("nobody", "false", 404),
         ("ann", "perhaps", 400),
         ("a%2fb", "true", 400),
-        ("ann", "true?recordType=webm", 501),
+        ("ann", "true?recordType=ogg", 501),
         ("ann", "true?resolutionHeight=360", 501),
     ] {
         assert_eq!(recording(id, on).await.0, status, "{id} {on}");

@@ -242,6 +242,11 @@ async fn bad_messages_get_a_typed_error_and_nobody_else_notices() {
         (json!({ "type": "publish", "request": 1, "source": "microphone" }), "source-taken"),
         (json!({ "type": "stop-leg", "request": 1, "leg": "l9" }), "unknown-leg"),
         (json!({ "type": "start-leg", "request": 1, "kind": "other", "layout": "grid" }), "leg-unsupported"),
+        (json!({ "type": "start-leg", "request": 1, "kind": "hls", "format": "webm" }), "leg-unsupported"),
+        (
+            json!({ "type": "start-leg", "request": 1, "kind": "record", "layout": "grid", "format": "webm" }),
+            "leg-unsupported",
+        ),
         (json!({ "type": "message", "to": "p77", "data": 1 }), "unknown-participant"),
         (join("demo", "Eve"), "already-joined"),
     ] {

@@ -15,6 +15,7 @@ fn generated() -> String {
         m::VideoCodec::decl(&config),
         m::Layer::decl(&config),
         m::Layout::decl(&config),
+        m::Format::decl(&config),
         m::LegKind::decl(&config),
         m::LegStatus::decl(&config),
         m::Leg::decl(&config),

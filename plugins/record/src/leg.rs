@@ -8,6 +8,7 @@ use crescendo_cmaf::Error;
 use crescendo_compose::{COMPOSED, MIXED, Studio};
 use crescendo_leg_api::{Frame, Layer, Layers, Leg, State, Track, TrackKey};
 
+use crate::container::Container;
 use crate::disk::{Disk, Machine};
 use crate::millis;
 use crate::name::Template;
@@ -21,6 +22,10 @@ mod tests;
 /// Frames are not missed before this.
 const MISSED_AFTER: Duration = Duration::from_secs(3);
 
+/// Why a picture is not in a WebM.
+const NOT_WEBM: &str =
+    "H.264 is not for WebM: its picture is left out; record as mp4, or have the room prefer VP8, VP9 or AV1";
+
 /// Participants that the sidecar names. More come and go only in a recording that nobody ends.
 const PEOPLE_MAX: usize = 10_000;
 
@@ -30,6 +35,7 @@ const ALL: &str = "all";
 /// How a [`RecordLeg`] writes, and where.
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub container: Container,
     pub directory: PathBuf,
     pub template: Template,
     pub room: String,
@@ -51,6 +57,7 @@ pub struct Options {
 /// everybody together.
 #[derive(Debug)]
 pub struct RecordLeg {
+    container: Container,
     fragment: Duration,
     key_frames: Duration,
     writer: Writer,
@@ -71,6 +78,7 @@ impl RecordLeg {
 
     pub(crate) fn on(options: Options, disk: Box<dyn Disk>) -> Self {
         Self {
+            container: options.container,
             fragment: options.fragment,
             key_frames: options.key_frames,
             writer: Writer::start(options, disk),
@@ -88,7 +96,7 @@ impl RecordLeg {
     pub fn together(options: Options, studio: Studio) -> Self {
         let mut leg = Self::new(options);
         let whose = (ALL.to_owned(), Source::Composite);
-        let mut subject = Subject::new(whose.0.clone(), whose.1);
+        let mut subject = Subject::new(leg.container, whose.0.clone(), whose.1);
         for (key, audio) in [(COMPOSED, false), (MIXED, true)] {
             subject.add(key, audio);
             leg.tracks.insert(key, whose.clone());
@@ -171,7 +179,9 @@ impl Leg for RecordLeg {
             return;
         }
         let whose = (track.participant, source);
-        let subject = self.subjects.entry(whose.clone()).or_insert_with(|| Subject::new(whose.0.clone(), source));
+        let container = self.container;
+        let begin = || Subject::new(container, whose.0.clone(), source);
+        let subject = self.subjects.entry(whose.clone()).or_insert_with(begin);
         subject.add(track.key, track.audio);
         self.tracks.insert(track.key, whose);
     }
@@ -242,6 +252,8 @@ impl Leg for RecordLeg {
         // Its sound may well be in a file by then.
         if let Some(why) = self.studio.as_ref().and_then(Studio::refusal) {
             State::Waiting(why.to_owned())
+        } else if self.subjects.values().any(Subject::is_refused) {
+            State::Waiting(NOT_WEBM.to_owned())
         } else if self.subjects.values().any(Subject::has_file) {
             State::Running
         } else if self.now < MISSED_AFTER {

@@ -1,15 +1,16 @@
-//! The record leg: encoded frames in, crash-safe MP4 files out, one a participant, or one of everybody together.
+//! The record leg: encoded frames in, crash-safe MP4 or WebM files out, one a participant, or one of everybody together.
 //!
 //! ```text
 //! frames ── Subject (a participant's camera and microphone, or screen) ── Take (a file's fragments) ── Writer ── Writing
-//!             ├─ Picture: from key frame on                                          (the way to its own thread) ├─ one .mp4 each
+//!             ├─ Picture: from key frame on                                          (the way to its own thread) ├─ one file each
 //!             └─ Sound: without a hole                                                                           └─ recording.json
 //! ```
 //!
-//! Each file is a fragmented MP4 to which whole fragments are appended, so that it plays up to the last one whenever the server
-//! ends; at its end it becomes an ordinary MP4 in place ([`mod@finish`]). [`Library`] finds recordings again, finishes those
+//! Each file is a fragmented MP4, or a live WebM ([`mod@webm`]), to which whole fragments are appended, so that it plays up to the last one whenever the server
+//! ends; at its end it becomes an ordinary one in place ([`mod@finish`]). [`Library`] finds recordings again, finishes those
 //! that were cut off, and deletes old ones.
 
+mod container;
 mod disk;
 mod finish;
 mod leg;
@@ -27,6 +28,7 @@ mod webm;
 mod writer;
 mod writing;
 
+pub use container::Container;
 pub use leg::{Options, RecordLeg};
 pub use library::{Keep, Library, LibraryError, Listed, RecordingId};
 pub use name::{Template, TemplateError};

@@ -77,11 +77,17 @@ impl Place {
         &self.path
     }
 
-    /// A new file `{name}{number}.mp4` that begins with `head`. When it returns, both are on the disk itself; where it fails,
+    /// A new file `{name}{number}.{extension}` that begins with `head`. When it returns, both are on the disk itself; where it fails,
     /// there is no such file.
-    pub(crate) fn create(&self, disk: &dyn Disk, name: &str, head: &[u8]) -> io::Result<(String, File)> {
+    pub(crate) fn create(
+        &self,
+        disk: &dyn Disk,
+        name: &str,
+        extension: &str,
+        head: &[u8],
+    ) -> io::Result<(String, File)> {
         let (name, file) = free_name(|suffix| {
-            let name = format!("{name}{suffix}.mp4");
+            let name = format!("{name}{suffix}.{extension}");
             disk.create(&self.path.join(&name)).map(|file| (name, file))
         })?;
         let begun =

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::Container;
 use crate::disk::Disk;
 use crate::name::is_name;
 
@@ -154,7 +155,7 @@ impl Recording {
             return Err(ErrorKind::FileTooLarge.into());
         }
         let recording: Self = serde_json::from_reader(io::BufReader::new(File::open(path)?))?;
-        let good = |name: &str| name.strip_suffix(".mp4").is_some_and(is_name);
+        let good = |name: &str| Container::of(name).is_some_and(|(_, stem)| is_name(stem));
         match recording.files.iter().find(|file| !good(&file.name)) {
             Some(bad) => {
                 Err(io::Error::new(ErrorKind::InvalidData, format!("{:?} is no name of a recording's file", bad.name)))

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Error, Sample, opus};
 use crescendo_leg_api::{Frame, TrackKey};
 
+use crate::container::Container;
 use crate::picture::{Picture, Unit, goes_on};
 use crate::sidecar::{Gap, RecordedFile, Source};
 use crate::sound::{Heard, Sound};
@@ -56,6 +57,7 @@ pub(crate) struct Desk {
 
 #[derive(Debug)]
 pub(crate) struct Subject {
+    container: Container,
     participant: String,
     source: Source,
     /// Tracks that are there now.
@@ -72,14 +74,17 @@ pub(crate) struct Subject {
     waits_since: Option<Duration>,
     take: Option<(FileId, Take)>,
     alone_since: Option<Duration>,
+    /// Its picture is not for such a file.
+    refused: bool,
     /// When the last file was begun, and how many there were.
     begun: Duration,
     files: u32,
 }
 
 impl Subject {
-    pub(crate) fn new(participant: String, source: Source) -> Self {
+    pub(crate) fn new(container: Container, participant: String, source: Source) -> Self {
         Self {
+            container,
             participant,
             source,
             video: None,
@@ -93,6 +98,7 @@ impl Subject {
             waits_since: None,
             take: None,
             alone_since: None,
+            refused: false,
             begun: Duration::ZERO,
             files: 0,
         }
@@ -130,6 +136,11 @@ impl Subject {
         self.take.is_some()
     }
 
+    /// What it sends of a picture cannot be in its file.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused && self.video.is_some()
+    }
+
     pub(crate) fn frame(&mut self, frame: Frame, now: Duration, desk: &mut Desk) -> Result<(), Error> {
         if frame.codec.is_audio() {
             let (capture, size) = (frame.capture, frame.data.len());
@@ -144,6 +155,12 @@ impl Subject {
             return Ok(());
         }
         let Some(unit) = self.picture.push(frame) else { return Ok(()) };
+        if let Some(coding) = &unit.coding {
+            self.refused = !self.container.takes(coding);
+        }
+        if self.refused {
+            return Ok(());
+        }
         if let Some((_, take)) = &mut self.take {
             let follows = match (&unit.coding, take.coding()) {
                 (None, _) => true,
@@ -225,7 +242,7 @@ impl Subject {
 
     fn is_ready(&self, now: Duration) -> bool {
         let Some(since) = self.waits_since else { return false };
-        let patience = if self.seen.is_empty() && self.video.is_some() { PATIENCE } else { SETTLE };
+        let patience = if self.seen.is_empty() && self.video.is_some() && !self.refused { PATIENCE } else { SETTLE };
         now.saturating_sub(since) >= patience
     }
 
@@ -283,7 +300,7 @@ impl Subject {
             finished: false,
             tracks: Vec::new(),
         };
-        let mut take = Take::new(origin, coding, now, about);
+        let mut take = Take::new(self.container, origin, coding, now, about);
         (self.begun, self.files) = (now, self.files + 1);
         desk.files += 1;
         let file = FileId(desk.files);

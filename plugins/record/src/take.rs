@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Error, Sample, VIDEO_TIMESCALE, fragment, recording_head};
+use crescendo_cmaf::{AUDIO_TIMESCALE, Coding, Error, Sample, VIDEO_TIMESCALE};
 
+use crate::container::Container;
 use crate::picture::Unit;
 use crate::sidecar::{Gap, RecordedFile, RecordedTrack};
 use crate::{millis, ticks};
@@ -30,6 +31,7 @@ type Run = Vec<(Sample, u32)>;
 
 #[derive(Debug)]
 pub(crate) struct Take {
+    container: Container,
     /// Its beginning on the recording's clock.
     origin: Duration,
     coding: Option<Coding>,
@@ -50,7 +52,13 @@ pub(crate) struct Take {
 
 impl Take {
     /// `about` says whose it is; `coding` what its picture is, where it has one. Sound may come at any time.
-    pub(crate) fn new(origin: Duration, coding: Option<Coding>, now: Duration, about: RecordedFile) -> Self {
+    pub(crate) fn new(
+        container: Container,
+        origin: Duration,
+        coding: Option<Coding>,
+        now: Duration,
+        about: RecordedFile,
+    ) -> Self {
         let mut tracks = Vec::new();
         if let Some(coding) = &coding {
             let size = coding.size();
@@ -65,6 +73,7 @@ impl Take {
         let about = RecordedFile { offset_ms: millis(origin), tracks, ..about };
         let (video, audio) = (Run::new(), Run::new());
         Self {
+            container,
             origin,
             coding,
             sequence: 1,
@@ -87,7 +96,7 @@ impl Take {
     /// What its file begins with.
     pub(crate) fn head(&self) -> Result<Bytes, Error> {
         let tracks: Vec<Coding> = self.coding.iter().cloned().chain([Coding::Opus]).collect();
-        recording_head(&tracks)
+        self.container.head(&tracks)
     }
 
     /// What it holds, tracks without samples left out.
@@ -168,7 +177,7 @@ impl Take {
         if tracks.is_empty() {
             return Ok(None);
         }
-        let data = fragment(self.sequence, &tracks)?;
+        let data = self.container.fragment(self.sequence, &tracks, sound)?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(Some(data))
     }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Options;
+use crate::container::Container;
 use crate::disk::Disk;
 use crate::finish::{FinishError, Outcome, finish};
 use crate::name::{Directories, Files};
 use crate::place::Place;
 use crate::sidecar::{RecordedFile, Recording, RecordingState, SIDECAR, Source};
 use crate::subject::{FileId, Job};
+use crate::webm;
 use crate::writer::{Shared, Sync};
 
 /// How often the sidecar says how far the recording is. Higher: a recording that was cut off knows less of its gaps.
@@ -105,7 +107,7 @@ impl Writing {
             .options
             .template
             .file(self.named(), Files { name, participant: &about.participant, source: about.source.name() });
-        let (name, opened) = place.create(&*self.disk, &name, head)?;
+        let (name, opened) = place.create(&*self.disk, &name, self.options.container.extension(), head)?;
         let length = head.len() as u64;
         self.about.files.push(RecordedFile { name, bytes: length, ..about });
         self.open.insert(file, Open { file: opened, length, index: self.about.files.len() - 1 });
@@ -206,9 +208,13 @@ impl Writing {
     }
 }
 
-/// Gives the file the tables of an ordinary MP4, and says what it holds. False where it holds nothing.
+/// Gives the file the tables of an ordinary one, and says what it holds. False where it holds nothing.
 pub(crate) fn complete(file: &File, about: &mut RecordedFile) -> io::Result<bool> {
-    let finished = match finish(file) {
+    let finished = match Container::of(&about.name) {
+        Some((Container::WebM, _)) => webm::finish(file),
+        Some((Container::Mp4, _)) | None => finish(file),
+    };
+    let finished = match finished {
         Ok(Outcome::Finished(finished)) => finished,
         Ok(Outcome::Empty) => {
             about.tracks.clear();

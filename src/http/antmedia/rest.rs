@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{BroadcastHooks, is_receiver};
 use crate::http::{App, access, problem};
-use crate::room::{LegKind, LegPlan};
+use crate::room::{Format, LegKind, LegPlan};
 use crate::signal::antmedia::answers::{shown, subtracks};
 use crate::signal::antmedia::streams::{META_DATA_MAX, NotMade, StreamId, broadcast, room_of_label};
 
@@ -295,16 +295,21 @@ async fn record(
     Query(asked): Query<Recording>,
 ) -> Result<Response, Bad> {
     let id = id(&text)?;
-    if asked.record_type.is_some_and(|kind| kind != "mp4") || asked.resolution_height > 0 {
-        return Ok(result(StatusCode::NOT_IMPLEMENTED, "this server records what is sent as it is, as mp4", ""));
-    }
+    let format = match asked.record_type.as_deref() {
+        None | Some("mp4") if asked.resolution_height == 0 => Format::Mp4,
+        Some("webm") if asked.resolution_height == 0 => Format::WebM,
+        _ => {
+            let text = "this server records what is sent as it is, as mp4 or webm";
+            return Ok(result(StatusCode::NOT_IMPLEMENTED, text, ""));
+        }
+    };
     let (room, of) = match app.streams.live(&id) {
         Some(live) if live.participant.is_none() => return Ok(none(&id)),
         Some(live) => (live.room, live.participant),
         None => (id.clone(), None),
     };
     let changed = match on.as_str() {
-        "true" => app.rooms.start_leg(&room, LegPlan::new(LegKind::Record, of)).await,
+        "true" => app.rooms.start_leg(&room, LegPlan { format, ..LegPlan::new(LegKind::Record, of) }).await,
         "false" => match app.rooms.recording(&room, of).await {
             Some(leg) => app.rooms.stop_leg(&room, leg).await,
             None => return Ok(result(StatusCode::NOT_FOUND, &format!("{id} is not being recorded"), "")),

@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::problem::{Problem, json, refused, room_name};
 use crate::room::LegPlan;
 use crate::room::ids::{LegId, ParticipantId};
-use crate::signal::message::{ErrorCode, Id, Ladder, Layout, Leg, LegKind};
+use crate::signal::message::{ErrorCode, Format, Id, Ladder, Layout, Leg, LegKind};
 
 fn leg_id(text: &str) -> Result<LegId, Problem> {
     text.parse()
@@ -78,6 +78,9 @@ pub(super) struct StartLeg {
     #[serde(default)]
     #[schema(schema_with = Ladder::schema)]
     ladder: Ladder,
+    /// Of a recording: what its files are. In `webm` there are VP8, VP9 and AV1; a picture in H.264 is left out.
+    #[serde(default)]
+    format: Format,
 }
 
 /// Start a broadcast or a recording, or get the one that runs
@@ -103,8 +106,9 @@ pub(super) async fn start(
     body: Result<Json<StartLeg>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Leg>), Problem> {
     let room = room_name(&room)?;
-    let StartLeg { kind, of, layout, ladder } = json(body)?;
-    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout: layout.into(), ladder: ladder.0 };
+    let StartLeg { kind, of, layout, ladder, format } = json(body)?;
+    let (layout, format) = (layout.into(), format.into());
+    let plan = LegPlan { kind: kind.into(), of: of.map(|id| id.0), layout, ladder: ladder.0, format };
     let started = app.rooms.start_leg(&room, plan).await;
     let refused = |refusal: Refusal| match refusal.code {
         // What the path names is there: the room.

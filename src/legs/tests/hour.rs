@@ -114,6 +114,7 @@ impl Leg for Paced {
 /// Records the hour, each picture with so many bytes more. Gives how long its end took.
 fn record(directory: &Path, more: usize, sync: Sync) -> Duration {
     let leg = RecordLeg::new(Options {
+        container: crescendo_record::Container::Mp4,
         directory: directory.to_owned(),
         template: config::Record::default().files.parse().expect("the default is good"),
         room: "demo".into(),

@@ -114,6 +114,22 @@ impl Layout {
     }
 }
 
+/// What the files of a recording are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    #[default]
+    Mp4,
+    /// VP8, VP9 and AV1; a picture in H.264 is left out.
+    WebM,
+}
+
+impl Format {
+    pub(crate) fn is_mp4(&self) -> bool {
+        *self == Self::Mp4
+    }
+}
+
 /// Heights of the pictures that a broadcast is transcoded to, in pixels, at most three. Those that are larger than the picture are left
 /// out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -196,6 +212,10 @@ pub struct Leg {
     #[ts(optional, as = "Option<Vec<u16>>")]
     #[schema(schema_with = Ladder::schema)]
     pub ladder: Ladder,
+    /// Of a recording; absent where that is `mp4`.
+    #[serde(default, skip_serializing_if = "Format::is_mp4")]
+    #[ts(optional, as = "Option<Format>")]
+    pub format: Format,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]

@@ -9,7 +9,7 @@ import { startServer } from './server.mjs'
 /** Paths of all recorded files. */
 export const filesIn = directory =>
   readdirSync(directory, { recursive: true })
-    .filter(name => name.endsWith('.mp4'))
+    .filter(name => /\.(mp4|webm)$/.test(name))
     .map(name => join(directory, name))
 
 /** ffmpeg is to count neither pictures nor time in steps of a frame rate, which browsers do not keep. */
@@ -45,14 +45,14 @@ export async function record(call, person, options = {}) {
  * Records one person and kills the server `after` ms. Gives what is left of it and what the next start made of that:
  * `seconds` from the file's beginning to the kill, how many of them are lost `torn` and `finished`, and what ffmpeg says.
  */
-export async function killed(directory, after) {
-  const call = await Call.start({ set: { 'record.directory': directory } })
+export async function killed(directory, after, { set = {}, options = {} } = {}) {
+  const call = await Call.start({ set: { 'record.directory': directory, ...set } })
   let file, sidecar, at
   try {
     const ann = await call.participant()
     await ann.join()
     const before = new Set(filesIn(directory))
-    await record(call, ann)
+    await record(call, ann, options)
     await sleep(after)
     at = Date.now()
     await call.server.stop('SIGKILL')

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Call, until } from '../lab/call.mjs'
 import { complaints, filesIn, killed, luma, record, recordings, times } from '../lab/recordings.mjs'
+import { launch } from '../lab/browsers.mjs'
 import { startSound } from '../lab/sound.mjs'
 
 function directoryOf(t) {
@@ -199,6 +200,65 @@ test('killed at any moment, each file plays to within a second of the end, and t
     assert.ok(finished.finished && finished.durationMs > 1000)
     assert.ok(finished.lost < 1, `${finished.lost} s are lost`)
     assert.equal(finished.complaints, '')
+  }
+})
+
+/** In a browser's own player: plays the end of what it was sent to. Gives how long all of it is, and where it is then. */
+async function playEnd() {
+  const video = document.querySelector('video')
+  const is = name => new Promise((resolve, reject) => {
+    video.addEventListener(name, resolve, { once: true })
+    video.addEventListener('error', () => reject(new Error(video.error?.message)), { once: true })
+  })
+  video.muted = true
+  if (video.readyState < 1) await is('loadedmetadata')
+  const sought = is('seeked')
+  video.currentTime = video.duration - 1
+  await sought
+  const ended = is('ended')
+  await video.play()
+  await ended
+  return { seconds: video.duration, at: video.currentTime, width: video.videoWidth }
+}
+
+test('a recording is WebM where that is asked for, and browsers play it from anywhere on', async t => {
+  const directory = directoryOf(t)
+  const call = await Call.start({ set: { 'record.directory': directory, 'sfu.video_codecs': '["VP8"]' } })
+  t.after(() => call.stop())
+  const people = await call.people(2)
+  await call.everybodySees(people)
+  const leg = await record(call, people[0], { format: 'webm' })
+  await sleep(4000)
+  const { id, files } = await stopped(call, people[0], leg)
+  assert.equal(files.length, 2)
+  for (const file of filesIn(directory)) {
+    assert.match(file, /\.webm$/)
+    assert.equal(complaints(file), '', file)
+    assert.ok(longest(times(file, 'v')) < 0.3 && longest(times(file, 'a')) < 0.03, file)
+  }
+  const url = `${call.server.http}/api/v1/rooms/lab/recordings/${id}/${files[0].name}`
+  assert.equal((await fetch(url)).headers.get('content-type'), 'video/webm')
+  for (const name of ['chromium', 'firefox']) {
+    const browser = await launch(name)
+    t.after(() => browser.close())
+    const page = await browser.newPage()
+    await page.goto(url)
+    const { seconds, at, width } = await page.evaluate(playEnd)
+    t.diagnostic(`${name}: ${seconds} s, ${width} wide`)
+    assert.ok(Math.abs(seconds - files[0].durationMs / 1000) < 0.1 && seconds > 3, `${seconds} of ${files[0].durationMs} ms`)
+    assert.ok(seconds - at < 0.1 && width > 0)
+  }
+})
+
+test('a WebM that is cut off plays to within a second of the end, and the next start finishes it', async t => {
+  const directory = directoryOf(t)
+  const how = { set: { 'sfu.video_codecs': '["VP8"]' }, options: { format: 'webm' } }
+  for (let round = 0; round < 2; round++) {
+    const { seconds, torn, finished } = await killed(directory, 2000 + Math.random() * 3000, how)
+    t.diagnostic(`round ${round}: ${seconds.toFixed(2)} s long, ${torn.lost.toFixed(3)} s lost`)
+    assert.ok(torn.lost < 1 && finished.lost < 1, `${torn.lost} and ${finished.lost} s are lost`)
+    assert.equal(torn.complaints + finished.complaints, '')
+    assert.ok(finished.finished && finished.durationMs > 1000)
   }
 })
 

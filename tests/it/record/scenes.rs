@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crescendo::config;
 use crescendo::legs;
 use crescendo::sfu::{Codec, VideoCodec};
-use crescendo_record::{Library, Listed, Options, RecordLeg, RecordingState, Sync};
+use crescendo_record::{Container, Library, Listed, Options, RecordLeg, RecordedFile, RecordingState, Sync};
 use rtc_rtp::codec::av1::Av1Payloader;
 use rtc_rtp::codec::vp8::Vp8Payloader;
 use rtc_rtp::codec::vp9::Vp9Payloader;
@@ -30,7 +30,12 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn start(directory: &Path) -> Self {
+        Self::start_in(Container::Mp4, directory)
+    }
+
+    fn start_in(container: Container, directory: &Path) -> Self {
         let leg = RecordLeg::new(Options {
+            container,
             directory: directory.to_owned(),
             template: config::Record::default().files.parse().expect("the default is good"),
             room: "demo".into(),
@@ -94,10 +99,16 @@ fn longest_gap(times: &[f64]) -> f64 {
 }
 
 /// One participant with picture and sound, the frames of which are `frames`.
-fn records(frames: &[Bytes], codec: VideoCodec, mut payloader: impl Payloader, name: &str) {
+fn records<P: Payloader>(frames: &[Bytes], codec: VideoCodec, payloader: impl Fn() -> P, name: &str) {
+    for container in [Container::Mp4, Container::WebM] {
+        records_in(container, frames, codec, payloader(), name);
+    }
+}
+
+fn records_in(container: Container, frames: &[Bytes], codec: VideoCodec, mut payloader: impl Payloader, name: &str) {
     let root = tempfile::tempdir().expect("a directory");
     let sound = opus(root.path(), SECONDS);
-    let scene = Scene::start(root.path());
+    let scene = Scene::start_in(container, root.path());
     scene.feed.add(1, "p1", false);
     scene.feed.add(2, "p1", true);
     let mut video = Packetizer::new(1);
@@ -113,6 +124,7 @@ fn records(frames: &[Bytes], codec: VideoCodec, mut payloader: impl Payloader, n
     assert!(file.tracks.iter().all(|track| track.gaps.is_empty()), "{file:?}");
 
     let path = &files(root.path(), &listed)[0];
+    assert_eq!(path.extension().and_then(|extension| extension.to_str()), Some(container.extension()));
     let (pictures, packets) = (times(path, "v"), times(path, "a"));
     assert_eq!(pictures.len(), frames.len(), "every picture is there");
     assert!(packets.len() as u32 >= SECONDS * 50 - 10, "{} packets of sound", packets.len());
@@ -134,7 +146,7 @@ fn vp8_is_recorded_as_it_came() {
         FPS,
         SECONDS,
     );
-    records(&frames, VideoCodec::Vp8, Vp8Payloader::default(), "VP8");
+    records(&frames, VideoCodec::Vp8, Vp8Payloader::default, "VP8");
 }
 
 #[test]
@@ -142,7 +154,7 @@ fn vp9_is_recorded_as_it_came() {
     let files = tempfile::tempdir().expect("a directory");
     let options = ["-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"];
     let frames = ivf(files.path(), "libvpx-vp9", &options, "320x180", FPS, SECONDS);
-    records(&frames, VideoCodec::Vp9, Vp9Payloader::default(), "VP9");
+    records(&frames, VideoCodec::Vp9, Vp9Payloader::default, "VP9");
 }
 
 #[test]
@@ -150,24 +162,33 @@ fn av1_is_recorded_as_it_came() {
     let files = tempfile::tempdir().expect("a directory");
     let options = ["-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"];
     let frames = ivf(files.path(), "libaom-av1", &options, "320x180", FPS, SECONDS);
-    records(&frames, VideoCodec::Av1, Av1Payloader::default(), "AV1");
+    records(&frames, VideoCodec::Av1, Av1Payloader::default, "AV1");
 }
 
 #[test]
 fn h264_goes_through_a_new_resolution_and_vp8_begins_a_file_of_its_own() {
     let root = tempfile::tempdir().expect("a directory");
-    let mut units = h264(root.path(), "320x180", FPS, 2, FPS);
-    units.extend(h264(root.path(), "640x360", FPS, 2, FPS));
-    let frames = ivf(
-        root.path(),
-        "libvpx",
-        &["-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "0"],
-        "320x180",
-        FPS,
-        2,
-    );
-    let sound = opus(root.path(), 6);
-    let scene = Scene::start(root.path());
+    let (described, paths) = h264_and_then_vp8(Container::Mp4, root.path());
+    assert_eq!(described.iter().map(|file| file.tracks[0].codec.as_str()).collect::<Vec<_>>(), ["H264", "VP8"]);
+    assert_eq!(paths.iter().map(|path| times(path, "v").len()).collect::<Vec<_>>(), [120, 60]);
+}
+
+#[test]
+fn h264_is_left_out_of_webm_and_vp8_begins_a_file_of_its_own() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (described, paths) = h264_and_then_vp8(Container::WebM, root.path());
+    assert_eq!(described.iter().map(|file| file.tracks[0].codec.as_str()).collect::<Vec<_>>(), ["Opus", "VP8"]);
+    assert_eq!(paths.iter().map(|path| times(path, "v").len()).collect::<Vec<_>>(), [0, 60]);
+}
+
+/// Four seconds in H.264, of two sizes, and two in VP8, with sound: the files that they are in.
+fn h264_and_then_vp8(container: Container, root: &Path) -> (Vec<RecordedFile>, Vec<PathBuf>) {
+    let mut units = h264(root, "320x180", FPS, 2, FPS);
+    units.extend(h264(root, "640x360", FPS, 2, FPS));
+    let frames =
+        ivf(root, "libvpx", &["-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "0"], "320x180", FPS, 2);
+    let sound = opus(root, 6);
+    let scene = Scene::start_in(container, root);
     scene.feed.add(1, "p1", false);
     scene.feed.add(2, "p1", true);
     let (mut video, mut payloader) = (Packetizer::new(1), Vp8Payloader::default());
@@ -182,10 +203,7 @@ fn h264_goes_through_a_new_resolution_and_vp8_begins_a_file_of_its_own() {
         }
     });
     let listed = scene.end();
-    let described = &listed.recording.files;
-    assert_eq!(described.iter().map(|file| file.tracks[0].codec.as_str()).collect::<Vec<_>>(), ["H264", "VP8"]);
-    let paths = files(root.path(), &listed);
-    assert_eq!(paths.iter().map(|path| times(path, "v").len()).collect::<Vec<_>>(), [120, 60]);
+    let (paths, described) = (files(root, &listed), listed.recording.files);
     for path in &paths {
         assert_eq!(decode(path).1, "", "{}", path.display());
     }
@@ -193,6 +211,7 @@ fn h264_goes_through_a_new_resolution_and_vp8_begins_a_file_of_its_own() {
     assert!((290..=302).contains(&sounds), "{sounds} packets of sound over both");
     let end = described[0].offset_ms + described[0].duration_ms;
     assert!(described[1].offset_ms.abs_diff(end) < 150, "{described:?}");
+    (described, paths)
 }
 
 #[test]

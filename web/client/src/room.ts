@@ -19,6 +19,7 @@ import { Statistics, type TrackStats } from './stats.js'
 import {
   VERSION,
   type ClientMessage,
+  type Format,
   type Layout,
   type Leg,
   type Mode,
@@ -70,6 +71,8 @@ export interface LegOptions {
    * Players change between them as their network allows. Those that are larger than the picture are left out.
    */
   ladder?: number[]
+  /** Of a recording: what its files are. When absent: `mp4`. In `webm` there are VP8, VP9 and AV1; a picture in H.264 is left out. */
+  format?: Format
 }
 
 export interface RoomEvents {
@@ -330,7 +333,7 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Starts a broadcast or a recording. Resolves when the server has taken it on; `leg-changed` tells when it runs. */
-  async startLeg({ kind, of, layout, ladder }: LegOptions): Promise<Leg> {
+  async startLeg({ kind, of, layout, ladder, format }: LegOptions): Promise<Leg> {
     this.#mustBeJoined()
     return this.#legs.ask((request) => ({
       type: 'start-leg',
@@ -339,6 +342,7 @@ export class Room extends Emitter<RoomEvents> {
       ...(of === undefined ? {} : { of }),
       ...(layout === undefined ? {} : { layout }),
       ...(ladder === undefined ? {} : { ladder }),
+      ...(format === undefined ? {} : { format }),
     }))
   }
 

@@ -16,6 +16,8 @@ export type Layer = "low" | "medium" | "high";
 
 export type Layout = "single" | "grid" | "speaker";
 
+export type Format = "mp4" | "webm";
+
 export type LegKind = "hls" | "record" | "other";
 
 export type LegStatus = "starting" | "running" | "waiting" | "failed" | "stopped";
@@ -41,7 +43,11 @@ layout?: Layout,
 /**
  * Of a broadcast that is transcoded to several sizes: their heights in pixels, the largest first.
  */
-ladder?: Array<number>, };
+ladder?: Array<number>, 
+/**
+ * Of a recording; absent where that is `mp4`.
+ */
+format?: Format, };
 
 export type Track = { id: string, source: Source, muted: boolean, };
 
@@ -137,7 +143,11 @@ layout?: Layout,
 /**
  * Of a broadcast: heights that its picture is transcoded to, in pixels, at most three, even and from 90 to 2160, in any order.
  */
-ladder?: Array<number>, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
+ladder?: Array<number>, 
+/**
+ * Of a recording.
+ */
+format?: Format, } | { "type": "stop-leg", request: number, leg: string, } | { "type": "ping", at: number, };
 
 export type ServerMessage = { "type": "welcome", version: number, you: Participant, 
 /**

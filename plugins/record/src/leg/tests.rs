@@ -9,6 +9,7 @@ use super::*;
 fn everybody_in_one_picture_that_nobody_may_encode_is_waited_for() {
     let root = tempfile::tempdir().expect("a directory");
     let options = Options {
+        container: Container::Mp4,
         directory: root.path().to_owned(),
         template: "{room}/{time}-{leg}/{name}-{participant}-{source}".parse().expect("a template"),
         room: "demo".into(),

@@ -1,3 +1,4 @@
+use crate::container::Container;
 use bytes::Bytes;
 use crescendo_leg_api::{Codec, Frame, Layer, Leg as _, State, Track, TrackKey};
 
@@ -7,6 +8,7 @@ use crate::{Options, RecordLeg};
 
 fn options(root: &Path, room: &str) -> Options {
     Options {
+        container: Container::Mp4,
         directory: root.to_owned(),
         template: "{room}/{time}-{leg}/{name}-{participant}-{source}".parse().expect("good"),
         room: room.into(),

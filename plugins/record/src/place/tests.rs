@@ -32,7 +32,7 @@ fn who_starts_while_the_last_recording_of_a_room_is_deleted_gets_a_directory_tha
         let deleters = [threads.spawn(deletes), threads.spawn(deletes)];
         for _ in 0..300 {
             let place = Place::make(&Machine, root.path(), &names("demo/x")).expect("made");
-            place.create(&Machine, "a", b"head").expect("it is still there");
+            place.create(&Machine, "a", "mp4", b"head").expect("it is still there");
             fs::write(place.path().join("recording.json"), "{}").expect("it is still there");
             assert!(place.path().join("a.mp4").exists(), "nobody deletes what is held");
         }

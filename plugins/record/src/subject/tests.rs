@@ -39,7 +39,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut subject = Subject::new("p1".into(), Source::Camera);
+        let mut subject = Subject::new(Container::Mp4, "p1".into(), Source::Camera);
         subject.add(VIDEO, false);
         subject.add(AUDIO, true);
         Self { subject, desk: Desk::default(), now: 0, files: BTreeMap::new(), closed: Vec::new() }

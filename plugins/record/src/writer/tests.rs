@@ -1,5 +1,6 @@
 //! Recordings on disks that are full, slow, gone or broken. The leg's time is ours.
 
+use crate::container::Container;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::{Library, Listed, RecordLeg, RecordingState};
 
 fn options(root: &Path) -> Options {
     Options {
+        container: Container::Mp4,
         directory: root.to_owned(),
         template: "{room}/{time}-{leg}/{name}-{participant}-{source}".parse().expect("good"),
         room: "demo".into(),
