@@ -154,6 +154,13 @@ pub struct Sfu {
     pub listen: SocketAddr,
     /// Addresses that clients are told of. Empty: `listen`, or every address of the machine when that is unspecified.
     pub announce: Vec<IpAddr>,
+    /// Where ICE is taken over TCP.
+    #[serde(deserialize_with = "one_or_many")]
+    pub tcp_listen: Vec<SocketAddr>,
+    /// At `tls.listen` too.
+    pub tcp_on_https: bool,
+    /// What may wait for a client that comes over TCP.
+    pub tcp_queue_bytes: usize,
     /// 0: one a core.
     pub shards: usize,
     /// Pin shards to cores.
@@ -378,6 +385,9 @@ impl Default for Sfu {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 50_000)),
             announce: Vec::new(),
+            tcp_listen: Vec::new(),
+            tcp_on_https: false,
+            tcp_queue_bytes: 256 * 1024,
             shards: 1,
             pin: true,
             video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),

@@ -16,7 +16,7 @@ use crescendo::doctor;
 use crescendo::host::{Rooms, broadcasts, recordings};
 use crescendo::http::{self, App, hls::HlsDirectory};
 use crescendo::jwks::Jwks;
-use crescendo::listen::{self, Listeners, TurnDoor};
+use crescendo::listen::{self, Beyond, Listeners, StreamDoor};
 use crescendo::sfu::Sfu;
 use crescendo::trace;
 use crescendo::turn::{Pieces, Turn};
@@ -130,6 +130,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(turn) = &turn {
         turn.offer_tls(listeners.turn_ports());
     }
+    sfu.offer_tcp(&listeners.media());
     announce(&listeners, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let archive = broadcasts::archive(&config.hls);
@@ -158,7 +159,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let drain = Duration::from_secs(config.limits.drain_s.into());
     let site = http::router(App::new(rooms.clone(), hls, metrics, access, config.clone()));
     info!(http = ?listeners.http(), https = ?listeners.https(), "ready");
-    listeners.serve(&config, site, turn.clone().map(door), drained(rooms, drain, terminate)).await;
+    let beyond = Beyond { turn: turn.clone().map(turn_door), media: Some(media_door(sfu.clone())) };
+    listeners.serve(&config, site, beyond, drained(rooms, drain, terminate)).await;
     webhooks.finish().await;
     sfu.stop();
     if let Some(turn) = turn {
@@ -184,7 +186,7 @@ fn warn_if_open(access: &Access, config: &Config) {
 }
 
 /// The first line on stdout: every address that was really bound. `more` has those beyond the first of HTTP and HTTPS, and
-/// those of `turn.tls_listen`.
+/// those of `turn.tls_listen` and `sfu.tcp_listen`.
 fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) -> anyhow::Result<()> {
     let texts = |addresses: &[SocketAddr]| addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>();
     let (http, https) = (texts(&listeners.http()), texts(&listeners.https()));
@@ -192,7 +194,8 @@ fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) ->
         addresses.iter().skip(1).map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>()
     };
     let turns = listeners.turns().iter().map(|address| format!("turns://{address}")).collect();
-    let more = [urls("http", &http), urls("https", &https), turns].concat();
+    let media_tcp = listeners.media().iter().map(|address| format!("tcp://{address}")).collect();
+    let more = [urls("http", &http), urls("https", &https), turns, media_tcp].concat();
     let line = serde_json::json!({
         "http": http.first(), "https": https.first(), "media": texts(media), "turn": texts(turn), "more": more,
     });
@@ -203,10 +206,18 @@ fn announce(listeners: &Listeners, media: &[SocketAddr], turn: &[SocketAddr]) ->
 }
 
 /// The TURN server's way in through listeners that others have, too.
-fn door(turn: Turn) -> TurnDoor {
+fn turn_door(turn: Turn) -> StreamDoor {
     Arc::new(move |stream, peer, local| {
         let turn = turn.clone();
         Box::pin(async move { turn.serve_stream(stream, Pieces::Messages, peer, local).await })
+    })
+}
+
+/// The same of the media plane.
+fn media_door(sfu: Sfu) -> StreamDoor {
+    Arc::new(move |stream, peer, _| {
+        let sfu = sfu.clone();
+        Box::pin(async move { sfu.serve_stream(stream, peer).await })
     })
 }
 

@@ -14,6 +14,7 @@ fn local() -> Local {
         ice,
         fingerprint: [7; 32],
         candidates: vec![([192, 0, 2, 1], 50_000).into()],
+        tcp_candidates: Vec::new(),
         max_message_bytes: 65_536,
         session: 1,
     }

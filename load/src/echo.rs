@@ -8,7 +8,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use crescendo::config::Config;
-use crescendo::listen::Listeners;
+use crescendo::listen::{Beyond, Listeners};
 use crescendo::websocket::{Message, Upgrade, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 
@@ -22,7 +22,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let listeners = runtime.block_on(Listeners::bind(&config))?;
     println!("{}", serde_json::json!({ "http": listeners.http()[0] }));
     let site = Router::new().route("/", get(open));
-    runtime.spawn(async move { listeners.serve(&config, site, None, std::future::pending()).await });
+    runtime.spawn(async move { listeners.serve(&config, site, Beyond::default(), std::future::pending()).await });
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }

@@ -54,6 +54,7 @@ pub(super) fn openings(config: &Config, machine: &[IpAddr]) -> Vec<Opening> {
     let https = if turn.enabled { "HTTPS and TURN over TLS" } else { "HTTPS: pages, API, signaling, HLS" };
     open.extend(tls.listen.iter().map(|at| Opening::one(Tcp, *at, https, "tls.listen")));
     open.push(Opening { last_port: last_media_port(sfu), ..Opening::one(Udp, sfu.listen, "media", "sfu.listen") });
+    open.extend(sfu.tcp_listen.iter().map(|at| Opening::one(Tcp, *at, "media over TCP", "sfu.tcp_listen")));
     if turn.enabled {
         open.push(Opening::one(Udp, turn.listen, "STUN and TURN", "turn.listen"));
         open.push(Opening::one(Tcp, turn.listen, "TURN over TCP", "turn.listen"));
@@ -139,6 +140,7 @@ pub(super) fn findings(config: &Config, media: &[SocketAddr], turn: &[SocketAddr
     found.extend(http.listen.iter().filter_map(|at| random("http.listen", *at)));
     found.extend(tls.listen.iter().filter_map(|at| random("tls.listen", *at)));
     found.extend(random("sfu.listen", sfu.listen));
+    found.extend(sfu.tcp_listen.iter().filter_map(|at| random("sfu.tcp_listen", *at)));
     if turn.enabled {
         found.extend(random("turn.listen", turn.listen));
     }

@@ -332,6 +332,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         turn.stream_buffer_bytes.to_string(),
         "at least 16384",
     )?;
+    range(sfu.tcp_queue_bytes >= 65_536, "sfu.tcp_queue_bytes", sfu.tcp_queue_bytes.to_string(), "at least 65536")?;
     range(sfu.shards <= 256, "sfu.shards", sfu.shards.to_string(), "at most 256")?;
     range(
         sfu.listen.port() == 0 || usize::from(sfu.listen.port()) + sfu.shards.max(1) <= usize::from(u16::MAX) + 1,

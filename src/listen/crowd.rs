@@ -90,6 +90,7 @@ pub(super) enum Kind {
     Https,
     Turn,
     Turns,
+    Media,
 }
 
 impl Kind {
@@ -99,6 +100,7 @@ impl Kind {
             Kind::Https => "https",
             Kind::Turn => "turn",
             Kind::Turns => "turns",
+            Kind::Media => "media",
         }
     }
 }

@@ -14,7 +14,7 @@ use tracing::{debug, trace, warn};
 use super::crowd::{Crowd, Guest, Kind};
 use super::http::Server;
 use super::tell::{Protocol, Told, Untold, tell};
-use super::{Over, TurnDoor, ended};
+use super::{Beyond, Duplex, Over, StreamDoor, ended};
 
 /// Pause after the kernel has refused to hand out a connection, most likely for want of file descriptors, which come back
 /// when others close. Higher: newcomers wait longer; lower: a full server spends its time asking.
@@ -38,13 +38,24 @@ pub(super) struct Hall {
     pub(super) http: Server,
     /// For TLS to come up and the first byte in it to arrive.
     pub(super) handshake_time: Duration,
-    pub(super) turn: Option<TurnDoor>,
+    pub(super) beyond: Beyond,
+}
+
+/// What a door is for.
+#[derive(Clone)]
+pub(super) enum Way {
+    Http,
+    /// For HTTP and TURN, in TLS, and for what tells itself from it; `media`: for ICE over TCP as well.
+    Tls {
+        acceptor: TlsAcceptor,
+        media: bool,
+    },
+    Media,
 }
 
 #[derive(Clone)]
 pub(super) struct Door {
-    /// Without it the door is for plain HTTP alone.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) way: Way,
     pub(super) site: Router,
     /// What plain HTTP is answered with at a door for TLS: where to go.
     pub(super) elsewhere: Router,
@@ -67,7 +78,7 @@ impl Door {
                     }
                     Err(full) => {
                         full.count();
-                        if self.tls.is_none() {
+                        if matches!(self.way, Way::Http) {
                             let _ = stream.try_write(FULL);
                         }
                     }
@@ -88,12 +99,19 @@ impl Door {
             return;
         }
         let Ok(local) = guest.tcp().local_addr() else { return };
-        let Some(tls) = &self.tls else {
-            guest.is(Kind::Http);
-            return hall.http.serve_one(Box::new(guest), peer, self.site, over).await;
+        let (tls, media) = match &self.way {
+            Way::Tls { acceptor, media } => (acceptor, *media),
+            Way::Http => {
+                guest.is(Kind::Http);
+                return hall.http.serve_one(Box::new(guest), peer, self.site, over).await;
+            }
+            Way::Media => {
+                guest.is(Kind::Media);
+                return pass(hall.beyond.media.as_ref(), Box::new(guest), peer, local, &mut over).await;
+            }
         };
         let told = tokio::select! {
-            told = timeout(hall.handshake_time, tell(guest, tls)) => told.unwrap_or(Err(Untold::Late)),
+            told = timeout(hall.handshake_time, tell(guest, tls, media)) => told.unwrap_or(Err(Untold::Late)),
             () = ended(&mut over) => return,
         };
         match told {
@@ -103,19 +121,23 @@ impl Door {
                     hall.http.serve_one(stream, peer, site, over).await;
                 }
                 Protocol::Http2 => hall.http.serve_two(stream, peer, self.site, over).await,
-                Protocol::Turn => {
-                    let Some(turn) = &hall.turn else { return };
-                    tokio::select! {
-                        () = turn(stream, peer, local) => {}
-                        () = ended(&mut over) => {}
-                    }
-                }
+                Protocol::Turn => pass(hall.beyond.turn.as_ref(), stream, peer, local, &mut over).await,
+                Protocol::Media => pass(hall.beyond.media.as_ref(), stream, peer, local, &mut over).await,
             },
             Err(untold) => {
                 debug!(%untold, "a connection came to nothing");
                 untold.count();
             }
         }
+    }
+}
+
+/// To whom it is for, until the server is over.
+async fn pass(to: Option<&StreamDoor>, stream: Box<dyn Duplex>, peer: SocketAddr, local: SocketAddr, over: &mut Over) {
+    let Some(to) = to else { return };
+    tokio::select! {
+        () = to(stream, peer, local) => {}
+        () = ended(over) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Listeners::bind`] opens the ports, [`Listeners::serve`] lets connections in until the server is over. Each goes the same
 //! way: `door` takes it from the kernel, `crowd` has a place for it or has none, `tell` finds out what it speaks, and
-//! `http` or the TURN server has it from there. `tls` keeps the certificate.
+//! `http`, the TURN server or the media plane has it from there. `tls` keeps the certificate.
 
 mod crowd;
 mod door;
@@ -27,7 +27,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crowd::Crowd;
-use door::{Door, Hall};
+use door::{Door, Hall, Way};
 use tls::Tls;
 
 pub use open_files::allow_open_files;
@@ -45,12 +45,12 @@ pub enum ListenError {
     Tls(#[from] TlsError),
 }
 
-/// A connection that speaks TURN, over TCP or TLS.
+/// A connection, over TCP or TLS.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
-/// Runs one TURN connection to its end: the stream, the peer's address, and the server's own.
-pub type TurnDoor =
+/// Runs one connection to its end that does not speak HTTP: the stream, the peer's address, and the server's own.
+pub type StreamDoor =
     Arc<dyn Fn(Box<dyn Duplex>, SocketAddr, SocketAddr) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Bound ports, which nobody is let in by so far.
@@ -59,11 +59,23 @@ pub struct Listeners {
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
     turns: Vec<TcpListener>,
+    media: Vec<TcpListener>,
+    /// Addresses of `https` where media may come as well.
+    shared: Vec<SocketAddr>,
     tls: Option<Tls>,
 }
 
+/// Who has the connections that do not speak HTTP. Where there is nobody they are closed.
+#[derive(Clone, Default)]
+#[expect(missing_debug_implementations, reason = "doors are functions")]
+pub struct Beyond {
+    pub turn: Option<StreamDoor>,
+    /// ICE over TCP (RFC 6544).
+    pub media: Option<StreamDoor>,
+}
+
 impl Listeners {
-    /// Opens `http.listen`, `tls.listen` and `turn.tls_listen`, and reads the certificate.
+    /// Opens `http.listen`, `tls.listen`, `turn.tls_listen` and `sfu.tcp_listen`, and reads the certificate.
     pub async fn bind(config: &Config) -> Result<Self, ListenError> {
         // A hangup asks for files to be read anew. Where there are none it is no reason to end, which is what it does by default.
         // Once listened for, it never does that again.
@@ -74,8 +86,10 @@ impl Listeners {
             true => bind_all(&config.turn.tls_listen, "turn.tls_listen").await?,
             false => Vec::new(),
         };
+        let media = bind_all(&config.sfu.tcp_listen, "sfu.tcp_listen").await?;
+        let shared = if config.sfu.tcp_on_https { addresses(&https) } else { Vec::new() };
         let tls = if https.is_empty() && turns.is_empty() { None } else { Some(Tls::open(&config.tls).await?) };
-        Ok(Self { http, https, turns, tls })
+        Ok(Self { http, https, turns, media, shared, tls })
     }
 
     /// Addresses of plain HTTP, as bound.
@@ -93,6 +107,11 @@ impl Listeners {
         addresses(&self.turns)
     }
 
+    /// Addresses where media may come over TCP, as bound.
+    pub fn media(&self) -> Vec<SocketAddr> {
+        [addresses(&self.media), self.shared.clone()].concat()
+    }
+
     /// Where clients can be sent for TURN over TLS: its own port, and that of HTTPS, which is open in most firewalls.
     pub fn turn_ports(&self) -> Vec<u16> {
         let firsts = [self.turns(), self.https()].into_iter().filter_map(|addresses| addresses.first().copied());
@@ -100,8 +119,8 @@ impl Listeners {
     }
 
     /// Lets connections in until `over` resolves; then nobody new, and requests that are under way are finished, within
-    /// [`FINISH`]. `site` is what HTTP is answered with; without `turn`, connections that speak TURN are closed.
-    pub async fn serve(self, config: &Config, site: Router, turn: Option<TurnDoor>, over: impl Future<Output = ()>) {
+    /// [`FINISH`]. `site` is what HTTP is answered with.
+    pub async fn serve(self, config: &Config, site: Router, beyond: Beyond, over: impl Future<Output = ()>) {
         let https_port = self.https().first().map(SocketAddr::port);
         let elsewhere = redirect::router(https_port);
         let redirects = |listener: &TcpListener| {
@@ -111,19 +130,26 @@ impl Listeners {
             crowd: Crowd::new(&config.limits),
             http: http::Server::new(&config.http),
             handshake_time: Duration::from_millis(config.tls.handshake_timeout_ms.into()),
-            turn,
+            beyond,
         });
         let (end, _) = watch::channel(false);
         let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let keeping = self.tls.map(|tls| tokio::spawn(tls.keep()));
         for listener in self.http {
             let site = if https_port.is_some() && redirects(&listener) { &elsewhere } else { &site };
-            let door = Door { tls: None, site: site.clone(), elsewhere: elsewhere.clone() };
+            let door = Door { way: Way::Http, site: site.clone(), elsewhere: elsewhere.clone() };
+            tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
+        }
+        for listener in self.media {
+            let door = Door { way: Way::Media, site: Router::new(), elsewhere: Router::new() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
         let secure = site.layer(Extension(Secure));
         for listener in self.https.into_iter().chain(self.turns) {
-            let door = Door { tls: acceptor.clone(), site: secure.clone(), elsewhere: elsewhere.clone() };
+            let Some(acceptor) = acceptor.clone() else { continue };
+            let media = listener.local_addr().is_ok_and(|here| self.shared.contains(&here));
+            let way = Way::Tls { acceptor, media };
+            let door = Door { way, site: secure.clone(), elsewhere: elsewhere.clone() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
         over.await;

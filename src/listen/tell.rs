@@ -1,9 +1,10 @@
-//! What a connection at a door for TLS speaks: HTTP/1.1, HTTP/2 and TURN share one port.
+//! What a connection at a door for TLS speaks: HTTP/1.1, HTTP/2, TURN and ICE over TCP share one port.
 //!
 //! A TLS client that names protocols (ALPN, RFC 7301) has said it; browsers name HTTP's and, for TURN, none. Then the first
 //! byte inside tells: STUN messages begin with 0x00 to 0x03 (RFC 7983 §7), HTTP with a letter. ChannelData, which begins with
 //! 0x40 to 0x4F as the letters `A` to `O` do, never comes first: a channel needs an allocation, and an allocation on a stream
-//! needs this connection (RFC 8656 §3.1). Outside TLS the first byte is 0x16 for a TLS record.
+//! needs this connection (RFC 8656 §3.1). Outside TLS the first byte is 0x16 for a TLS record. ICE over TCP begins with the length
+//! of a check (RFC 4571), which is no method that STUN has: longer than its header, and shorter than 256 or not much longer.
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +23,9 @@ pub(super) const ACME: &[u8] = b"acme-tls/1";
 
 /// The first byte of a TLS handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
+/// Bytes of a STUN header (RFC 8489 §5): every check is longer, and the types of the requests that STUN and TURN have, 0x0001 to
+/// 0x000D, are numbers below.
+const STUN_HEADER: u16 = 20;
 /// STUN messages begin with 0 to 3 (RFC 7983 §7).
 const LAST_OF_STUN: u8 = 0x03;
 
@@ -30,6 +34,8 @@ pub(super) enum Protocol {
     Http1,
     Http2,
     Turn,
+    /// ICE over TCP (RFC 6544), never in TLS.
+    Media,
 }
 
 /// A connection that is ready to be served.
@@ -63,16 +69,21 @@ impl Untold {
 }
 
 /// Waits for the first byte, for TLS if that is what it begins, and for the first byte in it. The caller bounds the time.
-pub(super) async fn tell(guest: Guest, tls: &TlsAcceptor) -> Result<Told, Untold> {
-    let mut first = [0];
+pub(super) async fn tell(guest: Guest, tls: &TlsAcceptor, media: bool) -> Result<Told, Untold> {
+    let mut first = [0; 2];
     match guest.tcp().peek(&mut first).await {
         Ok(1..) => {}
         Ok(0) | Err(_) => return Err(Untold::Silent),
     }
     if first[0] != TLS_HANDSHAKE {
-        let protocol = by_first_byte(first[0]);
+        let protocol = match by_first_byte(first[0]) {
+            // Clients send the length and the check at once; of who does not the first byte says TURN.
+            Protocol::Turn if media && u16::from_be_bytes(first) >= STUN_HEADER => Protocol::Media,
+            protocol => protocol,
+        };
         guest.is(match protocol {
             Protocol::Turn => Kind::Turn,
+            Protocol::Media => Kind::Media,
             Protocol::Http1 | Protocol::Http2 => Kind::Http,
         });
         return Ok(Told { protocol, secure: false, stream: Box::new(guest) });
@@ -86,7 +97,7 @@ pub(super) async fn tell(guest: Guest, tls: &TlsAcceptor) -> Result<Told, Untold
     let first = stream.fill_buf().await.map_err(Untold::Tls)?.first().copied().ok_or(Untold::Silent)?;
     let protocol = named.flatten().unwrap_or_else(|| by_first_byte(first));
     stream.get_ref().0.is(match protocol {
-        Protocol::Turn => Kind::Turns,
+        Protocol::Turn | Protocol::Media => Kind::Turns,
         Protocol::Http1 | Protocol::Http2 => Kind::Https,
     });
     Ok(Told { protocol, secure: true, stream: Box::new(stream) })

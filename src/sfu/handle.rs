@@ -1,14 +1,16 @@
 //! The media plane as the rest of the server holds it.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bwe;
 use super::data::HubId;
@@ -17,6 +19,7 @@ use super::publication::Limits;
 use super::sdp::Local;
 use super::shard::{Control, Ended, Settings, Shard};
 use super::tap::TapId;
+use super::tcp::{self, Inlet, StreamId};
 use super::transport::data;
 use super::transport::dtls::Identity;
 use super::transport::ice;
@@ -56,6 +59,10 @@ struct Inner {
     shards: Vec<Handle>,
     fingerprint: [u8; 32],
     max_message_bytes: usize,
+    /// Where clients may come over TCP, once that is known.
+    streams: OnceLock<Vec<SocketAddr>>,
+    stream_limits: tcp::Limits,
+    announce: Vec<IpAddr>,
     places: Mutex<Places>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     alive: Arc<AtomicBool>,
@@ -64,19 +71,25 @@ struct Inner {
     publications: AtomicU64,
     taps: AtomicU64,
     hubs: AtomicU64,
+    connections: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Handle {
     commands: SyncSender<Command>,
-    waker: UnixStream,
+    inlet: Inlet,
+    waker: Arc<Waker>,
     candidates: Vec<SocketAddr>,
 }
 
-impl Handle {
+/// Ends a shard's waiting.
+#[derive(Debug)]
+pub(crate) struct Waker(UnixStream);
+
+impl Waker {
     /// A full pipe will wake the thread as well.
-    fn wake(&self) {
-        let _ = (&self.waker).write(&[1]);
+    pub(crate) fn wake(&self) {
+        let _ = (&self.0).write(&[1]);
     }
 }
 
@@ -124,7 +137,9 @@ impl Sfu {
             let candidates = candidates(config, &socket)?;
             let (commands, inbox) = mpsc::sync_channel(config.command_queue);
             let (waker, woken) = wakers().map_err(StartError::Thread)?;
-            let control = Control { commands: inbox, waker: woken, stop: stop.clone(), load: load.clone() };
+            let waker = Arc::new(Waker(waker));
+            let (inlet, arrivals) = tcp::inlet(waker.clone());
+            let control = Control { commands: inbox, arrivals, waker: woken, stop: stop.clone(), load: load.clone() };
             let core = cores.get(number).copied().filter(|_| config.pin);
             let (settings, identity, alive) = (settings.clone(), identity.clone(), alive.clone());
             let run = move || {
@@ -135,11 +150,17 @@ impl Sfu {
             };
             threads
                 .push(thread::Builder::new().name(format!("media-{number}")).spawn(run).map_err(StartError::Thread)?);
-            shards.push(Handle { commands, waker, candidates });
+            shards.push(Handle { commands, inlet, waker, candidates });
         }
         Ok(Self(Arc::new(Inner {
             fingerprint: identity.fingerprint,
             max_message_bytes: config.data_message_bytes,
+            streams: OnceLock::new(),
+            stream_limits: tcp::Limits {
+                handshake: Duration::from_millis(config.handshake_ms.into()),
+                queue_bytes: config.tcp_queue_bytes,
+            },
+            announce: config.announce.clone(),
             places: Mutex::new(Places::new(loads)),
             threads: Mutex::new(threads),
             shards,
@@ -149,12 +170,47 @@ impl Sfu {
             publications: AtomicU64::new(1),
             taps: AtomicU64::new(1),
             hubs: AtomicU64::new(1),
+            connections: AtomicU64::new(1),
         })))
     }
 
     /// Where clients are told to send to: the bound ports at every announced address.
     pub fn media_addresses(&self) -> Vec<SocketAddr> {
         self.0.shards.iter().flat_map(|shard| shard.candidates.iter().copied()).collect()
+    }
+
+    /// Offers ICE over TCP at `listeners`, whose connections [`Sfu::serve_stream`] gets. Counts once, for transports opened after.
+    pub fn offer_tcp(&self, listeners: &[SocketAddr]) {
+        let told = |listener: &SocketAddr| {
+            let ips: Vec<IpAddr> = match (&self.0.announce[..], listener.ip().is_unspecified()) {
+                ([], false) => vec![listener.ip()],
+                ([], true) => {
+                    let all = self.0.shards.iter().flat_map(|shard| &shard.candidates).map(SocketAddr::ip);
+                    all.filter(|ip| ip.is_ipv4() || listener.is_ipv6()).collect()
+                }
+                (announced, _) => announced.to_vec(),
+            };
+            let port = listener.port();
+            ips.into_iter().map(move |ip| SocketAddr::new(ip, port))
+        };
+        let mut all: Vec<SocketAddr> = listeners.iter().flat_map(told).collect();
+        all.sort_unstable();
+        all.dedup();
+        let _ = self.0.streams.set(all);
+    }
+
+    /// Where clients are told to come over TCP.
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        self.0.streams.get().cloned().unwrap_or_default()
+    }
+
+    /// Serves a connection that speaks ICE over TCP (RFC 6544) to its end.
+    pub async fn serve_stream<S: AsyncRead + AsyncWrite>(&self, stream: S, peer: SocketAddr) {
+        let id = StreamId(self.0.connections.fetch_add(1, Ordering::Relaxed));
+        let shard = |number: usize| self.0.shards.get(number).map(|shard| shard.inlet.clone());
+        let end = tcp::serve(stream, peer, id, self.0.stream_limits, shard).await;
+        metrics::counter!("crescendo_ice_tcp_connections_ended_total", "reason" => end.name()).increment(1);
+        tracing::debug!(%peer, %end, "a connection with media is over");
     }
 
     /// The shard that the room lives on, until it is released.
@@ -177,16 +233,17 @@ impl Sfu {
         shard.commands.try_send(command).map_err(|error| match error {
             TrySendError::Full(command) | TrySendError::Disconnected(command) => ShardFull(Box::new(command)),
         })?;
-        shard.wake();
+        shard.waker.wake();
         Ok(())
     }
 
     /// What an offer of a new transport needs: a fresh ICE credential, the certificate's fingerprint, the candidates.
     pub fn local(&self, shard: ShardId) -> Local {
         Local {
-            ice: ice::credential(),
+            ice: ice::credential(shard.0),
             fingerprint: self.0.fingerprint,
             candidates: self.0.shards[shard.0].candidates.clone(),
+            tcp_candidates: self.0.streams.get().cloned().unwrap_or_default(),
             max_message_bytes: self.0.max_message_bytes,
             session: fastrand::u64(..1 << 62),
         }
@@ -216,7 +273,7 @@ impl Sfu {
     /// Closes every transport and waits for the threads to end. Blocks for a few milliseconds.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
-        self.0.shards.iter().for_each(Handle::wake);
+        self.0.shards.iter().for_each(|shard| shard.waker.wake());
         let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A panic was caught and logged in the thread.

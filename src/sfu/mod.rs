@@ -17,6 +17,7 @@ pub mod rtcp;
 pub mod sdp;
 mod shard;
 pub mod tap;
+mod tcp;
 mod traffic;
 pub mod transport;
 mod udp;
@@ -30,6 +31,7 @@ pub use forward::layer::{Layer, Wish};
 pub use forward::picture::Size;
 pub use handle::{Sfu, ShardFull, StartError};
 pub use place::{ShardId, ShardLoad};
+pub use tcp::End as StreamEnd;
 pub use traffic::{Counts, Traffic, WeakTraffic};
 pub(crate) use udp::machine_addresses;
 

@@ -7,7 +7,6 @@ mod voices;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,10 +23,11 @@ use super::out::{Out, Route};
 use super::place::Load;
 use super::publication::{Demand, Limits, Origin, Publication, Way};
 use super::rtcp;
+use super::tcp::{Arrival, Arrivals};
 use super::transport::Transport;
 use super::transport::data as channels;
 use super::transport::dtls::Identity;
-use super::udp::{Batch, Socket, Wait};
+use super::udp::{Batch, Far, Socket, Wait};
 use super::up::Up;
 use super::{Command, Direction, Event, FailReason, IceCredential, PublicationId, Remote, Send, TransportId};
 
@@ -53,6 +53,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const RESTS: u32 = 2;
 /// Batches that are received before commands and timers are looked at again.
 const BATCHES: usize = 16;
+/// Packets over TCP that are taken before others are looked at again.
+const ARRIVALS: usize = 256;
 /// Commands that are carried out before packets are looked at again.
 const COMMANDS: usize = 256;
 
@@ -73,6 +75,8 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) commands: Receiver<Command>,
+    /// Of connections over TCP.
+    pub(crate) arrivals: Arrivals,
     pub(crate) waker: UnixStream,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) load: Load,
@@ -93,7 +97,7 @@ pub(crate) struct Shard {
     identity: Arc<Identity>,
     transports: ById<TransportId, Transport>,
     by_ufrag: HashMap<String, TransportId>,
-    by_address: HashMap<SocketAddr, TransportId>,
+    by_address: HashMap<Far, TransportId>,
     ups: ById<TransportId, Up>,
     /// What each down transport sends, by SSRC.
     downs: ById<TransportId, HashMap<u32, PublicationId>>,
@@ -180,7 +184,7 @@ impl Shard {
                 }
             };
             if ready.woken || more {
-                more = self.commands(&mut control);
+                more = self.commands(&mut control) | self.arrivals(&mut control.arrivals);
                 control.load.set(self.transports.len());
             }
             full = ready.packets && self.packets(&mut batch);
@@ -231,6 +235,27 @@ impl Shard {
         true
     }
 
+    /// What connections over TCP bring. True when there may be more.
+    fn arrivals(&mut self, arrivals: &mut Arrivals) -> bool {
+        arrivals.listen();
+        let now = Instant::now();
+        for _ in 0..ARRIVALS {
+            match arrivals.take() {
+                None => return false,
+                Some(Arrival::Opened { stream, outlet }) => self.out.open_stream(stream, outlet),
+                Some(Arrival::Packet { stream, from, mut packet }) => {
+                    let route = Route { to: from, source: None, stream: Some(stream) };
+                    self.datagram(route, &mut packet, now);
+                }
+                Some(Arrival::Ended { stream }) => {
+                    self.out.close_stream(stream);
+                    self.by_address.retain(|(_, of), _| *of != Some(stream));
+                }
+            }
+        }
+        true
+    }
+
     /// True when there may be more.
     fn packets(&mut self, batch: &mut Batch) -> bool {
         for _ in 0..BATCHES {
@@ -239,7 +264,9 @@ impl Shard {
                 return false;
             }
             let now = Instant::now();
-            batch.for_each(|from, source, datagram| self.datagram(Route { to: from, source }, datagram, now));
+            batch.for_each(|from, source, datagram| {
+                self.datagram(Route { to: from, source, stream: None }, datagram, now)
+            });
             self.depart(now);
             self.out.flush();
             if !batch.is_full() {
@@ -494,7 +521,13 @@ impl Shard {
         for known in transport.credentials() {
             self.by_ufrag.remove(&known.ufrag);
         }
-        self.by_address.retain(|_, owner| *owner != id);
+        let Self { by_address, out, .. } = self;
+        by_address.retain(|(_, stream), owner| {
+            if *owner == id {
+                stream.iter().for_each(|stream| out.close_stream(*stream));
+            }
+            *owner != id
+        });
         if let Some(up) = self.ups.remove(&id) {
             up.publications().for_each(|publication| end_if_from(&mut self.publications, publication, id));
         }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 
+use super::tcp::StreamId;
+
 pub(crate) use self::addresses::machine_addresses;
 pub(crate) use self::trains::{MAX_SEGMENTS, MAX_TRAIN_BYTES, Sender, Train};
 
@@ -28,6 +30,17 @@ const STRIDE: usize = BUFFER + 1_344;
 pub(crate) struct Route {
     pub(crate) to: SocketAddr,
     pub(crate) source: Option<IpAddr>,
+    /// By this connection and not as a datagram.
+    pub(crate) stream: Option<StreamId>,
+}
+
+/// Who is at the other end of a route: over UDP and over TCP the same address may be two.
+pub(crate) type Far = (SocketAddr, Option<StreamId>);
+
+impl Route {
+    pub(crate) fn far(&self) -> Far {
+        (self.to, self.stream)
+    }
 }
 
 /// How to wait.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Args;
 use crescendo::config::Config;
 use crescendo::http::hls::{HlsDirectory, router};
-use crescendo::listen::{Listeners, allow_open_files};
+use crescendo::listen::{Beyond, Listeners, allow_open_files};
 use crescendo_hls::{Answer, HlsLeg, Query, Store};
 use crescendo_leg_api::{Codec, Frame, Layer, Leg as _, Track, TrackKey};
 
@@ -59,7 +59,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let listeners = runtime.block_on(Listeners::bind(&config))?;
     let http = listeners.http()[0];
-    runtime.spawn(async move { listeners.serve(&config, router(directory), None, std::future::pending()).await });
+    runtime.spawn(async move {
+        listeners.serve(&config, router(directory), Beyond::default(), std::future::pending()).await
+    });
 
     let over = Arc::new(AtomicBool::new(false));
     let frame_bytes = options.part_bytes * 1_000 / (options.part_ms as usize * FPS as usize);

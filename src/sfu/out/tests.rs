@@ -13,7 +13,7 @@ impl Receiver {
     }
 
     fn route(&self) -> Route {
-        Route { to: self.0.local_addr().unwrap(), source: None }
+        Route { to: self.0.local_addr().unwrap(), source: None, stream: None }
     }
 
     fn receive(&self) -> Vec<u8> {

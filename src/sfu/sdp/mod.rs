@@ -27,7 +27,10 @@ pub struct Local {
     pub ice: IceCredential,
     /// SHA-256 of the certificate.
     pub fingerprint: [u8; 32],
+    /// Over UDP.
     pub candidates: Vec<SocketAddr>,
+    /// Where it waits for connections over TCP (RFC 6544).
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Largest message that is taken on a data channel, in bytes.
     pub max_message_bytes: usize,
     /// Session id of the `o=` line, below 2^62.

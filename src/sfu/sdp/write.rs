@@ -220,6 +220,12 @@ pub(super) fn candidates(out: &mut String, local: &Local) -> std::fmt::Result {
         let (ip, port) = (candidate.ip(), candidate.port());
         write!(out, "a=candidate:{} 1 udp {priority} {ip} {port} typ host\r\n", at + 1)?;
     }
+    for (at, candidate) in local.tcp_candidates.iter().enumerate() {
+        // RFC 6544 section 4.2: type preference 90, so that UDP is preferred wherever it goes; direction preference 4, passive.
+        let priority = (90 << 24) + (((4 << 13) + 8_191 - at.min(8_191)) << 8) + 255;
+        let (ip, port, foundation) = (candidate.ip(), candidate.port(), local.candidates.len() + at + 1);
+        write!(out, "a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive\r\n")?;
+    }
     out.write_str("a=end-of-candidates\r\n")
 }
 

@@ -28,7 +28,7 @@ impl Shard {
         if !matches!(first, 20..=63 | 128..=191) {
             return self.meters.dropped(Dropped::Unknown);
         }
-        let Some(&id) = self.by_address.get(&route.to) else { return self.meters.dropped(Dropped::Stranger) };
+        let Some(&id) = self.by_address.get(&route.far()) else { return self.meters.dropped(Dropped::Stranger) };
         match (first, datagram.get(1)) {
             (20..=63, _) => self.dtls(id, datagram, now),
             // RFC 5761 section 4: RTCP packet types 192 to 223 are no RTP payload types with marker.
@@ -59,9 +59,10 @@ impl Shard {
             && self.by_address.get(&forgotten) == Some(&transport.id)
         {
             self.by_address.remove(&forgotten);
+            forgotten.1.iter().for_each(|stream| self.out.close_stream(*stream));
         }
         // With every check, so that an address belongs to who was heard from it last.
-        self.by_address.insert(route.to, transport.id);
+        self.by_address.insert(route.far(), transport.id);
         transport.start(now);
         transport.flush_dtls(&mut self.out);
     }

@@ -66,14 +66,47 @@ impl std::fmt::Debug for Request {
     }
 }
 
-/// A fresh credential: 8 and 24 characters of 64 (RFC 8445 section 5.3 wants at least 24 and 128 bits of randomness).
-pub fn credential() -> IceCredential {
-    IceCredential { ufrag: random_text::<8>(), pwd: random_text::<24>() }
+/// Characters of a user name that say which shard the transport is on.
+const SHARD_CHARS: usize = 2;
+/// Shards that can be told apart.
+pub const MAX_SHARDS: usize = 64 * 64;
+
+/// A fresh credential: 8 and 24 characters of 64 (RFC 8445 section 5.3 wants at least 24 and 128 bits of randomness). Two more
+/// say the number of the shard, below [`MAX_SHARDS`]: connections over TCP have one port for all.
+pub fn credential(shard: usize) -> IceCredential {
+    let number = [shard / 64 % 64, shard % 64].map(|digit| char::from(ICE_CHARS[digit]));
+    let ufrag = number.into_iter().collect::<String>() + &random_text::<8>();
+    IceCredential { ufrag, pwd: random_text::<24>() }
 }
 
+/// The number of the shard that a user name says.
+pub fn shard(ufrag: &str) -> Option<usize> {
+    let digits = ufrag.as_bytes().get(..SHARD_CHARS)?.iter();
+    digits
+        .map(|char| ICE_CHARS.iter().position(|known| known == char))
+        .try_fold(0, |number, digit| Some(number * 64 + digit?))
+}
+
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 fn random_text<const N: usize>() -> String {
-    const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
     bytes.iter().map(|byte| char::from(ICE_CHARS[usize::from(byte % 64)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_say_their_shard() {
+        for number in [0, 1, 63, 64, 255, MAX_SHARDS - 1] {
+            let IceCredential { ufrag, pwd } = credential(number);
+            assert_eq!((shard(&ufrag), ufrag.len(), pwd.len()), (Some(number), 10, 24));
+        }
+        for unknown in ["", "A", "\u{e9}\u{e9}", "A-"] {
+            assert_eq!(shard(unknown), None, "{unknown}");
+        }
+    }
 }

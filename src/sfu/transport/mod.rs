@@ -7,7 +7,6 @@ pub(crate) mod hello;
 pub mod ice;
 pub(crate) mod srtp;
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use self::srtp::{Inbound, Outbound};
 use super::bwe::{self, Estimator};
 use super::forward::numbers::Numbers;
 use super::out::{Out, Route};
+use super::udp::Far;
 use super::{
     Codec, Counts, Direction, DtlsRole, Event, FailReason, IceCredential, PublicationId, Remote, Traffic, TransportId,
 };
@@ -59,7 +59,7 @@ pub(crate) struct Transport {
     dtls_bytes: usize,
     phase: Phase,
     /// Addresses that an authentic check came from, the oldest first. Media is taken from these alone.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Far>,
     route: Option<Route>,
     /// When the first route was there.
     reached: Instant,
@@ -165,7 +165,7 @@ impl Transport {
 
     /// An authentic check has come by `route`. One is enough to send there; a nomination moves what is sent.
     /// The address that had to be forgotten for it, if any: the oldest that is not in use.
-    pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn checked(&mut self, route: Route, nominated: bool, now: Instant) -> Option<Far> {
         self.last_check = now;
         if self.route.is_none() || nominated {
             if self.route.is_none() {
@@ -173,13 +173,13 @@ impl Transport {
             }
             self.route = Some(route);
         }
-        if self.addresses.contains(&route.to) {
+        if self.addresses.contains(&route.far()) {
             return None;
         }
-        let used = self.route.map(|route| route.to);
+        let used = self.route.map(|route| route.far());
         let oldest = self.addresses.iter().position(|address| Some(*address) != used);
         let forgotten = oldest.filter(|_| self.addresses.len() == MAX_ADDRESSES).map(|at| self.addresses.remove(at));
-        self.addresses.push(route.to);
+        self.addresses.push(route.far());
         forgotten
     }
 
@@ -305,6 +305,8 @@ impl Transport {
         let numbers = outgoing(self.direction, remote);
         self.phase = Phase::Open(Box::new(Media { inbound, outbound, numbers }));
         if let Some(route) = self.route {
+            let protocol = if route.stream.is_some() { "tcp" } else { "udp" };
+            metrics::counter!("crescendo_transports_connected_total", "protocol" => protocol).increment(1);
             self.tell(Event::Connected {
                 transport: self.id,
                 direction: self.direction,

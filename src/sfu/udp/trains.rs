@@ -37,7 +37,7 @@ impl Train {
         self.bytes.len() <= self.segment
     }
 
-    fn datagrams(&self) -> usize {
+    pub(crate) fn datagrams(&self) -> usize {
         self.bytes.len().div_ceil(self.segment.max(1))
     }
 

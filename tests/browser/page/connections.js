@@ -20,7 +20,7 @@ async function way({ pc, took }) {
   const named = entries.find(({ type }) => type === 'transport')?.selectedCandidatePairId
   const pair = named ? stats.get(named) : entries.find(({ type, selected }) => type === 'candidate-pair' && selected)
   const [local, remote] = [stats.get(pair?.localCandidateId), stats.get(pair?.remoteCandidateId)]
-  return { ms: Math.round(took), local: local?.candidateType, remote: remote?.candidateType, over: local?.relayProtocol }
+  return { ms: Math.round(took), local: local?.candidateType, remote: remote?.candidateType, over: local?.relayProtocol, protocol: local?.protocol }
 }
 
 /** Of all connections that stand: [{ ms (from made to connected), local, remote, over }]. */

@@ -139,6 +139,39 @@ describe('the server is reached', () => {
     const call = await callOf(t, [NO_UDP, NO_UDP], { set })
     for (const { local, over } of await transports(t, call)) assert.deepEqual([local, over], ['relay', 'tcp'])
   })
+
+  for (const browsers of [['chromium', 'chromium'], ['chromium', 'firefox']]) {
+    // With a relay there it is a race, in which a browser stays with whichever answers first.
+    test(`over TCP without any relay when UDP is blocked, by ${browsers.join(' and ')}`, async t => {
+      const tcp = { ...set, 'turn.enabled': false, 'sfu.tcp_listen': `${SERVER}:0` }
+      const call = await callOf(t, [NO_UDP, NO_UDP], { set: tcp, browsers })
+      for (const { local, protocol } of await transports(t, call)) {
+        assert.notEqual(local, 'relay')
+        assert.equal(protocol, 'tcp')
+      }
+    })
+  }
+
+  test('over TCP on the port of the pages where nothing but web traffic passes', async t => {
+    const [certificate, key] = selfSigned(t, SERVER)
+    const tls = { 'tls.listen': `${SERVER}:0`, 'tls.cert': certificate, 'tls.key': key }
+    const shared = { ...tls, 'turn.enabled': false, 'sfu.tcp_on_https': true }
+    const port = url => Number(url.split(':').at(-1))
+    const router = ({ bound }) => ({ udp: false, tcp: [port(bound.http), port(bound.https)] })
+    const call = await callOf(t, server => [router(server), router(server)], { set: { ...set, ...shared } })
+    for (const { local, protocol } of await transports(t, call)) {
+      assert.notEqual(local, 'relay')
+      assert.equal(protocol, 'tcp')
+    }
+  })
+
+  test('over UDP where it passes, though TCP would do', async t => {
+    const call = await callOf(t, [CONE, SYMMETRIC], { set: { ...set, 'sfu.tcp_listen': `${SERVER}:0` } })
+    for (const { local, protocol } of await transports(t, call)) {
+      assert.notEqual(local, 'relay')
+      assert.equal(protocol, 'udp')
+    }
+  })
 })
 
 test('three of whom most are relayed to each other move to the server', async t => {

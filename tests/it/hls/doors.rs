@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crescendo::config::Config;
 use crescendo::http::hls::{HlsDirectory, router};
-use crescendo::listen::Listeners;
+use crescendo::listen::{Beyond, Listeners};
 use crescendo_hls::{HlsLeg, Options, Store};
 use crescendo_leg_api::{Codec, Frame, Layer, Leg as _, Track, TrackKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,7 +52,9 @@ impl Broadcast {
         config.http.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let listeners = Listeners::bind(&config).await.expect("a port");
         let http = listeners.http()[0];
-        tokio::spawn(async move { listeners.serve(&config, router(directory), None, std::future::pending()).await });
+        tokio::spawn(async move {
+            listeners.serve(&config, router(directory), Beyond::default(), std::future::pending()).await
+        });
         let mut broadcast = Self { leg, store, http, pictures: 0 };
         // The sound is encoded on threads that follow our time as fast as they can.
         while !broadcast.store.offered() {

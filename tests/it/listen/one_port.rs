@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get as on_get;
 use crescendo::config::{self, Config};
-use crescendo::listen::{Listeners, TurnDoor};
+use crescendo::listen::{Beyond, Listeners, StreamDoor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -27,13 +27,17 @@ struct Doors {
 
 impl Doors {
     async fn open(certificate: &Certificate) -> Self {
-        let set = certificate.set().into_iter().chain(["http.listen=[]".into()]).collect::<Vec<_>>();
+        let set = certificate
+            .set()
+            .into_iter()
+            .chain(["http.listen=[]".into(), "sfu.tcp_on_https=true".into()])
+            .collect::<Vec<_>>();
         let config: Config = config::load(None, &set).expect("valid");
         let listeners = Listeners::bind(&config).await.expect("free ports");
         let https = *listeners.https().first().expect("one");
         let site = Router::new()
             .route("/", on_get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| format!("you are {peer}")));
-        let turn: TurnDoor = Arc::new(|mut stream, peer, local| {
+        let turn: StreamDoor = Arc::new(|mut stream, peer, local| {
             Box::pin(async move {
                 let mut message = BINDING;
                 if stream.read_exact(&mut message).await.is_ok() {
@@ -43,12 +47,22 @@ impl Doors {
                 }
             })
         });
+        let media: StreamDoor = Arc::new(|mut stream, _, _| {
+            Box::pin(async move {
+                let mut first = [0; 2];
+                if stream.read_exact(&mut first).await.is_ok() {
+                    let _ =
+                        stream.write_all(format!("a packet of {} bytes", u16::from_be_bytes(first)).as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                }
+            })
+        });
         let (over, is_over) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let over = async {
                 let _ = is_over.await;
             };
-            listeners.serve(&config, site, Some(turn), over).await;
+            listeners.serve(&config, site, Beyond { turn: Some(turn), media: Some(media) }, over).await;
         });
         Self { https, over, serving }
     }
@@ -92,6 +106,11 @@ async fn without_tls_the_same_port_speaks_turn_and_sends_http_to_https() {
     stream.write_all(&BINDING[..1]).await.expect("written");
     stream.write_all(&BINDING[1..]).await.expect("written");
     assert!(rest(&mut stream).await.as_bytes().ends_with(&BINDING[8..]));
+
+    // ICE over TCP: a length, and the check.
+    let mut stream = TcpStream::connect(doors.https).await.expect("connected");
+    stream.write_all(&[&[0, 20][..], &BINDING].concat()).await.expect("written");
+    assert_eq!(rest(&mut stream).await, "a packet of 20 bytes");
 
     let mut stream = TcpStream::connect(doors.https).await.expect("connected");
     let answer = get(&mut stream, "/r/demo?x=1").await;

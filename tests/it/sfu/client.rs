@@ -148,6 +148,11 @@ impl Client {
         self.local = local.clone();
     }
 
+    /// What is for the server goes there from now on.
+    pub(crate) fn go_by(&mut self, way: SocketAddr) {
+        self.server = way;
+    }
+
     /// Works until `done`; panics with `what` when that takes too long.
     pub(crate) async fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let start = Instant::now();

@@ -10,6 +10,7 @@ mod feedback;
 mod layers;
 mod repair;
 mod sctp;
+mod tcp;
 mod voices;
 
 use std::collections::HashMap;

@@ -46,6 +46,7 @@ impl Answer {
             ice: IceCredential { ufrag: of("a=ice-ufrag:"), pwd: of("a=ice-pwd:") },
             fingerprint: [0; 32],
             candidates: vec![format!("{}:{}", words[4], words[5]).parse().expect("an address")],
+            tcp_candidates: Vec::new(),
             max_message_bytes: 65_536,
             session: 0,
         }
@@ -78,6 +79,7 @@ pub(super) async fn client() -> Client {
         ice: nobody,
         fingerprint: [0; 32],
         candidates: vec![([127, 0, 0, 1], 9).into()],
+        tcp_candidates: Vec::new(),
         max_message_bytes: 65_536,
         session: 0,
     };

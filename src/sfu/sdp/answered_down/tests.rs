@@ -13,7 +13,14 @@ fn down() -> AnsweredDown {
     let ice = IceCredential { ufrag: "ufragufr".into(), pwd: "passwordpasswordpassword".into() };
     let candidates = vec!["192.0.2.2:50000".parse().unwrap()];
     AnsweredDown::new(
-        Local { ice, fingerprint: [0xab; 32], candidates, max_message_bytes: 65_536, session: 42 },
+        Local {
+            ice,
+            fingerprint: [0xab; 32],
+            candidates,
+            tcp_candidates: Vec::new(),
+            max_message_bytes: 65_536,
+            session: 42,
+        },
         &CODECS,
     )
 }

@@ -12,6 +12,7 @@ fn session() -> IceSession {
         ice: IceCredential { ufrag: "first".into(), pwd: "p".repeat(24) },
         fingerprint: [0; 32],
         candidates: vec!["192.0.2.2:50000".parse().unwrap()],
+        tcp_candidates: Vec::new(),
         max_message_bytes: 65_536,
         session: 1,
     };

@@ -21,7 +21,7 @@ impl Pair {
 
     fn train(&self, bytes: Range<usize>, segment: usize) -> Train {
         let source = Some(IpAddr::from([127, 0, 0, 1]));
-        Train { route: Route { to: self.to.local_addr().unwrap(), source }, bytes, segment }
+        Train { route: Route { to: self.to.local_addr().unwrap(), source, stream: None }, bytes, segment }
     }
 
     fn receive(&self) -> Vec<u8> {
