@@ -176,6 +176,8 @@ pub struct Sfu {
     pub loudest: usize,
     /// In people.
     pub loudest_above: usize,
+    /// Sound is asked for, and sent where some is lost, with what was before it once more.
+    pub red: bool,
     /// What an up transport may bring.
     pub max_kbps: u32,
     /// What the path to each receiver takes is estimated, and bounds what is sent there.
@@ -388,6 +390,7 @@ impl Default for Sfu {
             tcp_listen: Vec::new(),
             tcp_on_https: false,
             tcp_queue_bytes: 256 * 1024,
+            red: true,
             shards: 1,
             pin: true,
             video_codecs: ["H264", "VP8", "VP9", "AV1"].map(String::from).to_vec(),

@@ -10,6 +10,7 @@ use super::{DownlinkView, LegView, RoomView};
 use crate::room::ids::{LegId, ParticipantId, TrackId};
 use crate::room::{Carrier, Departure, Direction, Event, Input, LegInfo, LegKind, LegPlan, Output, Source, VideoCodec};
 use crate::sfu::data::{Client, DataEnd};
+use crate::sfu::sdp::{Down, Up};
 use crate::sfu::{Command, PublicationId, Send, ShardFull, TransportId, Wish};
 use crate::signal::convert;
 use crate::signal::message::{self as wire, ServerMessage};
@@ -155,6 +156,8 @@ impl Task {
             Direction::Up => member.is_plain(),
             Direction::Down => member.plays(),
         };
+        // What is sealed cannot be taken apart.
+        let red = config.sfu.red && self.room.is_encrypted() != Some(true);
         let (offer, traffic) = match direction {
             Direction::Up => {
                 for source in [Source::Microphone, Source::Camera, Source::Screen, Source::ScreenAudio] {
@@ -163,7 +166,10 @@ impl Task {
                 let start = config.sfu.start_bitrate_kbps;
                 let up = match member.is_plain() {
                     true => UpTransport::offered(transport, generation, local, &codecs, start, member.has_data()),
-                    false => UpTransport::new(transport, generation, local, &codecs, start, config.sfu.simulcast),
+                    false => {
+                        let up = Up::new(local, &codecs, start).with_simulcast(config.sfu.simulcast).with_red(red);
+                        UpTransport::new(transport, generation, up)
+                    }
                 };
                 let up = member.up.insert(up);
                 (up.offer(), up.traffic.clone())
@@ -173,7 +179,8 @@ impl Task {
                     true => DownTransport::offered(transport, generation, local, &codecs),
                     false => {
                         let reserve = member.reserve(self.settings.mesh_limit);
-                        DownTransport::new(transport, generation, local, &codecs, reserve)
+                        let down = Down::new(local, &codecs, reserve).with_red(red);
+                        DownTransport::new(transport, generation, down)
                     }
                 };
                 // What it is to get is in its first offer, which comes once that is known.

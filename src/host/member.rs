@@ -269,15 +269,7 @@ enum UpSdp {
 }
 
 impl UpTransport {
-    pub(super) fn new(
-        id: TransportId,
-        generation: u32,
-        local: Local,
-        codecs: &[VideoCodec],
-        start_bitrate_kbps: u32,
-        simulcast: bool,
-    ) -> Self {
-        let sdp = Up::new(local, codecs, start_bitrate_kbps).with_simulcast(simulcast);
+    pub(super) fn new(id: TransportId, generation: u32, sdp: Up) -> Self {
         Self { id, generation, sdp: UpSdp::Server { sdp, unanswered: None }, ice: None, traffic: Traffic::default() }
     }
 
@@ -383,8 +375,8 @@ enum DownSdp {
 }
 
 impl DownTransport {
-    pub(super) fn new(id: TransportId, generation: u32, local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
-        Self::of(id, generation, DownSdp::Server(Down::new(local, codecs, reserve)))
+    pub(super) fn new(id: TransportId, generation: u32, sdp: Down) -> Self {
+        Self::of(id, generation, DownSdp::Server(sdp))
     }
 
     /// One that the client offers.

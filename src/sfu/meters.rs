@@ -72,6 +72,7 @@ pub(crate) struct Meters {
     estimates: Histogram,
     probes: Counter,
     paced: Counter,
+    redundant: Counter,
     paused: Gauge,
 }
 
@@ -91,6 +92,7 @@ impl Meters {
             estimates: metrics::histogram!("crescendo_down_estimate_kbps"),
             probes: metrics::counter!("crescendo_bandwidth_probes_total"),
             paced: metrics::counter!("crescendo_paced_packets_total"),
+            redundant: metrics::counter!("crescendo_redundant_packets_total"),
             paused: metrics::gauge!("crescendo_paused_tracks"),
             up: metrics::gauge!("crescendo_transports", "direction" => "up"),
             down: metrics::gauge!("crescendo_transports", "direction" => "down"),
@@ -112,6 +114,11 @@ impl Meters {
     }
 
     /// Packets left later than they came, as their path had no room for them.
+    /// Sound that brought what was before it once more.
+    pub(crate) fn redundant(&self, packets: u64) {
+        self.redundant.increment(packets);
+    }
+
     pub(crate) fn paced(&self, packets: u64) {
         self.paced.increment(packets);
     }

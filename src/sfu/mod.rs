@@ -113,6 +113,8 @@ pub struct Send {
     pub ssrc: u32,
     /// Where retransmissions go (RFC 4588), if the far end takes them apart.
     pub rtx: Option<u32>,
+    /// The far end takes redundant sound (RFC 2198).
+    pub red: bool,
     /// The far end tells when packets with transport-wide numbers come.
     pub transport_cc: bool,
     /// It is somebody's screen, which goes before all other pictures.

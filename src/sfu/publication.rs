@@ -7,6 +7,7 @@ mod begin;
 mod encoding;
 mod meter;
 mod pace;
+mod redundant;
 mod subscription;
 mod taps;
 
@@ -72,6 +73,7 @@ struct Tally {
     bytes: u64,
     unheard: u64,
     paced: u64,
+    redundant: u64,
 }
 
 impl Tally {
@@ -79,6 +81,7 @@ impl Tally {
         meters.forwarded(self.packets, self.bytes);
         meters.unheard(self.unheard);
         meters.paced(self.paced);
+        meters.redundant(self.redundant);
     }
 }
 
@@ -277,11 +280,14 @@ impl Publication {
     }
 
     /// A receiver says how many packets never came; how many more that is than it said before.
-    pub(crate) fn lost(&mut self, transport: TransportId, ssrc: u32, lost: u32) -> u64 {
+    pub(crate) fn lost(&mut self, transport: TransportId, ssrc: u32, lost: u32, now: Instant) -> u64 {
         let known = self.subscriptions.iter_mut().find(|s| s.transport == transport && s.ssrc == ssrc);
         let Some(subscription) = known else { return 0 };
         let more = lost.saturating_sub(subscription.lost);
         subscription.lost += more;
+        if more > 0 {
+            subscription.has_lost(now);
+        }
         more.into()
     }
 
@@ -407,8 +413,8 @@ impl Publication {
             let numbered = subscription.is_numbered(codec.kind());
             let length = match &mut subscription.rtx {
                 Some(rtx) => rtx.send(&mut to, packet, codec, place, now, out),
-                // With another number it would be another packet.
-                None if numbered => None,
+                // With another number it would be another packet, as it would without what it brought of others.
+                None if numbered || subscription.red => None,
                 None => send(&mut to, ssrc, packet, codec, place, None, out),
             };
             sent += u64::from(length.is_some());

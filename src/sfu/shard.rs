@@ -124,6 +124,8 @@ pub(crate) struct Shard {
     probing: Vec<(TransportId, PublicationId)>,
     /// What waits for room on the way to a transport, one after the other.
     lagging: Vec<(TransportId, PublicationId)>,
+    /// A packet that was lost and came in another one, while it goes on its way.
+    missing: Vec<u8>,
     /// RTCP while it is written.
     written: Vec<u8>,
     out: Out,
@@ -155,6 +157,7 @@ impl Shard {
             paused: 0,
             probing: Vec::new(),
             lagging: Vec::new(),
+            missing: Vec::new(),
             written: Vec::new(),
             out: Out::new(socket),
             meters: Meters::new(),

@@ -136,6 +136,11 @@ impl Up {
         (index < highest && !stream.window.seen(index)).then_some(*ssrc)
     }
 
+    /// A packet of a stream that is known has not come.
+    pub(crate) fn lacks(&self, ssrc: u32, sequence: u16) -> bool {
+        self.streams.get(&ssrc).is_some_and(|stream| !stream.window.seen(nearest(stream.window.highest(), sequence)))
+    }
+
     /// Finds the stream of an opened packet, by its SSRC, else by its MID (RFC 8843 section 9.2). No index is given twice: what
     /// is sent on goes by it, and SRTP needs one plaintext for each (RFC 3711 section 9.1).
     pub(crate) fn found(

@@ -120,7 +120,7 @@ impl Host {
         publication: PublicationId,
     ) -> anyhow::Result<()> {
         let (mid, ssrc) = (sender.to_string(), 1_000_000 + sender as u32);
-        let send = Send { mid, ssrc, rtx: None, transport_cc: false, screen: false, publication };
+        let send = Send { mid, ssrc, rtx: None, red: false, transport_cc: false, screen: false, publication };
         self.send(shard, Command::Subscribe { transport, send, wish: Wish::default() })
     }
 

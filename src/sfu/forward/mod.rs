@@ -12,6 +12,7 @@ pub mod nack;
 pub mod numbers;
 pub mod picture;
 pub mod reception;
+pub mod red;
 pub mod rewrite;
 pub mod train;
 pub mod twcc;

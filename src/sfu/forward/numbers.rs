@@ -36,6 +36,11 @@ impl Numbers {
         numbers
     }
 
+    /// What their payload type is on our side.
+    pub fn payload(&self, theirs: u8) -> Option<u8> {
+        *self.payloads.get(usize::from(theirs))?
+    }
+
     /// Gives a packet in the clear our numbers, in place. Extensions that have none become padding.
     /// False when the packet is cut short or its payload type was not agreed on: it is of no use then.
     pub fn apply(&self, packet: &mut [u8]) -> bool {

@@ -14,7 +14,7 @@ use super::super::transport::Sending;
 use super::super::{Codec, Kind, Send, TransportId};
 use super::encoding::{Encoding, Gathered, Media};
 use super::pace::Behind;
-use super::{Limits, Tally};
+use super::{Limits, Tally, redundant};
 
 /// Layers that were silent for this long while others of their publication came are not sent now: senders leave out the large
 /// ones when their bandwidth is short. Higher: pictures stand still for longer before a smaller layer takes over; lower: few
@@ -62,6 +62,9 @@ pub(super) struct Subscription {
     pub(super) octets: u32,
     /// Packets that never came, as its receiver said last.
     pub(super) lost: u32,
+    /// Its receiver takes redundant sound.
+    pub(super) red: bool,
+    pub(super) redundant_until: Option<Instant>,
 }
 
 /// The stream of retransmissions to a receiver (RFC 4588).
@@ -81,7 +84,7 @@ pub(super) struct Placed {
 
 impl Subscription {
     pub(super) fn new(transport: TransportId, send: Send, wish: Wish) -> Self {
-        let Send { mid, ssrc, rtx, transport_cc, screen, publication: _ } = send;
+        let Send { mid, ssrc, rtx, red, transport_cc, screen, publication: _ } = send;
         // In the lower half, so that the far end cannot misjudge the first roll-over (RFC 3711 section 3.3.1).
         let first = || u64::from(fastrand::u16(1..1 << 15));
         Self {
@@ -106,6 +109,8 @@ impl Subscription {
             packets: 0,
             octets: 0,
             lost: 0,
+            red,
+            redundant_until: None,
         }
     }
 
@@ -220,7 +225,13 @@ impl Subscription {
         let Some(kept) = media.history.get(packet.input.index) else { return false };
         let Some(Placed { place, switched }) = self.place(packet, media.clock_rate(), captured) else { return false };
         let numbered = self.is_numbered(media.codec.kind()).then_some(now);
-        if let Some(length) = send(to, self.ssrc, kept, media.codec, place, numbered, out) {
+        let mut length = None;
+        if self.is_redundant(now) {
+            length = redundant::send(to, self.ssrc, media, packet.input.index, place, numbered, out);
+            tally.redundant += u64::from(length.is_some());
+        }
+        let length = length.or_else(|| send(to, self.ssrc, kept, media.codec, place, numbered, out));
+        if let Some(length) = length {
             self.packets = self.packets.wrapping_add(1);
             self.octets = self.octets.wrapping_add(packet.payload as u32);
             tally.packets += 1;
@@ -278,7 +289,7 @@ impl Rtx {
 }
 
 /// A packet has gone out, with this number if any; its length.
-fn count(to: &mut Sending<'_>, number: Option<u16>, length: usize, now: Instant) -> Option<usize> {
+pub(super) fn count(to: &mut Sending<'_>, number: Option<u16>, length: usize, now: Instant) -> Option<usize> {
     if let (Some(_), Some(bandwidth)) = (number, &mut to.bandwidth) {
         bandwidth.sent(length, now);
     }

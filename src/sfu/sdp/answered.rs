@@ -208,7 +208,7 @@ fn usable<'a>(section: &'a Section, codecs: &[VideoCodec]) -> Option<Usable<'a>>
     }
     let kind = section.kind?;
     let formats: Vec<_> = match kind {
-        Kind::Audio => section.formats.iter().filter(|f| is_opus(f)).map(|f| (f, tables::OPUS)).take(1).collect(),
+        Kind::Audio => sound_formats(section),
         Kind::Video => codecs.iter().flat_map(|codec| video_formats(section, *codec)).collect(),
     };
     (!formats.is_empty()).then_some((section, kind, formats))
@@ -240,6 +240,21 @@ pub(super) fn extensions(section: &Section, kind: Kind) -> impl Iterator<Item = 
 
 pub(super) fn is_opus(format: &Format) -> bool {
     format.name.eq_ignore_ascii_case("opus/48000/2")
+}
+
+/// The client's Opus, and its redundant form where it has one (RFC 2198), in its own order.
+pub(super) fn sound_formats(section: &Section) -> Vec<(&Format, u8)> {
+    let Some(opus) = section.formats.iter().find(|format| is_opus(format)) else { return Vec::new() };
+    let of_opus = |format: &&Format| {
+        let mut blocks = format.parameters.split('/').map(str::parse);
+        let name = format.name.eq_ignore_ascii_case("red/48000/2");
+        name && blocks.all(|block| block == Ok(opus.payload_type))
+    };
+    let red = section.formats.iter().find(of_opus);
+    let both = [(Some(opus), tables::OPUS), (red, tables::RED)];
+    let mut known: Vec<(&Format, u8)> = both.into_iter().filter_map(|(format, ours)| Some((format?, ours))).collect();
+    known.sort_by_key(|(format, _)| section.formats.iter().position(|f| f.payload_type == format.payload_type));
+    known
 }
 
 /// The client's formats of a codec that are one of ours.

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::answer::{self, Answer, Format, Section};
-use super::answered::{extensions, is_opus, is_video, reject};
+use super::answered::{extensions, is_video, reject, sound_formats};
 use super::fragment::{ICE_OPTIONS, IceSession};
 use super::h264::{self, Profile};
 use super::tables::{self, Payload};
@@ -32,6 +32,8 @@ pub struct AnsweredDown {
 struct Line {
     mid: String,
     kind: Kind,
+    /// The client takes redundant sound.
+    red: bool,
     ssrc: u32,
     stage: Stage,
 }
@@ -84,7 +86,8 @@ impl AnsweredDown {
         let first = fastrand::u32(2..u32::MAX - 1);
         self.lines = (first..)
             .zip(taken.iter().flatten())
-            .map(|(ssrc, Taken { section, kind, .. })| Line {
+            .map(|(ssrc, Taken { section, kind, formats })| Line {
+                red: formats.iter().any(|(_, ours)| ours.contains(&tables::RED)),
                 mid: section.mid.clone(),
                 kind: *kind,
                 ssrc,
@@ -163,7 +166,8 @@ impl AnsweredDown {
 
 impl Line {
     fn send(&self, publication: PublicationId) -> Send {
-        Send { mid: self.mid.clone(), ssrc: self.ssrc, rtx: None, transport_cc: false, screen: false, publication }
+        let Self { mid, ssrc, red, .. } = self;
+        Send { mid: mid.clone(), ssrc: *ssrc, rtx: None, red: *red, transport_cc: false, screen: false, publication }
     }
 }
 
@@ -196,9 +200,7 @@ fn usable<'a>(section: &'a Section, codecs: &[VideoCodec]) -> Option<Taken<'a>> 
         None => formats.push((format, vec![ours])),
     };
     match kind {
-        Kind::Audio => {
-            section.formats.iter().filter(|format| is_opus(format)).take(1).for_each(|f| add(f, tables::OPUS))
-        }
+        Kind::Audio => sound_formats(section).into_iter().for_each(|(format, ours)| add(format, ours)),
         Kind::Video => {
             for payload in codecs.iter().flat_map(|codec| tables::VIDEO.iter().filter(move |p| p.codec == *codec)) {
                 if let Some(format) = decoder(section, payload) {

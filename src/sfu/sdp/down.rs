@@ -21,6 +21,8 @@ pub struct Down {
     local: Local,
     codecs: Vec<VideoCodec>,
     reserve: usize,
+    /// Redundant sound is offered.
+    red: bool,
     version: u64,
     /// ICE has begun anew, and no offer says so.
     restarted: bool,
@@ -51,6 +53,8 @@ struct Slot {
     takes_rtx: bool,
     /// It tells when packets with transport-wide numbers come.
     tells_arrivals: bool,
+    /// It takes redundant sound.
+    takes_red: bool,
     kind: Kind,
     /// What it holds is a screen.
     screen: bool,
@@ -101,8 +105,8 @@ impl Slot {
 
     fn send(&self, publication: PublicationId) -> Send {
         let rtx = self.takes_rtx.then_some(self.rtx);
-        let Self { ssrc, screen, tells_arrivals: transport_cc, .. } = *self;
-        Send { mid: self.mid.clone(), ssrc, rtx, transport_cc, screen, publication }
+        let Self { ssrc, screen, tells_arrivals: transport_cc, takes_red: red, .. } = *self;
+        Send { mid: self.mid.clone(), ssrc, rtx, red, transport_cc, screen, publication }
     }
 
     /// What the next offer says of it.
@@ -120,7 +124,23 @@ impl Down {
     /// `reserve`: how many pairs of an audio and a video m-line each offer has beyond those in use.
     pub fn new(local: Local, codecs: &[VideoCodec], reserve: usize) -> Self {
         let (slots, negotiation) = (Vec::new(), Negotiation::New);
-        Self { local, codecs: codecs.to_vec(), reserve, version: 0, restarted: false, made: 0, slots, negotiation }
+        Self {
+            local,
+            codecs: codecs.to_vec(),
+            reserve,
+            red: false,
+            version: 0,
+            restarted: false,
+            made: 0,
+            slots,
+            negotiation,
+        }
+    }
+
+    /// Offers sound that brings what was before once more (RFC 2198), for receivers that lose some.
+    #[must_use]
+    pub fn with_red(self, red: bool) -> Self {
+        Self { red, ..self }
     }
 
     /// Finds an m-line for a publication: one that the client knows, if there is any. One that has an m-line keeps it.
@@ -202,7 +222,13 @@ impl Down {
         self.version += 1;
         self.restarted = false;
         self.negotiation = Negotiation::Outstanding { slots: self.slots.len() };
-        let offer = Offer { local: &self.local, version: self.version, codecs: &self.codecs, start_bitrate_kbps: None };
+        let offer = Offer {
+            local: &self.local,
+            version: self.version,
+            codecs: &self.codecs,
+            start_bitrate_kbps: None,
+            red: self.red,
+        };
         let lines = self.slots.iter().map(|slot| (slot.mid.as_str(), slot.line()));
         Some(offer.text(std::iter::once((DATA, Line::Data)).chain(lines)))
     }
@@ -233,6 +259,7 @@ impl Down {
                 Stage::Offered { holds } => {
                     slot.takes_rtx = takes_rtx(section);
                     slot.tells_arrivals = tells_arrivals(section);
+                    slot.takes_red = self.red && section.formats.iter().any(|f| f.payload_type == tables::RED);
                     ready.extend(holds.map(|publication| slot.send(publication)));
                     Stage::Ready { holds }
                 }
@@ -255,7 +282,17 @@ impl Down {
         let ssrc = self.new_ssrc(0);
         let rtx = self.new_ssrc(ssrc);
         let stage = Stage::Planned { holds: None };
-        let slot = Slot { mid, ssrc, rtx, takes_rtx: false, tells_arrivals: false, kind, screen: false, stage };
+        let slot = Slot {
+            mid,
+            ssrc,
+            rtx,
+            takes_rtx: false,
+            tells_arrivals: false,
+            takes_red: false,
+            kind,
+            screen: false,
+            stage,
+        };
         let at = place.unwrap_or(self.slots.len());
         match self.slots.get_mut(at) {
             Some(closed) => *closed = slot,

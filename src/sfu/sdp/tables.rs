@@ -19,6 +19,8 @@ pub struct Payload {
 
 pub const OPUS: u8 = 111;
 pub const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
+/// Redundant Opus (RFC 2198).
+pub const RED: u8 = 63;
 pub const OPUS_CLOCK: u32 = 48_000;
 pub const VIDEO_CLOCK: u32 = 90_000;
 

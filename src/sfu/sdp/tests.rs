@@ -62,7 +62,7 @@ fn an_up_offer_has_what_browsers_need() {
     assert!(offer.contains("a=candidate:1 1 udp 2130706431 192.0.2.2 50000 typ host\r\n"));
     assert!(offer.contains("a=candidate:2 1 udp 2130706175 2001:db8::1 50000 typ host\r\n"));
     // RFC 6544 section 4.2: below every UDP one.
-    assert!(offer.contains("a=candidate:3 1 tcp 1518280447 192.0.2.2 443 typ host tcptype passive\r\n"));
+    assert!(offer.contains("a=candidate:3 1 tcp 1520435199 192.0.2.2 443 typ host tcptype passive\r\n"));
     assert!(offer.contains(&format!("a=fingerprint:sha-256 {}AB\r\n", "AB:".repeat(31))));
     assert!(offer.contains("a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"));
     assert_eq!(offer.matches("repaired-rtp-stream-id").count(), 2);

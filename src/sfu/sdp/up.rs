@@ -19,19 +19,27 @@ pub struct Up {
     start_bitrate_kbps: u32,
     /// A camera's picture is asked for in several encodings.
     simulcast: bool,
+    /// Sound is asked for redundantly.
+    red: bool,
     version: u64,
 }
 
 impl Up {
     /// `codecs`: the most wanted first.
     pub fn new(local: Local, codecs: &[VideoCodec], start_bitrate_kbps: u32) -> Self {
-        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, simulcast: false, version: 0 }
+        Self { local, codecs: codecs.to_vec(), start_bitrate_kbps, simulcast: false, red: false, version: 0 }
     }
 
     /// Asks for a camera's picture in several encodings.
     #[must_use]
     pub fn with_simulcast(self, simulcast: bool) -> Self {
         Self { simulcast, ..self }
+    }
+
+    /// Asks for sound that brings what was before once more (RFC 2198).
+    #[must_use]
+    pub fn with_red(self, red: bool) -> Self {
+        Self { red, ..self }
     }
 
     /// The offer as it is now; each one has a higher version.
@@ -42,6 +50,7 @@ impl Up {
             version: self.version,
             codecs: &self.codecs,
             start_bitrate_kbps: Some(self.start_bitrate_kbps),
+            red: self.red,
         };
         let line = |source: Source| {
             let layers = self.simulcast && source == Source::Camera;

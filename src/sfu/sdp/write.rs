@@ -29,6 +29,8 @@ pub(super) struct Offer<'a> {
     /// The most wanted first.
     pub(super) codecs: &'a [VideoCodec],
     pub(super) start_bitrate_kbps: Option<u32>,
+    /// Redundant sound, which is sent where it comes first in what is asked for.
+    pub(super) red: bool,
 }
 
 impl Offer<'_> {
@@ -55,7 +57,15 @@ impl Offer<'_> {
         let payloads: Vec<&Payload> =
             self.codecs.iter().flat_map(|codec| tables::VIDEO.iter().filter(|p| p.codec == *codec)).collect();
         match kind {
-            Kind::Audio => write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF {}", tables::OPUS)?,
+            Kind::Audio => {
+                let (opus, red) = (tables::OPUS, tables::RED);
+                write!(out, "m=audio {port} UDP/TLS/RTP/SAVPF ")?;
+                match line {
+                    _ if !self.red => write!(out, "{opus}")?,
+                    Line::Receive { .. } => write!(out, "{red} {opus}")?,
+                    _ => write!(out, "{opus} {red}")?,
+                }
+            }
             Kind::Video => {
                 write!(out, "m=video {port} UDP/TLS/RTP/SAVPF")?;
                 payloads.iter().try_for_each(|payload| write!(out, " {} {}", payload.payload_type, payload.rtx))?;
@@ -82,6 +92,10 @@ impl Offer<'_> {
                 write!(out, "a=rtpmap:{opus} opus/48000/2\r\na=fmtp:{opus} {}\r\n", tables::OPUS_FORMAT)?;
                 if congestion {
                     write!(out, "a=rtcp-fb:{opus} transport-cc\r\n")?;
+                }
+                if self.red {
+                    let red = tables::RED;
+                    write!(out, "a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n")?;
                 }
             }
             Kind::Video => payloads.iter().try_for_each(|payload| self.payload(out, payload, congestion))?,

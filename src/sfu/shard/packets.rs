@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::Shard;
 use crate::sfu::bwe::Changed;
-use crate::sfu::forward::header::{self, Header};
+use crate::sfu::forward::header::{self, Fixed, Header};
+use crate::sfu::forward::red::Red;
 use crate::sfu::meters::Dropped;
 use crate::sfu::out::Route;
 use crate::sfu::publication::{Clock, Incoming, Origin, Publication, Way};
@@ -110,8 +111,52 @@ impl Shard {
             (packet, header, manner) = (restored, parsed, Manner::Repaired);
             self.meters.repaired();
         }
+        if header.payload_type == tables::RED {
+            return self.redundant(id, packet, &header, now);
+        }
+        self.media(id, packet, &header, manner, now);
+    }
+
+    /// Sound that brings what was before once more (RFC 2198): what is missing of that goes on its way, and then its own. Behind here
+    /// sound is plain.
+    fn redundant(&mut self, id: TransportId, packet: &mut [u8], header: &Header, now: Instant) {
+        let Some(red) = Red::parse(&packet[header.payload.clone()]) else {
+            return self.meters.dropped(Dropped::Unroutable);
+        };
+        let begins = header.payload.start;
+        for (by, behind, range) in red.earlier() {
+            let sequence = header.sequence.wrapping_sub(by);
+            if !self.ups.get(&id).is_some_and(|up| up.lacks(header.ssrc, sequence)) {
+                continue;
+            }
+            let timestamp = header.timestamp.wrapping_sub(behind);
+            let fixed = Fixed { marker: false, payload_type: tables::OPUS, sequence, timestamp, ssrc: header.ssrc };
+            // How loud it was is not said again.
+            let level = header.extension(packet, tables::AUDIO_LEVEL).map(|level| (tables::AUDIO_LEVEL, level));
+            let mut missing = std::mem::take(&mut self.missing);
+            missing.clear();
+            let payload = &packet[begins + range.start..begins + range.end];
+            header::write(&mut missing, fixed, level.into_iter(), payload);
+            if let Some(parsed) = Header::parse(&missing) {
+                self.meters.repaired();
+                self.media(id, &missing, &parsed, Manner::Repaired, now);
+            }
+            self.missing = missing;
+        }
+        // In its place, with its header right before it.
+        let at = red.own.start;
+        packet.copy_within(..begins, at);
+        packet[at + 1] = packet[at + 1] & 0x80 | tables::OPUS;
+        if let Some(parsed) = Header::parse(&packet[at..]) {
+            self.media(id, &packet[at..], &parsed, Manner::Sent, now);
+        }
+    }
+
+    /// A packet of one of the codecs.
+    fn media(&mut self, id: TransportId, packet: &[u8], header: &Header, manner: Manner, now: Instant) {
+        let Some(up) = self.ups.get_mut(&id) else { return };
         let found = tables::codec(header.payload_type)
-            .and_then(|codec| Some((codec, up.found(packet, &header, codec, manner, now)?)));
+            .and_then(|codec| Some((codec, up.found(packet, header, codec, manner, now)?)));
         let Some((codec, found)) = found else { return self.meters.dropped(Dropped::Unroutable) };
 
         let (origin, layer) = (Origin { transport: id, ssrc: header.ssrc }, found.layer);
@@ -124,8 +169,8 @@ impl Shard {
         } else if publication.source(layer) != Some(origin) {
             return self.meters.dropped(Dropped::Stale);
         }
-        let heard = codec.kind() == Kind::Video || self.voices.hear(found.publication, packet, &header, now);
-        let incoming = Incoming { packet, header: &header, codec, layer, index: found.index, heard, now };
+        let heard = codec.kind() == Kind::Video || self.voices.hear(found.publication, packet, header, now);
+        let incoming = Incoming { packet, header, codec, layer, index: found.index, heard, now };
         let accepted = publication.accept(&incoming, self.settings.publication, way);
         if let Some(at) = accepted.departs {
             self.departures.push_back((at, found.publication, layer));
@@ -170,7 +215,7 @@ impl Shard {
             Report::Lost { ssrc, lost } => {
                 let publication = self.downs.get(&id).and_then(|sends| sends.get(&ssrc));
                 if let Some(publication) = publication.and_then(|p| self.publications.get_mut(p)) {
-                    transport.counts.lost += publication.lost(id, ssrc, lost);
+                    transport.counts.lost += publication.lost(id, ssrc, lost, now);
                 }
             }
             Report::KeyFrame { ssrc } => {

@@ -103,7 +103,8 @@ fn whatever_comes_is_cut_or_refused_and_never_grows_beyond_one_packet() {
             let honest = random.bool();
             let length = if honest { random.u16(..300) } else { random.u16(..) };
             inbox.extend_from_slice(&length.to_be_bytes());
-            let rest: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(random.usize(..600)).collect();
+            let more = random.usize(..600);
+            let rest: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(more).collect();
             inbox.extend_from_slice(&rest);
         }
         let (mut left, mut ended) = (inbox.len(), false);

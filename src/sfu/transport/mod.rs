@@ -121,6 +121,11 @@ impl Media {
     pub(crate) fn renumber(&self, packet: &mut [u8]) -> bool {
         self.numbers.as_ref().is_none_or(|numbers| numbers.apply(packet))
     }
+
+    /// What one of our payload types is there.
+    pub(crate) fn payload_type(&self, ours: u8) -> Option<u8> {
+        self.numbers.as_ref().map_or(Some(ours), |numbers| numbers.payload(ours))
+    }
 }
 
 impl Transport {

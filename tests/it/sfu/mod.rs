@@ -8,6 +8,7 @@ pub(crate) mod client;
 mod data;
 mod feedback;
 mod layers;
+mod red;
 mod repair;
 mod sctp;
 mod tcp;

@@ -29,6 +29,7 @@ fn publication(now: Instant) -> Publication {
     let send = Send {
         mid: "0".into(),
         ssrc: 1,
+        red: false,
         rtx: Some(2),
         transport_cc: true,
         screen: false,
