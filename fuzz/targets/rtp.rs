@@ -1,7 +1,7 @@
 //! An opened RTP packet: header and extensions, what the forwarder writes of it again, and where a key frame starts.
 #![no_main]
 
-use crescendo::sfu::forward::{header, keyframe, picture};
+use crescendo::sfu::forward::{header, keyframe, picture, red};
 use crescendo::sfu::{Codec, VideoCodec};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +19,16 @@ fuzz_target!(|packet: &[u8]| {
             let after = picture::read(codec, &shifted).expect("it is as long");
             // Numbers of 7 bits stay so.
             assert_eq!(after.id & 0x7f, before.id.wrapping_add(5) & 0x7f);
+        }
+    }
+
+    if let Some(redundant) = red::Red::parse(payload) {
+        assert!(redundant.own.start <= redundant.own.end && redundant.own.end <= payload.len());
+        let earlier: Vec<_> = redundant.earlier().map(|(_, behind, range)| (behind, &payload[range])).collect();
+        let mut again = Vec::new();
+        if red::write(&mut again, payload[0] & 0x7f, &earlier, &payload[redundant.own.clone()]) {
+            let read = red::Red::parse(&again).expect("what was written can be read");
+            assert_eq!(again[read.own], payload[redundant.own]);
         }
     }
 

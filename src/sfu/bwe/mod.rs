@@ -64,6 +64,8 @@ pub struct Estimator {
     prober: Prober,
     pacer: Pacer,
     rtt: Duration,
+    /// When a packet was said to have been lost last.
+    lost: Option<Instant>,
 }
 
 /// What a feedback has changed.
@@ -92,6 +94,7 @@ impl Estimator {
             prober: Prober::default(),
             pacer: Pacer::new(now),
             rtt: Duration::from_millis(100),
+            lost: None,
         }
     }
 
@@ -120,6 +123,11 @@ impl Estimator {
     pub fn estimate(&self) -> Option<Rate> {
         self.acked.rate()?;
         Some(self.losses.bound(self.aimd.estimate()).clamp(self.limits.least, self.limits.most))
+    }
+
+    /// A packet was said to have been lost no longer ago than this.
+    pub fn has_lost(&self, within: Duration, now: Instant) -> bool {
+        self.lost.is_some_and(|lost| now.saturating_duration_since(lost) < within)
     }
 
     /// The far end says when packets arrived.
@@ -157,6 +165,9 @@ impl Estimator {
         }
         if let Some(rtt) = rtt.filter(|rtt| *rtt < MAX_RTT) {
             self.rtt = (self.rtt * 7 + rtt) / 8;
+        }
+        if lost > 0 {
+            self.lost = Some(now);
         }
         let acked = self.acked.rate();
         // What there was to send may be less than what the path takes, or have been more before it became thin.

@@ -11,9 +11,9 @@ use super::super::transport::Sending;
 use super::encoding::Media;
 use super::subscription::{Subscription, count};
 
-/// How long sound is redundant after its receiver has said that some was lost. Longer: less of what is lost now and then is heard;
-/// shorter: paths that are well again carry less.
-const FOR: Duration = Duration::from_secs(10);
+/// How long sound is redundant after its receiver has said that something was lost: browsers report of sound every 5 s or so, and such
+/// a report may be lost as well. Longer: less of what is lost now and then is heard; shorter: paths that are well again carry less.
+const FOR: Duration = Duration::from_secs(20);
 /// Earlier packets that one brings. More: longer losses are covered, for as many times the bytes.
 const EARLIER: usize = 2;
 
@@ -23,8 +23,10 @@ impl Subscription {
         self.redundant_until = self.red.then(|| now + FOR);
     }
 
-    pub(super) fn is_redundant(&self, now: Instant) -> bool {
-        self.redundant_until.is_some_and(|until| now < until)
+    /// Its receiver has lost some, or its path has lost anything, of which it is known at once.
+    pub(super) fn is_redundant(&self, to: &Sending<'_>, now: Instant) -> bool {
+        let loses = || to.bandwidth.as_ref().is_some_and(|bandwidth| bandwidth.has_lost(FOR, now));
+        self.red && (self.redundant_until.is_some_and(|until| now < until) || loses())
     }
 }
 

@@ -226,7 +226,7 @@ impl Subscription {
         let Some(Placed { place, switched }) = self.place(packet, media.clock_rate(), captured) else { return false };
         let numbered = self.is_numbered(media.codec.kind()).then_some(now);
         let mut length = None;
-        if self.is_redundant(now) {
+        if self.is_redundant(to, now) {
             length = redundant::send(to, self.ssrc, media, packet.input.index, place, numbered, out);
             tally.redundant += u64::from(length.is_some());
         }
