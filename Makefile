@@ -67,7 +67,8 @@ test-cloud: setup-test web ## Uploads of recordings to a bucket, with the featur
 	scripts/setup.sh cloud
 	cargo test --features cloud --test it -- record::cloud
 
-bench-record: setup-test web $(LAB_MODULES) ## What a recording of a call of two costs the server, in % of a core.
+bench-record: setup-test web $(LAB_MODULES) ## What a recording of a call of two costs the server, in % of a core, and how long the end of an hour takes.
+	cargo test -p crescendo-record --lib -- --ignored --nocapture an_hour_takes | grep 'an hour'
 	cargo build --release
 	CRESCENDO=target/release/crescendo node tests/browser/bench/record.mjs
 

@@ -200,3 +200,36 @@ fn what_is_no_recording_is_refused_and_left_alone() {
         flipped[at] = bytes[at];
     }
 }
+
+/// For `make bench-record`: how long an hour of 30 pictures and 50 packets of sound a second takes, at 1.5 Mbit/s.
+#[test]
+#[ignore = "writes 700 MB to print a time"]
+fn an_hour_takes() {
+    const FRAGMENTS: u64 = 3_600;
+    let size = Size { width: 1_280, height: 720 };
+    let file = tempfile::tempfile().expect("a file");
+    let head = recording_head(&[Coding::Vp8 { size }, Coding::Opus]).expect("encodes");
+    file.write_all_at(&head, 0).expect("written");
+    let mut at = head.len() as u64;
+    let (picture, sound) = (Bytes::from(vec![0; 6_000]), Bytes::from(vec![0; 80]));
+    let samples = |second: u64, count: u64, ticks: u32, data: &Bytes, all_keys: bool| -> Vec<(Sample, u32)> {
+        let sample = |index: u64| {
+            let time = (second * count + index) * u64::from(ticks);
+            (Sample { time, key: all_keys || index == 0, data: data.clone() }, ticks)
+        };
+        (0..count).map(sample).collect()
+    };
+    for second in 0..FRAGMENTS {
+        let (video, audio) = (samples(second, 30, 3_000, &picture, false), samples(second, 50, 960, &sound, true));
+        let bytes = fragment(second as u32 + 1, &[(1, video.as_slice()), (2, audio.as_slice())]).expect("encodes");
+        file.write_all_at(&bytes, at).expect("written");
+        at += bytes.len() as u64;
+    }
+    // What a recording has done by then: each fragment is synced as it is written.
+    file.sync_all().expect("synced");
+    let begun = std::time::Instant::now();
+    let finished = finished(&file);
+    let took = begun.elapsed();
+    println!("an hour of {} MB is finished in {} ms", finished.bytes / 1_000_000, took.as_millis());
+    assert_eq!(finished.tracks.iter().map(|track| track.samples).collect::<Vec<_>>(), [30 * FRAGMENTS, 50 * FRAGMENTS]);
+}
