@@ -40,7 +40,7 @@ export class Broadcasts {
     }
     for (const kind of await supportedLegs()) {
       const control = new LegControl(kind, places, {
-        start: async (layout) => void (await this.room.startLeg({ kind, layout })),
+        start: async (options) => void (await this.room.startLeg({ kind, ...options })),
         stop: async (id) => void (await this.room.stopLeg(id)),
         page: kind === 'hls' ? () => new URL(this.#page, location.href).href : undefined,
         copy: this.copy,

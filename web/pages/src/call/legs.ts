@@ -14,7 +14,14 @@ type Words = {
   stop: string
   /** What can be shown, and how it is called; nothing where there is no choice. */
   layouts?: [Layout, string][]
+  /** What else can be chosen. */
+  more?: {
+    label: string
+    choices: [string, Choice][]
+  }
 }
+
+type Choice = Pick<LegOptions, 'ladder'>
 
 const KINDS: Record<string, Words> = {
   hls: {
@@ -30,6 +37,13 @@ const KINDS: Record<string, Words> = {
       ['speaker', 'Everybody: who speaks, large'],
       ['grid', 'Everybody, alike'],
     ],
+    more: {
+      label: 'Sizes',
+      choices: [
+        ['As it is sent', {}],
+        ['A small one as well, for slow connections', { ladder: [720, 240] }],
+      ],
+    },
   },
   record: {
     icon: 'record',
@@ -62,7 +76,7 @@ export async function supportedLegs(load: typeof fetch = fetch): Promise<LegOpti
 }
 
 export type LegHost = {
-  start(layout: Layout): Promise<void>
+  start(options: Pick<LegOptions, 'layout' | 'ladder'>): Promise<void>
   stop(id: string): Promise<void>
   /** Page where the leg's output can be watched, absolute, as it is now; nothing where it cannot. */
   page: (() => string) | undefined
@@ -88,6 +102,8 @@ export class LegControl {
   readonly #about: HTMLElement
   readonly #layout = h('select', { class: 'input', 'data-leg-layout': '' })
   readonly #layoutRow = h('label', { class: 'field' }, h('span', {}, 'Picture'), this.#layout)
+  readonly #more = h('select', { class: 'input', 'data-leg-more': '' })
+  readonly #moreRow: HTMLElement
   readonly #watch = h('div', { class: 'leg-actions', hidden: true })
   #leg: Leg | undefined
   #asked = false
@@ -131,7 +147,7 @@ export class LegControl {
     this.#about = h('p', {}, words.about)
     this.#start.addEventListener(
       'click',
-      () => void this.#ask(() => host.start(this.#layout.value as Layout)),
+      () => void this.#ask(() => host.start({ layout: this.#layout.value as Layout, ...this.#choice })),
     )
     this.#stop.addEventListener(
       'click',
@@ -139,10 +155,13 @@ export class LegControl {
     )
     for (const [value, name] of words.layouts ?? [['single', '']])
       this.#layout.append(h('option', { value }, name))
+    this.#moreRow = h('label', { class: 'field' }, h('span', {}, words.more?.label ?? ''), this.#more)
+    for (const [name] of words.more?.choices ?? []) this.#more.append(h('option', {}, name))
     pop.append(
       h('h2', {}, words.title),
       this.#about,
       this.#layoutRow,
+      this.#moreRow,
       this.#stateRow,
       this.#reason,
       this.#problem,
@@ -161,6 +180,12 @@ export class LegControl {
   show(leg: Leg | undefined): void {
     this.#leg = leg?.state === 'stopped' ? undefined : leg
     this.#draw()
+  }
+
+  /** What is chosen beside the picture. */
+  get #choice(): Choice {
+    if (this.#moreRow.hidden) return {}
+    return this.#words.more?.choices[this.#more.selectedIndex]?.[1] ?? {}
   }
 
   async #ask(what: () => Promise<void>): Promise<void> {
@@ -195,6 +220,7 @@ export class LegControl {
     this.#button.title = running ? `${this.#words.title}: ${this.#inWords()}` : this.#words.idle
     this.#about.hidden = running
     this.#layoutRow.hidden = running || this.#words.layouts === undefined
+    this.#moreRow.hidden = running || this.#words.more === undefined
     this.#stateRow.hidden = leg === undefined
     this.#stateRow.dataset['state'] = state
     setText(this.#state, this.#inWords())
