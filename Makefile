@@ -63,9 +63,9 @@ test-api: setup-test web ## 5,000 requests to the API, with keys and without. CA
 	cargo build
 	CASES=$${CASES:-5000} node scripts/test.mjs api
 
-test-cloud: setup-test web ## Uploads of recordings to a bucket, with the feature `cloud`, against an S3 of the machine's own.
+test-cloud: setup-test web ## Uploads of recordings and broadcasts to a bucket, with the feature `cloud`, against an S3 of the machine's own.
 	scripts/setup.sh cloud
-	cargo test --features cloud --test it -- record::cloud
+	cargo test --features cloud --test it -- cloud::
 
 bench-record: setup-test web $(LAB_MODULES) ## What a recording of a call of two costs the server, in % of a core, and how long the end of an hour takes.
 	cargo test -p crescendo-record --lib -- --ignored --nocapture an_hour_takes | grep 'an hour'

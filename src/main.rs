@@ -134,6 +134,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     announce(&listeners, &sfu.media_addresses(), &turn.as_ref().map(Turn::addresses).unwrap_or_default())?;
 
     let archive = broadcasts::archive(&config.hls);
+    if let Some(mirror) = broadcasts::Mirror::new(&config.hls).context("`hls.upload_to`")? {
+        tokio::spawn(mirror.run());
+    }
     let hls = HlsDirectory::new(archive.clone());
     let rooms = Rooms::new(config.as_ref().clone(), sfu.clone(), hls.clone(), turn.clone());
     let (tracer, exporter) = trace::start(&config.trace).context("traces")?;

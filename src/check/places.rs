@@ -11,6 +11,7 @@ use super::openings::{Opening, Protocol, openings};
 use super::{Finding, Level};
 use crate::access::Access;
 use crate::config::{Config, Tls};
+use crate::host::broadcasts::Mirror;
 use crate::host::recordings::Upload;
 use crate::jwks::Jwks;
 use crate::listen::{self, Validity};
@@ -59,6 +60,9 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     found.extend(published_keys(config).await);
     if let Err(error) = Upload::new(record) {
         found.push(Finding::problem("record.upload_to", error));
+    }
+    if let Err(error) = Mirror::new(&config.hls) {
+        found.push(Finding::problem("hls.upload_to", error));
     }
     found
 }

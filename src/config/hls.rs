@@ -20,6 +20,8 @@ pub struct Hls {
     pub transcode_kbps: u32,
     /// Where segments are written; nowhere when empty.
     pub directory: PathBuf,
+    /// Where what is written there is mirrored to; nowhere when empty.
+    pub upload_to: String,
     pub linger_ms: u32,
     /// After the end; 0: not at all.
     pub keep_hours: u32,
@@ -44,6 +46,7 @@ impl Default for Hls {
             transcodes: 2,
             transcode_kbps: 1_500,
             directory: "broadcasts".into(),
+            upload_to: String::new(),
             linger_ms: 30_000,
             keep_hours: 24,
             keep_mib: 10_240,

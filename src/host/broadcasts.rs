@@ -9,6 +9,11 @@ use tracing::{info, warn};
 
 use crate::config::Hls;
 
+mod mirror;
+
+pub use super::bucket::AddressError;
+pub use mirror::Mirror;
+
 /// How often it is looked for broadcasts that are not to be kept. Lower: limits are kept closer, for more looking.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 

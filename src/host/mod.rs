@@ -10,6 +10,7 @@
 
 mod beat;
 pub mod broadcasts;
+mod bucket;
 mod busy;
 mod carry;
 pub mod events;

@@ -1,6 +1,8 @@
 //! A broadcast from RTP packets to what players are given: real H.264 and Opus, made by ffmpeg for the occasion.
 
 pub(crate) mod check;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod composite;
 mod doors;
 mod ladder;

@@ -2,6 +2,6 @@
 
 mod api;
 #[cfg(feature = "cloud")]
-mod cloud;
+pub(crate) mod cloud;
 mod scenes;
 mod upload;

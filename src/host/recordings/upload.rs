@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use crescendo_record::Outgoing;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::io::AsyncReadExt as _;
-use url::Url;
 
 use crate::config::Record;
+use crate::host::bucket::{AddressError, Bucket};
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ const PART_BYTES: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     #[error("record.upload_to is no address of a store: {0}")]
-    Url(#[from] url::ParseError),
+    Address(#[from] AddressError),
     #[error(transparent)]
     Store(#[from] object_store::Error),
     #[error("{path}: {size} bytes were sent, and {stored} are there")]
@@ -36,7 +37,7 @@ pub enum UploadError {
 /// Where recordings are uploaded to.
 #[derive(Debug)]
 pub struct Upload {
-    store: Box<dyn ObjectStore>,
+    store: Arc<dyn ObjectStore>,
     prefix: Path,
     /// As it was configured.
     to: String,
@@ -45,19 +46,11 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// None where nothing is to be uploaded. Credentials and the like come from the environment, under the names that each
-    /// provider's own tools have for them.
+    /// None where nothing is to be uploaded.
     pub fn new(config: &Record) -> Result<Option<Self>, UploadError> {
-        if config.upload_to.is_empty() {
-            return Ok(None);
-        }
-        let url = Url::parse(&config.upload_to)?;
-        let named = ["AWS_", "GOOGLE_", "AZURE_"];
-        let environment =
-            std::env::vars_os().filter_map(|(key, value)| key.into_string().ok().zip(value.into_string().ok()));
-        let options = environment.filter(|(key, _)| named.iter().any(|prefix| key.starts_with(prefix)));
-        let (store, prefix) = object_store::parse_url_opts(&url, options)?;
-        Ok(Some(Self { store, prefix, to: config.upload_to.clone(), moves: config.upload_moves }))
+        let bucket = Bucket::open(&config.upload_to)?;
+        let (to, moves) = (config.upload_to.clone(), config.upload_moves);
+        Ok(bucket.map(|Bucket { store, prefix, .. }| Self { store, prefix, to, moves }))
     }
 
     /// Sends everything that is not in `there` yet, and sees that it has arrived.

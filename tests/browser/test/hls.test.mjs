@@ -1,7 +1,7 @@
 // A broadcast out of a mesh: nobody in the call notices, and it plays on while the call grows and shrinks.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -184,7 +184,11 @@ function decodes(directory) {
 
 test('a viewer goes back, follows a link to a moment, is counted, and sees it all again when it is over', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'crescendo-hls-'))
-  const call = await Call.start({ set: { 'hls.directory': directory, 'hls.segments': 3, 'hls.linger_ms': 1000 } })
+  // What a CDN would serve.
+  const beyond = mkdtempSync(join(tmpdir(), 'crescendo-cdn-'))
+  t.after(() => rmSync(beyond, { recursive: true, force: true }))
+  const set = { 'hls.directory': directory, 'hls.segments': 3, 'hls.linger_ms': 1000, 'hls.upload_to': `file://${beyond}/live` }
+  const call = await Call.start({ set })
   t.after(() => call.stop())
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const ann = await call.participant()
@@ -234,7 +238,29 @@ test('a viewer goes back, follows a link to a moment, is counted, and sees it al
   await moves(over)
   assert.equal(await page.$eval('#live-text', element => element.textContent), 'Recorded')
   await soundVod(new URL('/hls/lab/index.m3u8', call.server.http))
+  await until('all of it to be beyond the server', () => isMirrored(join(beyond, 'live')))
+  mirrored(join(beyond, 'live'))
 })
+
+function isMirrored(root) {
+  const [variant] = readFileSync(join(root, 'lab', 'index.m3u8'), 'utf8').match(/^.*video\.m3u8$/m)
+  return readFileSync(join(root, 'lab', variant), 'utf8').includes('#EXT-X-ENDLIST')
+}
+
+/** The broadcast is beyond the server as well, whole, and begins at the room's own address. */
+function mirrored(root) {
+  const index = readFileSync(join(root, 'lab', 'index.m3u8'), 'utf8')
+  const [variant] = index.match(/^[0-9a-f]+\/video\.m3u8$/m)
+  const playlist = readFileSync(join(root, 'lab', variant), 'utf8')
+  assert.ok(playlist.trimEnd().endsWith('#EXT-X-ENDLIST'))
+  const segments = playlist.match(/^video-.*\.m4s$/gm).length
+  assert.ok(segments > 15, `${segments} segments`)
+  const file = join(root, 'lab', 'index.m3u8')
+  const probed = execFileSync('ffprobe', ['-v', 'error', '-count_packets', '-show_entries', 'stream=codec_type,nb_read_packets', '-of', 'json', file])
+  for (const { codec_type: kind, nb_read_packets: packets } of JSON.parse(probed).streams) {
+    assert.ok(Number(packets) > 100, `${packets} packets of ${kind}`)
+  }
+}
 
 /** What is over: all segments are there, and nothing more will come. */
 async function soundVod(url) {

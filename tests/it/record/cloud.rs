@@ -8,9 +8,9 @@ use super::api::recorded;
 use crate::support::Server;
 
 /// An S3 of this test's own.
-struct S3 {
+pub(crate) struct S3 {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for S3 {
@@ -21,7 +21,7 @@ impl Drop for S3 {
 }
 
 impl S3 {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/moto");
         let mut child = Command::new("python3")
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"])
@@ -37,7 +37,24 @@ impl S3 {
         Self { child, address: address.expect("moto is installed and says where it is") }
     }
 
-    async fn ask(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
+    /// What a server has to know to use it.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT", format!("http://{}", self.address)),
+            ("AWS_ALLOW_HTTP", "true".into()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "somebody".into()),
+            ("AWS_SECRET_ACCESS_KEY", "something".into()),
+        ]
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
+        let (head, body) = self.whole(method, path).await;
+        (head[9..12].parse().expect("a status"), body)
+    }
+
+    /// The head of an answer, and what follows.
+    pub(crate) async fn whole(&self, method: &str, path: &str) -> (String, Vec<u8>) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream = tokio::net::TcpStream::connect(&self.address).await.expect("it listens");
         let host = &self.address;
@@ -51,22 +68,16 @@ impl S3 {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("read");
         let head = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
-        let status = String::from_utf8_lossy(&answer[9..12]).parse().expect("a status");
-        (status, answer.split_off(head))
+        let body = answer.split_off(head);
+        (String::from_utf8_lossy(&answer).into_owned(), body)
     }
 }
 
 #[tokio::test]
 async fn a_recording_goes_to_a_bucket_once_there_is_one() {
     let (root, s3) = tokio::task::spawn_blocking(|| (recorded(), S3::start())).await.expect("started");
-    let endpoint = format!("http://{}", s3.address);
-    let environment = [
-        ("AWS_ENDPOINT", endpoint.as_str()),
-        ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "somebody"),
-        ("AWS_SECRET_ACCESS_KEY", "something"),
-    ];
+    let environment = s3.environment();
+    let environment = environment.each_ref().map(|(key, value)| (*key, value.as_str()));
     let directory = format!("record.directory={}", root.path().display());
     let server = Server::start_in(&environment, &[&directory, "record.upload_to=s3://calls/all"]).await;
     server.counts("crescendo_recording_upload_failures_total", 1.0).await;

@@ -7,8 +7,12 @@ fn to(url: &str) -> Record {
 #[test]
 fn an_address_that_leads_nowhere_is_refused_at_the_start() {
     assert!(Upload::new(&to("")).expect("nothing is to be uploaded").is_none());
-    assert!(matches!(Upload::new(&to("/recordings")), Err(UploadError::Url(_))));
-    assert!(matches!(Upload::new(&to("ftp://store/recordings")), Err(UploadError::Store(_))));
+    let refusal = |address: &str| match Upload::new(&to(address)) {
+        Err(UploadError::Address(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(refusal("/recordings"), AddressError::Url(_)));
+    assert!(matches!(refusal("ftp://store/recordings"), AddressError::Store(_)));
     assert!(Upload::new(&to("file:///recordings")).expect("an address").is_some());
 }
 
