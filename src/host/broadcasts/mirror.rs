@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crescendo_hls::INDEX;
 use futures_util::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Attribute, AttributeValue, ObjectStore as _, PutOptions};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -30,6 +32,9 @@ mod tests;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Files of one broadcast that are on their way at once. Higher: a store that answers late is kept up with; lower: less memory.
 const AT_ONCE: usize = 8;
+/// Broadcasts that are looked at for the first time at once, of those that an earlier server kept. Higher: what is new is there sooner
+/// after a start; lower: the store is asked less at once.
+const FIRST_LOOKS: usize = 16;
 /// After a failure a broadcast waits this long, and after each further one twice as long, up to the most.
 const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);
@@ -80,14 +85,15 @@ impl Mirror {
     pub async fn run(self) {
         let mut followed: BTreeSet<Run> = BTreeSet::new();
         let mut following = JoinSet::new();
+        let first = Arc::new(Semaphore::new(FIRST_LOOKS));
         loop {
             let directory = self.directory.clone();
             let there = spawn_blocking(move || runs(&directory)).await.unwrap_or_default();
             followed.retain(|run| there.contains(run));
             for run in there {
                 if followed.insert(run.clone()) {
-                    let mirror = self.clone();
-                    following.spawn(async move { mirror.follow(run).await });
+                    let (mirror, first) = (self.clone(), first.clone());
+                    following.spawn(async move { mirror.follow(run, &first).await });
                 }
             }
             while following.try_join_next().is_some() {}
@@ -96,11 +102,15 @@ impl Mirror {
     }
 
     /// Mirrors one broadcast to its end.
-    async fn follow(self, run: Run) {
+    async fn follow(self, run: Run, first: &Semaphore) {
         let mut mirrored = Mirrored::new(self, run);
         let mut wait = RETRY_LEAST;
+        // Given back after the first look, whatever came of it.
+        let mut place = first.acquire().await.ok();
         loop {
-            match mirrored.look().await {
+            let looked = mirrored.look().await;
+            place.take();
+            match looked {
                 Ok(Seen::Over) => return,
                 Ok(Seen::GoesOn) => {
                     wait = RETRY_LEAST;
