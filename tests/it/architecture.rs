@@ -35,6 +35,7 @@ const MAY_KNOW: [(&str, &[&str]); 25] = [
             "jwks",
             "config",
             "listen",
+            "host::broadcasts",
             "host::recordings",
             "sfu::machine_addresses",
             "trace",
