@@ -60,8 +60,8 @@ pub struct Listeners {
     https: Vec<TcpListener>,
     turns: Vec<TcpListener>,
     media: Vec<TcpListener>,
-    /// Addresses of `https` where media may come as well.
-    shared: Vec<SocketAddr>,
+    /// Media may come at `https` as well.
+    media_on_https: bool,
     tls: Option<Tls>,
 }
 
@@ -87,9 +87,8 @@ impl Listeners {
             false => Vec::new(),
         };
         let media = bind_all(&config.sfu.tcp_listen, "sfu.tcp_listen").await?;
-        let shared = if config.sfu.tcp_on_https { addresses(&https) } else { Vec::new() };
         let tls = if https.is_empty() && turns.is_empty() { None } else { Some(Tls::open(&config.tls).await?) };
-        Ok(Self { http, https, turns, media, shared, tls })
+        Ok(Self { http, https, turns, media, media_on_https: config.sfu.tcp_on_https, tls })
     }
 
     /// Addresses of plain HTTP, as bound.
@@ -109,7 +108,8 @@ impl Listeners {
 
     /// Addresses where media may come over TCP, as bound.
     pub fn media(&self) -> Vec<SocketAddr> {
-        [addresses(&self.media), self.shared.clone()].concat()
+        let shared = if self.media_on_https { self.https() } else { Vec::new() };
+        [addresses(&self.media), shared].concat()
     }
 
     /// Where clients can be sent for TURN over TLS: its own port, and that of HTTPS, which is open in most firewalls.
@@ -145,9 +145,10 @@ impl Listeners {
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));
         }
         let secure = site.layer(Extension(Secure));
-        for listener in self.https.into_iter().chain(self.turns) {
+        let https = self.https.into_iter().map(|listener| (listener, self.media_on_https));
+        let turns = self.turns.into_iter().map(|listener| (listener, false));
+        for (listener, media) in https.chain(turns) {
             let Some(acceptor) = acceptor.clone() else { continue };
-            let media = listener.local_addr().is_ok_and(|here| self.shared.contains(&here));
             let way = Way::Tls { acceptor, media };
             let door = Door { way, site: secure.clone(), elsewhere: elsewhere.clone() };
             tokio::spawn(door.open(listener, hall.clone(), end.subscribe()));

@@ -181,18 +181,8 @@ impl Sfu {
 
     /// Offers ICE over TCP at `listeners`, whose connections [`Sfu::serve_stream`] gets. Counts once, for transports opened after.
     pub fn offer_tcp(&self, listeners: &[SocketAddr]) {
-        let told = |listener: &SocketAddr| {
-            let ips: Vec<IpAddr> = match (&self.0.announce[..], listener.ip().is_unspecified()) {
-                ([], false) => vec![listener.ip()],
-                ([], true) => {
-                    let all = self.0.shards.iter().flat_map(|shard| &shard.candidates).map(SocketAddr::ip);
-                    all.filter(|ip| ip.is_ipv4() || listener.is_ipv6()).collect()
-                }
-                (announced, _) => announced.to_vec(),
-            };
-            let port = listener.port();
-            ips.into_iter().map(move |ip| SocketAddr::new(ip, port))
-        };
+        let own = || self.0.shards.iter().flat_map(|shard| &shard.candidates).map(SocketAddr::ip).collect();
+        let told = |bound: &SocketAddr| told(&self.0.announce, *bound, own);
         let mut all: Vec<SocketAddr> = listeners.iter().flat_map(told).collect();
         all.sort_unstable();
         all.dedup();
@@ -200,7 +190,7 @@ impl Sfu {
     }
 
     /// Where clients are told to come over TCP.
-    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+    fn tcp_addresses(&self) -> Vec<SocketAddr> {
         self.0.streams.get().cloned().unwrap_or_default()
     }
 
@@ -243,7 +233,7 @@ impl Sfu {
             ice: ice::credential(shard.0),
             fingerprint: self.0.fingerprint,
             candidates: self.0.shards[shard.0].candidates.clone(),
-            tcp_candidates: self.0.streams.get().cloned().unwrap_or_default(),
+            tcp_candidates: self.tcp_addresses(),
             max_message_bytes: self.0.max_message_bytes,
             session: fastrand::u64(..1 << 62),
         }
@@ -305,19 +295,23 @@ fn bind(config: &config::Sfu, number: usize) -> Result<Socket, StartError> {
 
 fn candidates(config: &config::Sfu, socket: &Socket) -> Result<Vec<SocketAddr>, StartError> {
     let bound = socket.local_addr().map_err(StartError::Addresses)?;
-    let addresses = match (&config.announce[..], bound.ip().is_unspecified()) {
+    let machine = match bound.ip().is_unspecified() {
+        true => udp::machine_addresses().map_err(StartError::Addresses)?,
+        false => Vec::new(),
+    };
+    let told = told(&config.announce, bound, || machine);
+    if told.is_empty() { Err(StartError::NoAddress) } else { Ok(told) }
+}
+
+/// Where clients are told to send what is for a port: at every announced address, else where it is bound, which is everywhere that
+/// `machine` says where that is unspecified.
+fn told(announce: &[IpAddr], bound: SocketAddr, machine: impl FnOnce() -> Vec<IpAddr>) -> Vec<SocketAddr> {
+    let ips = match (announce, bound.ip().is_unspecified()) {
         ([], false) => vec![bound.ip()],
-        ([], true) => {
-            let mut all = udp::machine_addresses().map_err(StartError::Addresses)?;
-            all.retain(|ip| ip.is_ipv4() || bound.is_ipv6());
-            all
-        }
+        ([], true) => machine().into_iter().filter(|ip| ip.is_ipv4() || bound.is_ipv6()).collect(),
         (announced, _) => announced.to_vec(),
     };
-    if addresses.is_empty() {
-        return Err(StartError::NoAddress);
-    }
-    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect())
+    ips.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
 }
 
 fn wakers() -> io::Result<(UnixStream, UnixStream)> {

@@ -25,5 +25,6 @@ mod window;
 pub use archive::{Archive, Keep};
 pub use crescendo_compose::{Budget, Composition, Layout, Size};
 pub use leg::{HlsLeg, Options};
+pub use playlist::END;
 pub use store::{Answer, INDEX, Query, Store};
 pub use text::Text;

@@ -181,7 +181,7 @@ pub(crate) fn added(window: &Window, newest: u64) -> String {
 }
 
 /// The last line of a playlist to which nothing will be added (RFC 8216 section 4.3.3.4).
-pub(crate) const END: &str = "#EXT-X-ENDLIST\n";
+pub const END: &str = "#EXT-X-ENDLIST\n";
 
 /// What the multivariant playlist says of the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]

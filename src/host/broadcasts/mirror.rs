@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crescendo_hls::INDEX;
+use crescendo_hls::{END, INDEX};
 use futures_util::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Attribute, AttributeValue, ObjectStore as _, PutOptions};
@@ -41,8 +41,6 @@ const RETRY_MOST: Duration = Duration::from_secs(30);
 /// How long caches may keep what never changes, and what does.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const A_MOMENT: &str = "public, max-age=1";
-/// How a playlist that is over ends.
-const END: &str = "#EXT-X-ENDLIST";
 
 /// Where broadcasts are mirrored to.
 #[derive(Debug, Clone)]
@@ -166,7 +164,7 @@ impl Mirrored {
         let missing: Vec<String> = named.difference(there).cloned().collect();
         self.send_media(missing).await?;
 
-        let over = playlists.iter().filter(|(name, _)| *name != INDEX).all(|(_, text)| text.trim_end().ends_with(END));
+        let over = playlists.iter().filter(|(name, _)| *name != INDEX).all(|(_, text)| text.ends_with(END));
         let (index, others): (Vec<_>, Vec<_>) = playlists.into_iter().partition(|(name, _)| name == INDEX);
         let is_offered = !index.is_empty();
         for (name, text) in others.into_iter().chain(index) {

@@ -9,7 +9,7 @@ use super::super::out::Out;
 use super::super::sdp::tables;
 use super::super::transport::Sending;
 use super::encoding::Media;
-use super::subscription::{Subscription, count};
+use super::subscription::{Subscription, push};
 
 /// How long sound is redundant after its receiver has said that something was lost: browsers report of sound every 5 s or so, and such
 /// a report may be lost as well. Longer: less of what is lost now and then is heard; shorter: paths that are well again carry less.
@@ -55,21 +55,11 @@ pub(super) fn send(
         known = by;
     }
     let codec = to.keys.payload_type(tables::OPUS)?;
-    let number = numbered.and(to.bandwidth.as_ref().map(|bandwidth| bandwidth.number()));
-    let length = out.push_with(to.route, |buffer, start| {
+    push(to, place, numbered, out, |buffer, start| {
         buffer.extend_from_slice(&packet[..own.payload.start]);
         let copy = &mut buffer[start..];
         header::renumber(copy, place.index as u16, place.timestamp_shift, ssrc);
-        header::set_number(copy, tables::TRANSPORT_CC, number);
         copy[1] = copy[1] & 0x80 | tables::RED;
-        let written = red::write(buffer, codec, &earlier[EARLIER - known..], &packet[own.payload.clone()]);
-        if !written || !to.keys.renumber(&mut buffer[start..]) {
-            return Err(());
-        }
-        to.keys.outbound.seal_rtp(place.index, buffer, start).map_err(drop)
-    });
-    match (length, numbered) {
-        (Ok(length), Some(now)) => count(to, number, length, now),
-        (length, _) => length.ok(),
-    }
+        red::write(buffer, codec, &earlier[EARLIER - known..], &packet[own.payload.clone()])
+    })
 }

@@ -289,7 +289,7 @@ impl Rtx {
 }
 
 /// A packet has gone out, with this number if any; its length.
-pub(super) fn count(to: &mut Sending<'_>, number: Option<u16>, length: usize, now: Instant) -> Option<usize> {
+fn count(to: &mut Sending<'_>, number: Option<u16>, length: usize, now: Instant) -> Option<usize> {
     if let (Some(_), Some(bandwidth)) = (number, &mut to.bandwidth) {
         bandwidth.sent(length, now);
     }
@@ -307,17 +307,34 @@ pub(super) fn send(
     numbered: Option<Instant>,
     out: &mut Out,
 ) -> Option<usize> {
-    let number = numbered.and(to.bandwidth.as_ref().map(|bandwidth| bandwidth.number()));
-    let length = out.push_with(to.route, |buffer, start| {
+    push(to, place, numbered, out, |buffer, start| {
         buffer.extend_from_slice(packet);
         let copy = &mut buffer[start..];
         header::renumber(copy, place.index as u16, place.timestamp_shift, ssrc);
-        header::set_number(copy, tables::TRANSPORT_CC, number);
         if place.picture_shift != picture::Picture::default()
             && let Some(payload) = header::header_len(copy).and_then(|len| copy.get_mut(len..))
         {
             picture::shift(codec, payload, place.picture_shift);
         }
+        true
+    })
+}
+
+/// Numbers, seals and queues the packet that `write` appends from the position it is given on, as [`send`] does. Nothing when that
+/// says false.
+pub(super) fn push(
+    to: &mut Sending<'_>,
+    place: Place,
+    numbered: Option<Instant>,
+    out: &mut Out,
+    write: impl FnOnce(&mut Vec<u8>, usize) -> bool,
+) -> Option<usize> {
+    let number = numbered.and(to.bandwidth.as_ref().map(|bandwidth| bandwidth.number()));
+    let length = out.push_with(to.route, |buffer, start| {
+        if !write(buffer, start) {
+            return Err(());
+        }
+        header::set_number(&mut buffer[start..], tables::TRANSPORT_CC, number);
         if !to.keys.renumber(&mut buffer[start..]) {
             return Err(());
         }

@@ -61,7 +61,7 @@ const WINDOWS = 3
 test('with a fifth of all packets lost each way, sound is whole', async t => {
   const { space, people, metrics } = await callThrough(t, { tone: true })
   space.lose(20)
-  // Receivers report each second, and what they have lost is what makes sound redundant.
+  // Feedback that says of losses makes it so.
   await until('sound to be redundant', async () => (await metrics())('crescendo_redundant_packets_total') > 50)
   const heard = async person => {
     const sound = (await person.lab('inbound')).filter(({ kind }) => kind === 'audio')
